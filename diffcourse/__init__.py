@@ -1,0 +1,36 @@
+"""diffcourse: diffusion models, small enough to read, tested enough to reuse.
+
+`import diffcourse` costs little more than `import torch`: every name below is imported from its module on first use.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "schedule": ["CLEAN", "DiffusionSchedule", "Level", "cosine_beta_schedule", "linear_beta_schedule", "scaled_linear_beta_schedule"],
+    "denoiser": ["Denoiser", "Estimate", "clipped", "guided"],
+    "samplers": [
+        "DDIM", "DDPM", "DPMSolverPP", "Euler", "Heun", "LMS",
+        "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
+    ],
+    "mixture": ["GaussianMixture"],
+    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings"],
+    "train": ["fit"],
+}  # fmt: skip
+_MODULES = ["data", "learn", "metrics", "models", "plot", "profile", "recipes", "train", "weights", "widgets"]
+_NAMES = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = list(_NAMES)
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"diffcourse.{_NAMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"diffcourse.{name}")
+    raise AttributeError(f"module 'diffcourse' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__, *_MODULES])

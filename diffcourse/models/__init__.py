@@ -1,0 +1,7 @@
+"""Networks only: each is called `network(x, t)` or `network(x, t, cond)` and imports nothing of the package but `layers`."""
+
+from diffcourse.models.classifier import DigitClassifier
+from diffcourse.models.layers import SinusoidalPositionEmbeddings
+from diffcourse.models.unet import SimpleUNet
+
+__all__ = ["DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings"]

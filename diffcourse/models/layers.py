@@ -1,0 +1,76 @@
+"""The building blocks that the networks share."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SinusoidalPositionEmbeddings(nn.Module):
+    """e(t) = [sin(t·w_k), cos(t·w_k)] for k = 0..dim/2-1, with w_k = 10000^(-k/(dim/2-1)): (B,) -> (B, dim).
+
+    Vaswani et al. 2017, section 3.5, as used by Ho et al. 2020: slow waves tell early from late, fast ones neighbours apart.
+    dim must be even and at least 4 (with dim = 2 the exponent would be 0/0, an odd dim would lose a column).
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        if dim < 4 or dim % 2:
+            raise ValueError(f"dim must be even and at least 4, got {dim}")
+        self.dim = dim
+
+    def forward(self, time: Tensor) -> Tensor:
+        half = self.dim // 2
+        frequencies = torch.exp(
+            -math.log(10000) * torch.arange(half, device=time.device, dtype=time.dtype) / (half - 1)
+        )
+        angles = time[:, None] * frequencies[None, :]
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class ResBlock(nn.Module):
+    """Two convolutions around a skip; the embedding of time and label enters as scale and shift (Dhariwal & Nichol 2021, "AdaGN").
+
+    x (B, in_channels, H, W), emb (B, emb_dim) -> (B, out_channels, H, W). The last convolution starts at zero, so a new block is its skip.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 8):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.emb = nn.Linear(emb_dim, 2 * out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.emb(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
+        h = self.norm2(h) * (1 + scale) + shift
+        return self.skip(x) + self.conv2(F.silu(h))
+
+
+class SelfAttention(nn.Module):
+    """Every position looks at every other: x (B, C, H, W) -> same shape. The output projection starts at zero."""
+
+    def __init__(self, channels: int, heads: int = 4, groups: int = 8):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(groups, channels)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = zero(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, C, H, W = x.shape
+        qkv = self.qkv(self.norm(x)).view(B, 3, self.heads, C // self.heads, H * W)
+        q, k, v = qkv.transpose(-1, -2).unbind(1)  # each (B, heads, H·W, C/heads)
+        h = F.scaled_dot_product_attention(q, k, v)
+        return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
+
+
+def zero(layer: nn.Module) -> nn.Module:
+    """Set all parameters of a layer to zero: its branch starts silent and learns to speak."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer

@@ -1,0 +1,151 @@
+"""How each shipped weight was trained: `python -m diffcourse train NAME --profile laptop --out runs`."""
+
+import json
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diffcourse import data, metrics, weights
+from diffcourse import profile as profiles
+from diffcourse.data import Batch, ImageData
+from diffcourse.models import DigitClassifier
+from diffcourse.train import Progress, fit, write_json
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: what is built, on which data, with which loss, for how long, and how the result is measured.
+
+    `measure(model, profile)` is called with the model as it will be loaded; its numbers go on the card.
+    """
+
+    about: str
+    build: Callable[[], nn.Module]
+    loss: Callable[[nn.Module, Any, torch.Generator], Tensor]
+    steps: dict[str, int]
+    measure: Callable[[Any, str], dict[str, Any]]
+    data: Callable[[], ImageData] = data.mnist
+    options: dict[str, Any] = field(default_factory=dict)  # of `fit`
+    half: bool = True
+
+
+# -- the classifier: judge of all digits ------------------------------------------------------------------------------
+
+
+def jitter(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift each image by up to 2 pixels, turn it by up to 12 degrees and scale it by up to 10 %: the same digit, another hand."""
+    u = torch.rand(4, len(images), generator=generator) * 2 - 1
+    angle, scale = u[0] * 0.21, 1 + 0.1 * u[1]
+    cos, sin, shift = angle.cos() * scale, angle.sin() * scale, u[2:] * 2 / 14
+    theta = torch.stack([cos, -sin, shift[0], sin, cos, shift[1]], dim=1).view(-1, 2, 3).to(images)
+    grid = F.affine_grid(theta, images.shape, align_corners=False)
+    return F.grid_sample(images + 1, grid, align_corners=False) - 1  # outside the image lies black, which is -1
+
+
+def classifier_loss(model: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+    return F.cross_entropy(model(jitter(batch.images, generator)), batch.labels)
+
+
+def measure_classifier(model: nn.Module, profile: str) -> dict[str, Any]:
+    test = data.mnist("test")
+    accuracy = metrics.label_accuracy(data.to_float(test.images), test.labels, model)
+    return {
+        "test_digits": accuracy.n,
+        "right": round(accuracy.right, 4),
+        "recognisable": round(accuracy.recognisable, 4),
+    }
+
+
+RECIPES: dict[str, Recipe] = {
+    "mnist-classifier": Recipe(
+        about="Reads digits: the judge of label accuracy, and the features of the Fréchet distance.",
+        build=DigitClassifier,
+        loss=classifier_loss,
+        steps={"smoke": 20, "laptop": 11_000, "gpu": 30_000},
+        measure=measure_classifier,
+        options={"batch_size": 64, "lr": 2e-3},
+    ),
+}
+
+
+# -- running a recipe -------------------------------------------------------------------------------------------------
+
+
+def run(
+    name: str, *, profile: str | None = None, out: str | Path = "runs", resume: bool = False, seed: int = 0
+) -> Iterator[Progress]:
+    """Train a recipe and write `out`/NAME.safetensors with its card, which `weights.load` reads; yields after every step.
+
+    A checkpoint NAME.checkpoint in `out` lets a stopped run go on with resume=True, to the very same weights. Without it, an `out` that
+    already holds this training is a FileExistsError.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"name must be one of {', '.join(RECIPES)}, got {name!r}")
+    profile = profiles.name() if profile is None else profile
+    if profile not in profiles.PROFILES:
+        raise ValueError(f"profile must be one of {', '.join(profiles.PROFILES)}, got {profile!r}")
+    out = Path(out)
+    checkpoint, log = out / f"{name}.checkpoint", out / f"{name}.log.json"
+    if not resume:
+        for path in (checkpoint, out / f"{name}.safetensors"):
+            if path.exists():
+                raise FileExistsError(
+                    f"{str(path)!r} exists: continue with --resume (resume=True), or choose another folder with --out"
+                )
+    write_json(out / f".{name}.probe", {})  # an unwritable folder is told now, not after an hour
+    (out / f".{name}.probe").unlink()
+    return _run(name, RECIPES[name], profile, out, seed, checkpoint, log)
+
+
+def _run(
+    name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path, log: Path
+) -> Iterator[Progress]:
+    source = recipe.data()
+    model = seeded_build(recipe.build, seed)
+    history = json.loads(log.read_text()) if checkpoint.exists() and log.exists() else {"seconds": 0.0, "losses": []}
+    steps, stride = recipe.steps[profile], max(1, recipe.steps[profile] // 200)
+    seconds, start, recent = history["seconds"], time.monotonic(), []
+    options = {"every": max(1, min(500, steps // 4)), **recipe.options}
+    for progress in fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options):
+        recent.append(progress.loss)
+        if progress.step % stride == 0:
+            kept = [entry for entry in history["losses"] if entry[0] < progress.step]
+            history["losses"] = [*kept, [progress.step, round(sum(recent) / len(recent), 5)]]
+            recent = []
+        if progress.step % options["every"] == 0 or progress.step == steps:
+            history["seconds"] = round(seconds + time.monotonic() - start, 1)
+            write_json(log, history)
+        yield progress
+    path = out / f"{name}.safetensors"
+    card = {
+        "name": name,
+        "about": recipe.about,
+        "command": f"python -m diffcourse train {name} --profile {profile} --out {out.name}"
+        + (f" --seed {seed}" if seed else ""),
+        "data": f"{len(source)} images, {source.source.split(':')[0]}",
+        "recipe": {"steps": steps, "seed": seed, **recipe.options},
+        "training_seconds": history["seconds"],
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
+        + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),
+        "versions": {"torch": torch.__version__.split("+")[0]},
+        "losses": history["losses"],
+    }
+    weights.save(path, progress.ema, card, half=recipe.half)
+    card["metrics"] = recipe.measure(weights.load(path), profile)
+    weights.save(path, progress.ema, card, half=recipe.half)
+    checkpoint.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+
+
+def seeded_build(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A model whose initial parameters follow from `seed`; the global random state is left alone."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return build()

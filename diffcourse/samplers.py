@@ -1,0 +1,350 @@
+"""Samplers: pure functions from one estimate to the next image, and the one loop that drives them all.
+
+A sampler's `step` goes from the level of `now` to the less noisy level `to`; `past` holds its last `history` estimates, oldest first. The
+loop, `trajectory`, is a generator: progress bars, strips of predicted images, animations and early stops compose from it.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diffcourse.denoiser import Denoise, Denoiser, Estimate, evaluating, guided, module_of, rows
+from diffcourse.rng import Generators, draw, image_generators
+from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, posterior_coefficients
+
+Noise = Callable[[], Tensor]
+
+
+class Sampler(Protocol):
+    @property
+    def history(self) -> int: ...
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor: ...
+
+
+def posterior_std(now: Level, to: Level) -> float:
+    """The standard deviation of q(x_s | x_t, x_0) for the jump t -> s; DDIM's sigma at eta = 1 (Song et al. 2021, equation 16)."""
+    return posterior_coefficients(now, to)[2] ** 0.5
+
+
+@dataclass(frozen=True)
+class DDPM:
+    """Ancestral sampling: draw from q(x_s | x_t, x_0) with the predicted x_0 (Ho et al. 2020, algorithm 2).
+
+    variance "posterior" is the posterior's own, beta-tilde; "beta" the larger one of the forward step. No noise on the step to CLEAN.
+    """
+
+    variance: str = "posterior"
+    history = 0
+
+    def __post_init__(self):
+        if self.variance not in ("posterior", "beta"):
+            raise ValueError(f"variance must be posterior or beta, got {self.variance!r}")
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        a, b, var = posterior_coefficients(now.at, to)
+        mean = a * now.x0 + b * now.x  # eq. 7
+        if self.variance == "beta" and to.sigma > 0:
+            var = max(0.0, now.at.sigma**2 - (now.at.alpha / to.alpha * to.sigma) ** 2)
+        return mean + var**0.5 * noise() if var > 0 else mean
+
+
+@dataclass(frozen=True)
+class DDIM:
+    """x_s = alpha_s·x0 + sqrt(sigma_s² - std²)·eps + std·z with std = eta·posterior_std (Song et al. 2021, equations 12 and 16).
+
+    eta = 0 is deterministic: Euler's method on the probability-flow ODE. eta = 1 is DDPM on the visited levels.
+    """
+
+    eta: float = 0.0
+    history = 0
+
+    def __post_init__(self):
+        if not 0 <= self.eta <= 1:
+            raise ValueError(
+                f"eta must lie in [0, 1] (above 1 the variance left for eps would be negative), got {self.eta}"
+            )
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        std = self.eta * posterior_std(now.at, to) if self.eta else 0.0  # eq. 16
+        mean = to.alpha * now.x0 + max(0.0, to.sigma**2 - std**2) ** 0.5 * now.eps  # eq. 12
+        return mean + std * noise() if std else mean
+
+
+@dataclass(frozen=True)
+class Euler:
+    """One straight step of d(x/alpha)/d(nsr) = eps, nsr = sigma/alpha (Karras et al. 2022, equation 1 and algorithm 1)."""
+
+    history = 0
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        return to.alpha * (_scaled(now, self) + (to.nsr - now.at.nsr) * now.eps)
+
+
+@dataclass(frozen=True)
+class Heun:
+    """Euler's step, then again with the mean of both slopes: second order, two calls a step but one on the step to CLEAN.
+
+    Karras et al. 2022, algorithm 1, in the variable x/alpha of `Euler`.
+    """
+
+    history = 0
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        h = to.nsr - now.at.nsr
+        guess = to.alpha * (_scaled(now, self) + h * now.eps)
+        if to.sigma == 0:
+            return guess
+        slope = (now.eps + denoise(guess, to).eps) / 2
+        return to.alpha * (_scaled(now, self) + h * slope)
+
+
+@dataclass(frozen=True)
+class LMS:
+    """Linear multistep: integrate the polynomial through the last `order` slopes eps over the step in nsr (Adams-Bashforth).
+
+    x_s/alpha_s = x_t/alpha_t + sum_j w_j·eps_j with w_j the integral of the j-th Lagrange polynomial; the scheduler of the first Stable
+    Diffusion notebooks. The first steps have fewer slopes and a lower order.
+    """
+
+    order: int = 4
+
+    def __post_init__(self):
+        if self.order not in (1, 2, 3, 4):
+            raise ValueError(f"order must be 1, 2, 3 or 4, got {self.order!r}")
+
+    @property
+    def history(self) -> int:
+        return self.order - 1
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        known = [*past[-self.history :], now] if self.history else [now]
+        weights = _lagrange_integrals(tuple(e.at.nsr for e in known), now.at.nsr, to.nsr)
+        return to.alpha * (_scaled(now, self) + sum(w * e.eps for w, e in zip(weights, known, strict=True)))
+
+
+@dataclass(frozen=True)
+class DPMSolverPP:
+    """x_s = (sigma_s/sigma_t)·x_t - alpha_s·(e^(-h) - 1)·D with h = lambda_s - lambda_t (Lu et al. 2022, DPM-Solver++, algorithm 2).
+
+    order 2 ("2M") extrapolates D = x0 + h/(2·h_past)·(x0 - x0_past); order 1 has D = x0 and is DDIM(0). The step to CLEAN is first order.
+    """
+
+    order: int = 2
+
+    def __post_init__(self):
+        if self.order not in (1, 2):
+            raise ValueError(f"order must be 1 or 2, got {self.order!r}")
+
+    @property
+    def history(self) -> int:
+        return self.order - 1
+
+    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+        at, D = now.at, now.x0
+        if self.order == 2 and past and to.sigma > 0 and past[-1].at.alpha > 0:
+            h, h_past = to.lam - at.lam, at.lam - past[-1].at.lam
+            D = now.x0 + h / (2 * h_past) * (now.x0 - past[-1].x0)
+        ratio = to.sigma / at.sigma
+        return ratio * now.x + (to.alpha - ratio * at.alpha) * D  # alpha_s·e^(-h) = ratio·alpha_t
+
+
+def trajectory(
+    denoise: Denoise, x: Tensor, levels: Sequence[Level], sampler: Sampler = DDIM(), generator: Generators = None
+) -> Iterator[Estimate]:
+    """The loop of every sampler: yields the estimate at each level, and last Estimate(x, levels[-1], x0=x, eps=0), so `.x` is the sample.
+
+    x is the noisy start at levels[0]; len(levels) items come out. generator: one, or a list with one an image; None is torch's own.
+    No gradients; a module inside `denoise` works in eval mode and gets its mode back.
+    """
+    if len(levels) < 2:
+        raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
+    if not hasattr(sampler, "step"):
+        raise TypeError(f"sampler must be one such as DDIM(), got {sampler!r}")
+    return _trajectory(denoise, x, levels, sampler, generator)
+
+
+@torch.no_grad()
+def _trajectory(denoise, x, levels, sampler, generator) -> Iterator[Estimate]:
+    module = module_of(denoise)
+    past: deque[Estimate] = deque(maxlen=sampler.history)
+    for at, to in pairwise(levels):
+        with evaluating(module):
+            now = denoise(x, at)
+        yield now
+        with evaluating(module):
+            x = sampler.step(now, to, list(past), denoise, lambda: draw(now.x, generator))  # noqa: B023
+        past.append(now)
+    yield Estimate(x, levels[-1], x0=x, eps=torch.zeros_like(x))
+
+
+def sample(
+    denoise: Denoise,
+    schedule: NoisePath,
+    shape: Sequence[int],
+    sampler: Sampler = DDIM(),
+    steps: int = 50,
+    *,
+    seed: int | None = None,
+    first: int = 0,
+    x: Tensor | None = None,
+    levels: Sequence[Level] | None = None,
+    batch: int | None = None,
+    device: str | torch.device | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """Images of `shape` (N, …) from noise: `steps` levels of `schedule` (or `levels`), one `sampler`; returns x at the last level.
+
+    Image i is drawn on the CPU from a hash of (seed, first + i): the same alone, in any batch and on any device. seed None is a new one
+    each time. x: the start at the first level, instead of noise. batch: how many images at once; memory does not grow with N.
+    """
+    shape = _check_order(denoise, schedule, shape)
+    levels = schedule.levels(steps) if levels is None else levels
+    parameter = next(iter(module.parameters()), None) if (module := module_of(denoise)) is not None else None
+    device = device if device is not None else parameter.device if parameter is not None else "cpu"
+    dtype = parameter.dtype if x is None and parameter is not None else torch.float32 if x is None else x.dtype
+    if x is not None and tuple(x.shape) != shape:
+        raise ValueError(f"x must have the shape {shape}, got {tuple(x.shape)}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    if len(levels) < 2:
+        raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
+    generators = image_generators(shape[0], seed, first)
+    size = shape[0] if batch is None else batch
+    scale = math.hypot(levels[0].alpha, levels[0].sigma)  # 1 on a variance-preserving path
+    bar = _bar(progress, total=-(-shape[0] // size) * (len(levels) - 1))
+    done = []
+    for lo in range(0, shape[0], size):
+        hi = min(lo + size, shape[0])
+        some = generators[lo:hi]
+        like = torch.empty((hi - lo, *shape[1:]), dtype=dtype, device=device)
+        start = scale * draw(like, some) if x is None else x[lo:hi].to(device)
+        for now in trajectory(rows(denoise, lo, hi), start, levels, sampler, some):
+            bar.update(now.at is not levels[-1])
+        done.append(now.x)
+    bar.close()
+    return torch.cat(done)
+
+
+# -- the names that the course text uses --------------------------------------------------------------------------------
+
+
+def sample_ddpm(
+    model: Denoiser | nn.Module,
+    schedule: DiffusionSchedule,
+    shape: Sequence[int],
+    device: str | torch.device | None = None,
+    *,
+    seed: int | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """All T steps of DDPM (Ho et al. 2020, algorithm 2). `model` is a Denoiser, or a plain network that predicts eps."""
+    _check_order(model, schedule, shape)
+    return sample(
+        _as_denoiser(model, schedule),
+        schedule,
+        shape,
+        DDPM(),
+        len(schedule),
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+
+
+def sample_ddim(
+    model: Denoiser | nn.Module,
+    schedule: DiffusionSchedule,
+    shape: Sequence[int],
+    device: str | torch.device | None = None,
+    num_inference_steps: int = 50,
+    eta: float = 0.0,
+    *,
+    seed: int | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """DDIM with `num_inference_steps` calls of the network. `model` is a Denoiser, or a plain network that predicts eps."""
+    _check_order(model, schedule, shape)
+    denoise = _as_denoiser(model, schedule)
+    return sample(denoise, schedule, shape, DDIM(eta), num_inference_steps, seed=seed, device=device, progress=progress)
+
+
+def classifier_free_guidance_sample(
+    model: Denoiser | nn.Module,
+    schedule: DiffusionSchedule,
+    shape: Sequence[int],
+    condition: Any,
+    w: float = 7.5,
+    *,
+    null: Any = None,
+    sampler: Sampler = DDIM(),
+    steps: int = 50,
+    seed: int | None = None,
+    device: str | torch.device | None = None,
+    progress: bool = False,
+) -> Tensor:
+    """Samples of `condition` with guidance w, eps = eps_null + w·(eps_cond - eps_null): w = 1 is the plain conditional model.
+
+    `model` is a Denoiser, or a plain network (x, t, cond) that predicts eps; then `null` is its condition for "none".
+    """
+    _check_order(model, schedule, shape)
+    denoise = guided(_as_denoiser(model, schedule), condition, w, uncond=null)
+    return sample(denoise, schedule, shape, sampler, steps, seed=seed, device=device, progress=progress)
+
+
+# -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def _scaled(now: Estimate, sampler: Sampler) -> Tensor:
+    """x/alpha: the variable in which Euler, Heun and LMS integrate."""
+    if now.at.alpha == 0:
+        name = type(sampler).__name__
+        raise ValueError(
+            f"{name} integrates in sigma/alpha, which is infinite at t={now.at.t:g} (alpha = 0): start lower, or use DDIM or DPMSolverPP"
+        )
+    return now.x / now.at.alpha
+
+
+def _lagrange_integrals(nodes: tuple[float, ...], start: float, end: float) -> list[float]:
+    """The integral of each Lagrange polynomial on `nodes` from start to end; exact, by Gauss-Legendre quadrature."""
+    points, weights = _gauss_legendre(len(nodes) // 2 + 1)
+    tau = start + (end - start) * (points + 1) / 2
+    integrals = []
+    for j, node in enumerate(nodes):
+        values = np.prod([(tau - other) / (node - other) for k, other in enumerate(nodes) if k != j], axis=0)
+        integrals.append(float((weights * values).sum() * (end - start) / 2))
+    return integrals
+
+
+@lru_cache
+def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(n)
+
+
+def _as_denoiser(model: Any, schedule: DiffusionSchedule) -> Denoiser:
+    return model if isinstance(model, Denoiser) else Denoiser(model, schedule)
+
+
+def _check_order(model: Any, schedule: Any, shape: Any) -> tuple[int, ...]:
+    if not callable(model) or not hasattr(schedule, "levels") or isinstance(schedule, nn.Module):
+        got = ", ".join(type(v).__name__ for v in (model, schedule, shape))
+        raise TypeError(f"the order of arguments is (model, schedule, shape), got ({got})")
+    if isinstance(shape, (str, Tensor)) or not isinstance(shape, Sequence):
+        raise TypeError(f"shape must be a sequence of whole numbers such as (16, 1, 28, 28), got {shape!r}")
+    if len(shape) < 2 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
+        raise ValueError(f"shape must be (N, …) with whole numbers of at least 1, got {tuple(shape)}")
+    return tuple(shape)
+
+
+def _bar(progress: bool, total: int):
+    from tqdm.auto import tqdm
+
+    return tqdm(total=total, disable=not progress, leave=False)

@@ -1,0 +1,309 @@
+"""Noise schedules: how much signal and how much noise is left at every step.
+
+One forward equation serves the whole course, `x_t = alpha·x_0 + sigma·eps`; a `Level` is one point (t, alpha, sigma) on that path.
+Code index t = 0..T-1 is the papers' t = 1..T, so t = 0 is already slightly noisy; the papers' t = 0 is `CLEAN`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from diffcourse.rng import draw
+
+
+class Level(NamedTuple):
+    """A point on a noise path, x_t = alpha·x_0 + sigma·eps.
+
+    Python floats when sampling (one level for the whole batch); tensors of shape (B, 1, …, 1) when training (one level an image).
+    """
+
+    t: float | Tensor
+    alpha: float | Tensor
+    sigma: float | Tensor
+
+    @property
+    def nsr(self) -> float | Tensor:
+        """Noise-to-signal ratio sigma/alpha: the "sigma" of Karras et al. (2022); inf where no signal is left."""
+        if isinstance(self.alpha, Tensor):
+            return self.sigma / self.alpha
+        return self.sigma / self.alpha if self.alpha else math.inf
+
+    @property
+    def lam(self) -> float | Tensor:
+        """log(alpha/sigma), half the log signal-to-noise ratio: the lambda of DPM-Solver (Lu et al. 2022); inf at `CLEAN`."""
+        if isinstance(self.alpha, Tensor):
+            return torch.log(self.alpha / self.sigma)
+        if self.alpha == 0:
+            return -math.inf
+        return math.log(self.alpha / self.sigma) if self.sigma else math.inf
+
+
+CLEAN = Level(t=-1.0, alpha=1.0, sigma=0.0)
+"""The data itself (the papers' t = 0). Samplers end here; no network is ever called here."""
+
+
+class NoisePath(Protocol):
+    """What samplers and denoisers ask of a path: a `DiffusionSchedule` is one, the continuous paths of the SDE lesson are others."""
+
+    def at(self, t: Any, like: Tensor | None = None) -> Level: ...
+
+    def levels(self, steps: int, spacing: str = "trailing", last: Level = CLEAN) -> list[Level]: ...
+
+
+# -- beta schedules ---------------------------------------------------------------------------------------------------
+
+
+def linear_beta_schedule(timesteps: int, beta_start: float = 1e-4, beta_end: float = 0.02) -> Tensor:
+    """beta_t from `beta_start` to `beta_end` in equal steps (Ho et al. 2020, section 4). Returns (timesteps,) float64.
+
+    The usual end points are made for 1000 steps. With fewer, the chain stops before the signal is gone: multiply both by 1000/timesteps.
+    """
+    _check_betas_range(timesteps, beta_start, beta_end)
+    return torch.linspace(beta_start, beta_end, timesteps, dtype=torch.float64)
+
+
+def scaled_linear_beta_schedule(timesteps: int, beta_start: float = 0.00085, beta_end: float = 0.012) -> Tensor:
+    """sqrt(beta_t) in equal steps: the schedule of Stable Diffusion (Rombach et al. 2022). Returns (timesteps,) float64."""
+    _check_betas_range(timesteps, beta_start, beta_end)
+    return torch.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=torch.float64) ** 2
+
+
+def cosine_beta_schedule(timesteps: int, s: float = 0.008) -> Tensor:
+    """alpha_bar(t) = f(t)/f(0), f(t) = cos²((t/T + s)/(1 + s)·π/2), beta_t = min(1 - alpha_bar(t)/alpha_bar(t-1), 0.999).
+
+    Nichol & Dhariwal 2021, equation 17. Returns (timesteps,) float64. The clip keeps 1/sqrt(alpha_T) at 31.6; clipping at 0.9999
+    instead would multiply every error of the network by 100 at the first sampling step.
+    """
+    _check_int("timesteps", timesteps, 1)
+    if not 0 <= s < math.inf:
+        raise ValueError(f"s must be a number >= 0, got {s}")
+    u = (torch.arange(timesteps + 1, dtype=torch.float64) / timesteps + s) / (1 + s)
+    f = torch.cos(u * math.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+
+
+# -- moving between two levels ----------------------------------------------------------------------------------------
+
+
+def posterior_coefficients(now: Level, to: Level) -> tuple[Any, Any, Any]:
+    """q(x_s | x_t, x_0) = N(a·x_0 + b·x_t, var) for a jump from level t (`now`) to the less noisy s (`to`); returns (a, b, var).
+
+    With the jump's own alpha_{t|s} = alpha_t/alpha_s and beta_{t|s} = sigma_t² - alpha_{t|s}²·sigma_s²:
+    a = alpha_s·beta_{t|s}/sigma_t²,  b = alpha_{t|s}·sigma_s²/sigma_t²,  var = beta_{t|s}·sigma_s²/sigma_t².
+    Ho et al. 2020, equations 6 and 7, are the case of neighbours; the general jump is Kingma et al. 2021, equation 25.
+    Works on floats and on tensors.
+    """
+    alpha_jump = now.alpha / to.alpha
+    beta_jump = now.sigma**2 - (alpha_jump * to.sigma) ** 2
+    beta_jump = beta_jump.clamp(min=0) if isinstance(beta_jump, Tensor) else max(beta_jump, 0.0)
+    return (
+        to.alpha * beta_jump / now.sigma**2,
+        alpha_jump * to.sigma**2 / now.sigma**2,
+        beta_jump * to.sigma**2 / now.sigma**2,
+    )
+
+
+class DiffusionSchedule:
+    """The tables of a discrete diffusion: `betas`, `alphas` = 1 - beta, `alpha_bars` = their running product; float64, CPU, length T.
+
+    Level t has alpha = sqrt(alpha_bar_t) and sigma = sqrt(1 - alpha_bar_t). The tables are small and stay where they are; `at` moves
+    one level to the data's device and dtype.
+    """
+
+    def __init__(self, betas: Tensor | Sequence[float]):
+        betas = torch.as_tensor(betas).detach().to("cpu", torch.float64).clone()
+        if betas.ndim != 1 or len(betas) == 0:
+            raise ValueError(f"betas must be one-dimensional with at least one entry, got shape {tuple(betas.shape)}")
+        if not bool(((betas > 0) & (betas <= 1)).all()):
+            raise ValueError(f"betas must lie in (0, 1], got values from {betas.min():g} to {betas.max():g}")
+        if bool((betas[:-1] == 1).any()):
+            raise ValueError("betas may be 1 at the last step only: no signal is left after it")
+        self.betas = betas
+        self.alphas = 1 - betas
+        self.alpha_bars = torch.cumprod(self.alphas, dim=0)
+        self.T = len(betas)
+        self.config: dict[str, Any] = {"betas": betas.tolist()}
+        self._levels = [Level(float(t), a**0.5, max(0.0, 1 - a) ** 0.5) for t, a in enumerate(self.alpha_bars.tolist())]
+
+    @classmethod
+    def linear(cls, T: int = 1000, beta_start: float = 1e-4, beta_end: float = 0.02) -> "DiffusionSchedule":
+        return cls._named("linear", linear_beta_schedule, T, beta_start=beta_start, beta_end=beta_end)
+
+    @classmethod
+    def cosine(cls, T: int = 1000, s: float = 0.008) -> "DiffusionSchedule":
+        return cls._named("cosine", cosine_beta_schedule, T, s=s)
+
+    @classmethod
+    def scaled_linear(cls, T: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012) -> "DiffusionSchedule":
+        return cls._named("scaled_linear", scaled_linear_beta_schedule, T, beta_start=beta_start, beta_end=beta_end)
+
+    @classmethod
+    def _named(cls, name: str, betas, T: int, **kwargs: float) -> "DiffusionSchedule":
+        schedule = cls(betas(T, **kwargs))
+        schedule.config = {"name": name, "T": T, **kwargs}
+        return schedule
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> "DiffusionSchedule":
+        """The schedule whose `.config` this is: what a weights card stores."""
+        config = dict(config)
+        if "betas" in config:
+            return cls(config["betas"])
+        name = config.pop("name", None)
+        if name not in ("linear", "cosine", "scaled_linear"):
+            raise ValueError(f"config: unknown schedule {name!r}; it must be linear, cosine or scaled_linear")
+        return getattr(cls, name)(**config)
+
+    @classmethod
+    def from_diffusers(cls, config: Any) -> "DiffusionSchedule":
+        """The same betas as a diffusers scheduler; `config` is the scheduler, its `.config`, or the content of `scheduler_config.json`."""
+        config = getattr(config, "config", config)
+        if not isinstance(config, Mapping):
+            raise TypeError(f"config must be a diffusers scheduler or its config, got {type(config).__name__}")
+        T, kind = config.get("num_train_timesteps", 1000), config.get("beta_schedule", "linear")
+        ends = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
+        if config.get("trained_betas") is not None:
+            schedule = cls(config["trained_betas"])
+        elif kind == "linear":
+            schedule = cls.linear(T, **ends)
+        elif kind == "scaled_linear":
+            schedule = cls.scaled_linear(T, **ends)
+        elif kind == "squaredcos_cap_v2":
+            schedule = cls.cosine(T)
+        else:
+            raise ValueError(
+                f"config: beta_schedule {kind!r} is not known; linear, scaled_linear and squaredcos_cap_v2 are"
+            )
+        return schedule.zero_terminal_snr() if config.get("rescale_betas_zero_snr") else schedule
+
+    def zero_terminal_snr(self) -> "DiffusionSchedule":
+        """The schedule shifted and scaled so that no signal is left at the end, alpha_bar_T = 0 (Lin et al. 2024, algorithm 1)."""
+        root = self.alpha_bars.sqrt()
+        root = (root - root[-1]) * root[0] / (root[0] - root[-1])
+        bars = root**2
+        return DiffusionSchedule(1 - bars / torch.cat([torch.ones(1, dtype=bars.dtype), bars[:-1]]))
+
+    def __len__(self) -> int:
+        return self.T
+
+    def __repr__(self) -> str:
+        name = self.config.get("name", "custom")
+        return f"DiffusionSchedule({name}, T={self.T}, alpha_bar_T={self.alpha_bars[-1]:.3g})"
+
+    def at(self, t: float | Tensor, like: Tensor | None = None) -> Level:
+        """The level at time t.
+
+        A number gives floats; between two steps sigma/alpha is interpolated linearly. A LongTensor (B,) gives tensors: of shape
+        (B, 1, …, 1) in the dtype and on the device of `like`, or plain (B,) float64 tables without it. ValueError outside [0, T-1].
+        """
+        if isinstance(t, Tensor) and t.ndim > 0:
+            return self._at_many(t, like)
+        t = float(t)
+        if not 0 <= t <= self.T - 1:
+            raise ValueError(
+                f"t must lie in [0, {self.T - 1}], got {t:g} (code index t is the papers' t + 1; the clean image is CLEAN)"
+            )
+        low = int(t)
+        if low == t:
+            return self._levels[low]
+        below, above = self._levels[low].nsr, self._levels[low + 1].nsr
+        nsr = below + (t - low) * (above - below)
+        alpha = 1 / math.hypot(1.0, nsr)
+        return Level(t, alpha, nsr * alpha if nsr < math.inf else 1.0)
+
+    def _at_many(self, t: Tensor, like: Tensor | None) -> Level:
+        if t.ndim != 1 or t.dtype not in (torch.int64, torch.int32):
+            raise TypeError(f"t must be a number or a LongTensor (B,), got {t.dtype} of shape {tuple(t.shape)}")
+        if like is not None and len(like) != len(t):
+            raise ValueError(f"t has {len(t)} entries for a batch of {len(like)}")
+        index = t.detach().to("cpu", torch.int64)
+        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < self.T:
+            raise ValueError(
+                f"t must lie in [0, {self.T - 1}], got values from {int(index.min())} to {int(index.max())}"
+            )
+        bars = self.alpha_bars[index]
+        level = Level(index.double(), bars.sqrt(), (1 - bars).clamp(min=0).sqrt())
+        if like is None:
+            return level
+        shape = (-1,) + (1,) * (like.ndim - 1)
+        return Level(*(value.to(like.device, like.dtype).view(shape) for value in level))
+
+    def times(self, u: Tensor) -> Tensor:
+        """Training times for numbers u in [0, 1): the LongTensor floor(u·T)."""
+        return (u * self.T).long().clamp(max=self.T - 1)
+
+    def q_sample(
+        self, x0: Tensor, t: int | Tensor, noise: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """x_t = sqrt(alpha_bar_t)·x_0 + sqrt(1 - alpha_bar_t)·eps in one step (Ho et al. 2020, equation 4).
+
+        x0 (B, …), t a number or a LongTensor (B,); `noise` has x0's shape and is drawn from `generator` where it is missing.
+        """
+        noise = draw(x0, generator) if noise is None else noise
+        if noise.shape != x0.shape:
+            raise ValueError(f"noise must have x0's shape {tuple(x0.shape)}, got {tuple(noise.shape)}")
+        at = self.at(t, like=x0)
+        return at.alpha * x0 + at.sigma * noise
+
+    def posterior(self, x0: Tensor, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of q(x_{t-1} | x_t, x_0), Ho et al. 2020, equations 6 and 7; below t = 0 lies the clean image.
+
+        x0 and x_t (B, …), t a whole number or a LongTensor (B,). The mean has x0's shape, the variance broadcasts against it.
+        """
+        if x0.shape != x_t.shape:
+            raise ValueError(f"x0 and x_t must have one shape, got {tuple(x0.shape)} and {tuple(x_t.shape)}")
+        if not isinstance(t, Tensor) or t.ndim == 0:
+            if float(t) != int(t):
+                raise ValueError(f"t must be a whole number, got {float(t):g}")
+            t = torch.full((len(x0),), int(t))
+        now, index = self.at(t), t.detach().to("cpu", torch.int64)
+        bars = torch.where(index > 0, self.alpha_bars[index - 1], 1.0)  # alpha_bar = 1 below t = 0
+        to = Level(index - 1.0, bars.sqrt(), (1 - bars).sqrt())
+        shape = (-1,) + (1,) * (x0.ndim - 1)
+        a, b, var = (c.to(x0.device, x0.dtype).view(shape) for c in posterior_coefficients(now, to))
+        return a * x0 + b * x_t, var
+
+    def snr(self, t: float | Tensor) -> float | Tensor:
+        """Signal-to-noise ratio alpha_bar_t/(1 - alpha_bar_t): a float, or float64 (B,) for a LongTensor."""
+        at = self.at(t)
+        return at.alpha**2 / at.sigma**2
+
+    def levels(self, steps: int, spacing: str = "trailing", last: Level = CLEAN) -> list[Level]:
+        """`steps` levels of the schedule, noisiest first, and `last`: steps + 1 in all, so `steps` calls of the network.
+
+        spacing (names of Lin et al. 2024, table 2): "trailing" starts at T-1 and ends one stride above the data; "linspace" holds both
+        T-1 and 0; "leading" holds 0 and starts one stride below T, so it skips the noisiest levels. All are whole numbers, all differ.
+        """
+        _check_int("steps", steps, 1, self.T)
+        if spacing == "trailing":
+            times = [self.T - 1 - (2 * i * self.T + steps) // (2 * steps) for i in range(steps)]
+        elif spacing == "linspace":
+            times = [self.T - 1 - round(i * (self.T - 1) / max(1, steps - 1)) for i in range(steps)]
+        elif spacing == "leading":
+            times = [i * (self.T // steps) for i in reversed(range(steps))]
+        else:
+            raise ValueError(f"spacing must be trailing, linspace or leading, got {spacing!r}")
+        if not isinstance(last, Level):
+            raise TypeError(f"last must be a Level such as CLEAN or schedule.at(0), got {type(last).__name__}")
+        return [*(self.at(t) for t in times), last]
+
+
+# -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def _check_int(name: str, value: Any, low: int, high: int | None = None) -> None:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if value < low or (high is not None and value > high):
+        raise ValueError(
+            f"{name} must be " + (f"at least {low}" if high is None else f"in [{low}, {high}]") + f", got {value}"
+        )
+
+
+def _check_betas_range(timesteps: int, beta_start: float, beta_end: float) -> None:
+    _check_int("timesteps", timesteps, 1)
+    if not 0 < beta_start <= beta_end <= 1:
+        raise ValueError(f"0 < beta_start <= beta_end <= 1 must hold, got {beta_start} and {beta_end}")

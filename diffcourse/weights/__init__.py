@@ -1,0 +1,157 @@
+"""Trained weights: saved, checked and loaded as ready objects.
+
+Each is two files, `NAME.safetensors` and its card `NAME.json`: what the object is, the recipe and command that made it, its data, measured
+metrics and the SHA-256 of the tensors, which is verified on loading. No pickle anywhere.
+"""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.denoiser import Denoiser
+from diffcourse.schedule import DiffusionSchedule
+from diffcourse.train import atomic_write, write_json
+
+SHIPPED = Path(__file__).parent
+
+
+def available() -> dict[str, dict[str, Any]]:
+    """The shipped weights: {name: card}."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(SHIPPED.glob("*.json"))}
+
+
+def save(path: str | Path, model: nn.Module, card: Mapping[str, Any] | None = None, *, half: bool = False) -> Path:
+    """Write `model` to `path`.safetensors and its card beside it, as a whole or not at all; returns the path of the tensors.
+
+    model: a `Denoiser`, or any network of `diffcourse.models`. card: what a reader should know (recipe, command, data, metrics), JSON
+    values. half=True stores floats as float16; measure the metrics after loading them again.
+    """
+    import safetensors.torch
+
+    tensors_path, card_path = _paths(path)
+    spec = describe(model)
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
+    if half:
+        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+    blob = safetensors.torch.save(state)
+    full = {**(card or {}), "model": spec, "sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
+    json.dumps(full)  # fails before anything is written
+    with atomic_write(tensors_path) as file:
+        file.write(blob)
+    write_json(card_path, full)
+    return tensors_path
+
+
+def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Any:
+    """The ready object in eval mode, float32: a `Denoiser` with network, schedule, predicts and null, a classifier, …
+
+    name_or_path: a shipped name (`weights.available()`), or the path of a .safetensors file with its card beside it.
+    """
+    card, blob = _read(name_or_path)
+    import safetensors.torch
+
+    model = build(card["model"])
+    state = {k: v.float() if v.is_floating_point() else v for k, v in safetensors.torch.load(blob).items()}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{str(name_or_path)!r} does not fit the model that its card describes: {error}") from error
+    return model.to(device or "cpu").eval()
+
+
+def verify(name_or_path: str | Path) -> dict[str, Any]:
+    """The card, after checking that the tensors are the ones it was written for; ValueError or FileNotFoundError otherwise."""
+    return _read(name_or_path)[0]
+
+
+def describe(model: nn.Module) -> dict[str, Any]:
+    """What `build` needs to make an empty twin of the model; JSON values only."""
+    if isinstance(model, Denoiser):
+        if not isinstance(model.schedule, DiffusionSchedule):
+            raise TypeError(
+                f"model.schedule must be a DiffusionSchedule to be saved, got {type(model.schedule).__name__}"
+            )
+        null = (
+            None
+            if model.null is None
+            else {"shape": list(model.null.shape), "integer": not model.null.is_floating_point()}
+        )
+        return {
+            "type": "Denoiser",
+            "network": describe(model.network),
+            "schedule": model.schedule.config,
+            "predicts": model.predicts,
+            "null": null,
+        }
+    name = type(model).__name__
+    if (
+        not isinstance(model, nn.Module)
+        or getattr(_models(), name, None) is not type(model)
+        or not hasattr(model, "config")
+    ):
+        raise TypeError(f"model must be a Denoiser or a network of diffcourse.models, got {name}")
+    return {"type": name, "config": model.config}
+
+
+def build(spec: Mapping[str, Any]) -> nn.Module:
+    """The model that `describe` described, with fresh parameters. The global random state is left alone."""
+    kind = spec.get("type")
+    if kind == "Denoiser":
+        null = spec["null"] and torch.zeros(
+            spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
+        )
+        return Denoiser(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
+    if kind not in _models().__all__:
+        raise ValueError(f"the card names a model {kind!r} that this version of diffcourse does not know")
+    with torch.random.fork_rng(devices=[]):
+        return getattr(_models(), kind)(**spec["config"])
+
+
+def tensors(name_or_path: str | Path) -> dict[str, Tensor]:
+    """The bare tensors of a weights file, after the same checks: for statistics that are no model."""
+    import safetensors.torch
+
+    return safetensors.torch.load(_read(name_or_path)[1])
+
+
+def _models():
+    return importlib.import_module("diffcourse.models")
+
+
+def _paths(path: str | Path) -> tuple[Path, Path]:
+    path = Path(path)
+    stem = path.with_suffix("") if path.suffix in (".safetensors", ".json") else path
+    return stem.with_name(stem.name + ".safetensors"), stem.with_name(stem.name + ".json")
+
+
+def _read(name_or_path: str | Path) -> tuple[dict[str, Any], bytes]:
+    name = str(name_or_path)
+    shipped = [p.stem for p in SHIPPED.glob("*.json")]
+    tensors_path, card_path = _paths(SHIPPED / name if name in shipped else name_or_path)
+    if not tensors_path.is_file():
+        raise FileNotFoundError(
+            f"no weights {name!r}: neither a file {tensors_path.name!r} there nor one of the shipped {', '.join(sorted(shipped))}"
+        )
+    if not card_path.is_file():
+        raise FileNotFoundError(
+            f"weights {name!r} have no card {card_path.name!r} beside them: it says what the tensors are"
+        )
+    try:
+        card = json.loads(card_path.read_text())
+        want, size = card["sha256"], card["bytes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the card {card_path.name!r} is damaged ({error})") from error
+    blob = tensors_path.read_bytes()
+    if len(blob) != size:
+        raise ValueError(
+            f"weights {name!r} are {len(blob)} bytes long, their card says {size}: the file is truncated or not the card's"
+        )
+    if hashlib.sha256(blob).hexdigest() != want:
+        raise ValueError(f"weights {name!r} do not match the SHA-256 on their card: the file was changed or damaged")
+    return card, blob
