@@ -56,7 +56,8 @@ class ImageData:
         """
         if step < 0 or batch_size < 1 or not 0 <= rank < world:
             raise ValueError(
-                f"step >= 0, batch_size >= 1 and 0 <= rank < world must hold, got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
+                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
+                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
             )
         N = len(self)
         first = (step * world + rank) * batch_size

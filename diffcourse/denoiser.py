@@ -75,7 +75,8 @@ class Denoiser(nn.Module):
         super().__init__()
         if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
             raise TypeError(
-                f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; the order is (network, schedule)"
+                f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; "
+                "the order is (network, schedule)"
             )
         if not callable(network):
             raise TypeError(f"network must be callable, got {type(network).__name__}; the order is (network, schedule)")

@@ -1,8 +1,8 @@
 """How good are generated digits? Every number comes with the floor or ceiling that makes it readable.
 
-Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the digit that was asked for. Recognisable: it is more than 90 %
-sure. Distance: the Fréchet distance to the 10,000 test digits on the classifier's features, next to its floor, the same distance for as many
-real training digits. Distances on these features compare with each other only, not with the FID of papers.
+Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the digit that was asked for. Recognisable: it is more than
+90 % sure. Distance: the Fréchet distance to the 10,000 test digits on the classifier's features, next to its floor, the same distance for
+as many real training digits. Distances on these features compare with each other only, not with the FID of papers.
 """
 
 from functools import lru_cache

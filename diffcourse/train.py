@@ -8,6 +8,7 @@ import contextlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -222,7 +223,11 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON as a whole or not at all."""
     with atomic_write(path) as file:
-        file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        text = re.sub(
+            r"\[[^][{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
+        )  # a list of numbers on one line
+        file.write((text + "\n").encode())
 
 
 def _check(module: Any, loss: Any, **numbers: float) -> None:

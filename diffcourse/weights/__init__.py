@@ -32,15 +32,17 @@ def save(path: str | Path, model: nn.Module, card: Mapping[str, Any] | None = No
     model: a `Denoiser`, or any network of `diffcourse.models`. card: what a reader should know (recipe, command, data, metrics), JSON
     values. half=True stores floats as float16; measure the metrics after loading them again.
     """
+    state = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
+    return save_tensors(path, state, {**(card or {}), "model": describe(model)})
+
+
+def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> Path:
+    """Write bare tensors and their card, as `save` does a model's: for statistics and other results that are no model."""
     import safetensors.torch
 
     tensors_path, card_path = _paths(path)
-    spec = describe(model)
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
-    if half:
-        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-    blob = safetensors.torch.save(state)
-    full = {**(card or {}), "model": spec, "sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
+    blob = safetensors.torch.save({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()})
+    full = {**card, "sha256": hashlib.sha256(blob).hexdigest(), "bytes": len(blob)}
     json.dumps(full)  # fails before anything is written
     with atomic_write(tensors_path) as file:
         file.write(blob)
@@ -56,6 +58,8 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     card, blob = _read(name_or_path)
     import safetensors.torch
 
+    if "model" not in card:
+        raise ValueError(f"{str(name_or_path)!r} holds tensors, not a model: read them with weights.tensors")
     model = build(card["model"])
     state = {k: v.float() if v.is_floating_point() else v for k, v in safetensors.torch.load(blob).items()}
     try:
@@ -114,7 +118,7 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
 
 
 def tensors(name_or_path: str | Path) -> dict[str, Tensor]:
-    """The bare tensors of a weights file, after the same checks: for statistics that are no model."""
+    """The bare tensors of a weights file, after the same checks: what `save_tensors` wrote, or a model's."""
     import safetensors.torch
 
     return safetensors.torch.load(_read(name_or_path)[1])
