@@ -179,12 +179,12 @@ def _two_moons(n: int, u: Tensor, z: Tensor) -> Tensor:
     angle = math.pi * u
     x = torch.where(upper, angle.cos(), 1 - angle.cos())
     y = torch.where(upper, angle.sin(), 0.5 - angle.sin())
-    return torch.stack([x - 0.5, y - 0.25], dim=1) + 0.07 * z
+    return torch.stack([x - 0.5, y - 0.25], dim=1) / 1.5 + 0.05 * z
 
 
 def _swiss_roll(n: int, u: Tensor, z: Tensor) -> Tensor:
     angle = 1.5 * math.pi * (1 + 2 * u)
-    return torch.stack([angle.cos(), angle.sin()], dim=1) * angle[:, None] / (3.5 * math.pi) + 0.03 * z
+    return torch.stack([angle.cos(), angle.sin()], dim=1) * angle[:, None] / (4.5 * math.pi) + 0.02 * z
 
 
 def _checkerboard(n: int, u: Tensor, z: Tensor) -> Tensor:

@@ -1,0 +1,130 @@
+"""Run a lesson as its readers will, and bring it into the form in which it is committed.
+
+python tests/notebook_tools.py notebooks/00_start_here.ipynb     executes in the profile laptop, normalises, writes back
+python tests/notebook_tools.py --check notebooks/*.ipynb         only lists what breaks the rules
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+ITEM = re.compile(r"C\d{3}")
+MOST_LINES, MOST_BYTES, MOST_SETUP = 30, 300_000, 6
+
+
+def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat.NotebookNode:
+    """The notebook, run top to bottom in a fresh kernel in its own folder, with a home of its own."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "DIFFCOURSE_PROFILE": profile, "DIFFCOURSE_HOME": home, "HF_HUB_OFFLINE": "1"}
+        client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(path.parent)}})
+        client.execute(env=environment)
+    return notebook
+
+
+def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears."""
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+    )
+    count = 0
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:03d}"
+        for key in ("execution", "collapsed", "trusted", "jupyter"):
+            cell.metadata.pop(key, None)
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        cell.execution_count = count
+        kept = []
+        for output in cell.outputs:
+            data = output.get("data", {})
+            bar = VIEW in data and "image/png" not in data and "text/html" not in data
+            if output.get("name") == "stderr" or bar:
+                continue
+            data.pop(VIEW, None)
+            if output.output_type == "execute_result":
+                output.execution_count = count
+            kept.append(output)
+        cell.outputs = kept
+    return notebook
+
+
+def faults(path: Path) -> list[str]:
+    """What breaks the rules for a committed lesson, a sentence each."""
+    notebook = json.loads(path.read_text())
+    found, cells = [], notebook["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    if path.stat().st_size > MOST_BYTES:
+        found.append(f"the file has {path.stat().st_size} bytes, {MOST_BYTES} are allowed")
+    if "widgets" in notebook["metadata"]:
+        found.append("the metadata hold widget state")
+    if len({cell.get("id") for cell in cells}) != len(cells) or any(not cell.get("id") for cell in cells):
+        found.append("cell ids are missing or not unique")
+    if [cell["execution_count"] for cell in code] != list(range(1, len(code) + 1)):
+        found.append("not executed once, in order: run tests/notebook_tools.py on it")
+    if code and lines(code[0]) > MOST_SETUP:
+        found.append(f"the set-up cell has {lines(code[0])} lines, {MOST_SETUP} are allowed")
+    for number, cell in enumerate(code):
+        found += [f"code cell {number}: {fault}" for fault in cell_faults(cell)]
+    for cell in cells:
+        found += [
+            f"{item!r} is no curriculum item" for item in cell["metadata"].get("items", []) if not ITEM.fullmatch(item)
+        ]
+    return found
+
+
+def cell_faults(cell: dict) -> list[str]:
+    found = []
+    if lines(cell) > MOST_LINES:
+        found.append(f"{lines(cell)} lines, {MOST_LINES} are allowed")
+    for output in cell["outputs"]:
+        if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get("tags", []):
+            found.append(f"a stored error: {output['ename']}")
+        if output.get("name") == "stderr":
+            found.append("stored stderr")
+        if VIEW in output.get("data", {}):
+            found.append("a stored widget view")
+        if "image/png" in output.get("data", {}) and "[" not in "".join(output["data"].get("text/plain", "")):
+            found.append("a picture without alt text")
+        text = json.dumps(output.get("data", {}).get("text/plain", "")) + json.dumps(output.get("text", ""))
+        if re.search(r"(/home/|/root/|/tmp/|/Users/|[A-Z]:\\\\)", text):
+            found.append("an absolute path of the author's machine in an output")
+    return found
+
+
+def lines(cell: dict) -> int:
+    return sum(bool(line.strip()) for line in "".join(cell["source"]).split("\n"))
+
+
+def items(path: Path) -> set[str]:
+    """The curriculum items that a lesson says it covers."""
+    return {item for cell in json.loads(path.read_text())["cells"] for item in cell["metadata"].get("items", [])}
+
+
+def main(arguments: list[str]) -> int:
+    check = "--check" in arguments
+    broken = 0
+    for path in map(Path, [a for a in arguments if a != "--check"]):
+        if not check:
+            start = time.monotonic()
+            nbformat.write(normalise(execute(path)), path)
+            print(f"{path}: ran in {time.monotonic() - start:.0f} s, {path.stat().st_size / 1000:.0f} kB")
+        for fault in faults(path):
+            broken += 1
+            print(f"{path}: {fault}")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
