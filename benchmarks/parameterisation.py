@@ -33,11 +33,12 @@ def min_snr(at, gamma=5.0):
 CHOICES = {
     "v, cosine": ("v", DiffusionSchedule.cosine, None),
     "eps, cosine": ("eps", DiffusionSchedule.cosine, None),
-    "eps, linear": ("eps", DiffusionSchedule.linear, None),
-    "v, linear": ("v", DiffusionSchedule.linear, None),
-    "flow, cosine": ("flow", DiffusionSchedule.cosine, None),
+    "v, scaled linear": ("v", DiffusionSchedule.scaled_linear, None),
     "v, cosine, middle": ("v", DiffusionSchedule.cosine, middle),
+    "v, linear": ("v", DiffusionSchedule.linear, None),
     "v, cosine, min-SNR": ("v", DiffusionSchedule.cosine, min_snr),
+    "eps, linear": ("eps", DiffusionSchedule.linear, None),
+    "flow, cosine": ("flow", DiffusionSchedule.cosine, None),
 }
 SAMPLERS = {
     "DDIM(0)": (DDIM(), 20),

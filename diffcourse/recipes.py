@@ -100,7 +100,9 @@ def measure_denoiser(model: Denoiser, profile: str) -> dict[str, Any]:
 
 
 SAMPLER = DPMSolverPP()
-MNIST_SHARES = torch.tensor([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000  # of the training digits 0..9
+MNIST_SHARES = (
+    torch.tensor([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000
+)  # of the training digits 0..9
 
 
 def digits(
@@ -115,25 +117,30 @@ def digits(
 # -- statistics of real digits: what distances are measured against ---------------------------------------------------
 
 
+FLOOR_SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)
+
+
 def make_reference(path: Path) -> None:
     """Mean and covariance of the 10,000 test digits' features, and the floor: the distance that n random training digits have."""
     train, test = (metrics.features(data.to_float(data.mnist(split).images)) for split in ("train", "test"))
     mean, cov = metrics.statistics(test)
-    sizes, floors, spread = [100, 200, 500, 1000, 2000, 5000, 10_000], [], []
+    floors, spread = [], []
     generator = torch.Generator().manual_seed(0)
-    for n in sizes:
+    for n in FLOOR_SIZES:
         draws = [train[torch.randperm(len(train), generator=generator)[:n]] for _ in range(20)]
         values = torch.tensor([metrics.frechet_distance(metrics.statistics(d), (mean, cov)) for d in draws])
         floors.append(values.mean())
         spread.append(values.std())
-    content = {"mean": mean, "cov": cov, "floor_n": torch.tensor(sizes), "floor": torch.stack(floors)}
+    content = {"mean": mean, "cov": cov, "floor_n": torch.tensor(FLOOR_SIZES), "floor": torch.stack(floors)}
     card = {
         "name": path.stem,
         "about": "Features of the 10,000 MNIST test digits under mnist-classifier, and what n training digits score against them.",
         "command": f"python -m diffcourse train {path.stem} --out {path.parent.name}",
         "data": f"{len(train)} training and {len(test)} test images",
         "classifier_sha256": weights.verify("mnist-classifier")["sha256"],
-        "metrics": {f"floor at n = {n}": f"{f:.3f} ± {s:.3f}" for n, f, s in zip(sizes, floors, spread, strict=True)},
+        "metrics": {
+            f"floor at n = {n}": f"{f:.3f} ± {s:.3f}" for n, f, s in zip(FLOOR_SIZES, floors, spread, strict=True)
+        },
     }
     weights.save_tensors(path, content, card)
 

@@ -217,7 +217,8 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
             error.errno, f"cannot write {str(path)!r} ({error.strerror or error}); nothing was changed"
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def write_json(path: str | Path, content: Any) -> None:

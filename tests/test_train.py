@@ -1,0 +1,244 @@
+"""Training: it learns, repeats itself, survives being killed at any moment, and says what is wrong."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from torch import nn
+
+from diffcourse import train
+from diffcourse.rng import counter_seed
+
+
+class Points:
+    """Regression data y = 2x - 1 that follows `fit`'s protocol."""
+
+    def batch(self, step, batch_size, *, seed, rank=0, world=1):
+        x = torch.randn(batch_size, 1, generator=torch.Generator().manual_seed(counter_seed(seed, step, rank)))
+        return x, 2 * x - 1
+
+
+def squared_error(module, batch, generator):
+    return (module(batch[0]) - batch[1]).square().mean()
+
+
+def noisy_error(module, batch, generator):
+    """Draws from the step's generator and from torch's global one, as dropout would."""
+    x = batch[0] + 0.1 * torch.randn(batch[0].shape, generator=generator) + 0.1 * torch.randn(batch[0].shape)
+    return (module(x) - batch[1]).square().mean()
+
+
+def model():
+    return train_build(lambda: nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.2), nn.SiLU(), nn.Linear(8, 1)))
+
+
+def train_build(build, seed=0):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def weights_of(module):
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_it_learns_a_line_and_the_average_follows():
+    line = nn.Linear(1, 1)
+    *_, last = train.fit(line, Points(), squared_error, steps=600, lr=0.02, ema=0.99)
+    assert line.weight.item() == pytest.approx(2, abs=1e-2) and line.bias.item() == pytest.approx(-1, abs=1e-2)
+    assert last.ema.weight.item() == pytest.approx(2, abs=2e-2)
+    assert last.step == last.steps == 600 and last.loss < 1e-3
+
+
+def test_the_first_step_is_adams_first_step():
+    line, twin = train_build(lambda: nn.Linear(1, 1)), train_build(lambda: nn.Linear(1, 1))
+    next(iter(train.fit(line, Points(), squared_error, steps=100, lr=0.1, warmup=4, clip=1e9)))
+    adam = torch.optim.Adam(twin.parameters(), lr=0.1 / 5, betas=(0.9, 0.99))
+    squared_error(twin, Points().batch(0, 64, seed=0), None).backward()
+    adam.step()
+    assert torch.equal(weights_of(line), weights_of(twin))
+
+
+def test_gradients_are_clipped_and_their_norm_before_that_is_told():
+    line = train_build(lambda: nn.Linear(1, 1))
+    twin = train_build(lambda: nn.Linear(1, 1))
+    progress = next(iter(train.fit(line, Points(), lambda m, b, g: 1000 * squared_error(m, b, g), steps=1, clip=0.5)))
+    (1000 * squared_error(twin, Points().batch(0, 64, seed=0), None)).backward()
+    norm = torch.cat([p.grad.flatten() for p in twin.parameters()]).norm()
+    assert progress.grad_norm == pytest.approx(norm.item(), rel=1e-5) and norm > 100
+    assert torch.cat([p.grad.flatten() for p in line.parameters()]).norm() == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_average_is_the_running_mean_it_claims_to_be():
+    line = nn.Linear(1, 1)
+    average, n = None, 0
+    for progress in train.fit(line, Points(), squared_error, steps=50, lr=0.05, ema=0.9):
+        now = weights_of(line)
+        decay = min(0.9, (1 + n) / (10 + n))
+        average = now if average is None else decay * average + (1 - decay) * now
+        n += 1
+        assert torch.allclose(weights_of(progress.ema), average, atol=1e-6)
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    rates = [train.learning_rate(s, 100, 10) for s in range(100)]
+    assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1 and rates[-1] < 1e-3
+    assert all(a < b for a, b in zip(rates[:10], rates[1:11], strict=True))
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+
+
+def test_two_runs_are_bit_identical_and_the_global_random_state_is_left_alone():
+    first, second = model(), model()
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    list(train.fit(first, Points(), noisy_error, steps=20))
+    assert torch.equal(state, torch.get_rng_state())
+    torch.manual_seed(2)
+    list(train.fit(second, Points(), noisy_error, steps=20))
+    assert torch.equal(weights_of(first), weights_of(second))
+    third = model()
+    list(train.fit(third, Points(), noisy_error, steps=20, seed=1))
+    assert not torch.equal(weights_of(first), weights_of(third))
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10, 13])
+def test_a_run_that_the_reader_stops_goes_on_to_the_same_weights(tmp_path, stop):
+    unbroken, broken = model(), model()
+    *_, whole = train.fit(unbroken, Points(), noisy_error, steps=20)
+    file = tmp_path / "run.checkpoint"
+    for progress in train.fit(broken, Points(), noisy_error, steps=20, checkpoint=file, every=5):
+        if progress.step == stop:
+            break
+    resumed = model()
+    steps = [p.step for p in train.fit(resumed, Points(), noisy_error, steps=20, checkpoint=file, every=5)]
+    assert steps[0] == max(1, stop // 5 * 5) and steps[-1] == 20
+    *_, last = train.fit(resumed, Points(), noisy_error, steps=20, checkpoint=file, every=5)
+    assert last.step == 20 and last.loss == whole.loss
+    assert torch.equal(weights_of(resumed), weights_of(unbroken))
+    assert torch.equal(weights_of(last.ema), weights_of(whole.ema))
+
+
+KILLED = """
+    import os, signal, sys
+    import torch
+    sys.path.insert(0, {tests!r})
+    from test_train import Points, model, noisy_error
+    from diffcourse import train
+
+    file, how, when = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    writes = 0
+    fsync = os.fsync
+    def fsync_then_die(fd):
+        global writes
+        writes += 1
+        if how == "write" and writes == when:
+            os.ftruncate(fd, os.fstat(fd).st_size // 2)  # half of the bytes have reached the disk
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(fd)
+    os.fsync = fsync_then_die
+    for progress in train.fit(model(), Points(), noisy_error, steps=40, checkpoint=file, every=6):
+        if how == "step" and progress.step == when:
+            os.kill(os.getpid(), signal.SIGKILL)
+    torch.save(progress.ema.state_dict(), file + ".weights")
+"""
+
+
+def run_process(file, how="never", when=0):
+    script = textwrap.dedent(KILLED).format(tests=os.path.dirname(__file__))
+    return subprocess.run(
+        [sys.executable, "-c", script, str(file), how, str(when)], capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_a_process_killed_in_a_checkpoint_write_and_at_two_steps_resumes_to_the_same_bits(tmp_path):
+    file, reference = tmp_path / "run.checkpoint", tmp_path / "whole.checkpoint"
+    assert run_process(reference).returncode == 0
+    at_first, at_second = sorted((torch.randperm(30, generator=torch.Generator().manual_seed(5))[:2] + 7).tolist())
+    assert run_process(file, "step", at_first).returncode == -signal.SIGKILL
+    survived = torch.load(file, weights_only=True)["step"]
+    assert survived == at_first // 6 * 6
+    assert run_process(file, "write", 1).returncode == -signal.SIGKILL
+    assert list(tmp_path.glob(".run.checkpoint.*.part")), "the kill was not inside a write"
+    assert torch.load(file, weights_only=True)["step"] == survived  # the half-written file replaced nothing
+    assert run_process(file, "step", at_second).returncode == -signal.SIGKILL
+    final = run_process(file)
+    assert final.returncode == 0, final.stderr
+    a, b = (torch.load(f"{f}.weights", weights_only=True) for f in (file, reference))
+    assert a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_checkpoint_of_another_training_is_refused_and_says_why(tmp_path):
+    file = tmp_path / "run.checkpoint"
+    list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
+    with pytest.raises(ValueError, match="lr was 0.001 and is now 0.01"):
+        list(train.fit(model(), Points(), squared_error, steps=4, lr=0.01, checkpoint=file))
+
+
+def test_a_damaged_checkpoint_is_refused_and_left_in_place(tmp_path):
+    file = tmp_path / "run.checkpoint"
+    list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ValueError, match="cannot be read"):
+        list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
+    assert file.stat().st_size == 100
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_fragment(tmp_path, monkeypatch):
+    file = tmp_path / "run.checkpoint"
+    list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
+    before = file.read_bytes()
+
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="cannot write .*No space left on device.*nothing was changed"):
+        train.write_checkpoint(file, {"x": torch.zeros(10)})
+    assert file.read_bytes() == before and os.listdir(tmp_path) == ["run.checkpoint"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot write"), train.atomic_write(tmp_path / "file" / "x"):
+        pass
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt():
+    line = nn.Linear(1, 1)
+    before = weights_of(line).clone()
+    with pytest.raises(FloatingPointError, match="the loss is nan at step 0"):
+        list(train.fit(line, Points(), lambda m, b, g: squared_error(m, b, g) * float("nan"), steps=5))
+    assert torch.equal(before, weights_of(line))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"steps": 0}, {"batch_size": 0}, {"lr": 0.0}, {"ema": 1.0}, {"clip": -1.0}, {"every": 0}, {"steps": 2.5}],
+)
+def test_bad_settings_are_named_at_once(arguments):
+    name = next(iter(arguments))
+    with pytest.raises(ValueError, match=name):
+        train.fit(nn.Linear(1, 1), Points(), squared_error, **({"steps": 5} | arguments))
+
+
+def test_swapped_arguments_are_named():
+    with pytest.raises(TypeError, match="module must be a torch"):
+        train.fit(Points(), nn.Linear(1, 1), squared_error, steps=5)
+
+
+def test_the_module_is_in_training_mode_again_after_someone_sampled_between_steps():
+    net = nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5))
+    modes = []
+
+    def loss(module, batch, generator):
+        modes.append(module.training)
+        return squared_error(module, batch, generator)
+
+    for _ in train.fit(net, Points(), loss, steps=3):
+        net.eval()  # what a sampler of the old kind would leave behind
+    assert modes == [True, True, True]

@@ -1,0 +1,154 @@
+"""Weights: what is saved comes back as the same object, and nothing damaged, tampered or unknown gets in."""
+
+import json
+import os
+
+import pytest
+import torch
+from torch import nn
+
+from diffcourse import weights
+from diffcourse.denoiser import Denoiser
+from diffcourse.models import DigitClassifier, SimpleUNet
+from diffcourse.schedule import DiffusionSchedule
+
+
+def tiny(schedule=None, **kwargs):
+    torch.manual_seed(0)
+    network = SimpleUNet(channels=8, time_dim=16, num_classes=10)
+    for p in network.parameters():  # outputs start at zero: make them speak
+        nn.init.normal_(p, std=0.1)
+    return Denoiser(network, schedule or DiffusionSchedule.cosine(100), predicts="v", null=10, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        DiffusionSchedule.linear(50),
+        DiffusionSchedule.cosine(40, s=0.01),
+        DiffusionSchedule([0.1, 0.2, 0.5]).zero_terminal_snr(),
+    ],
+)
+def test_a_denoiser_comes_back_whole(tmp_path, schedule):
+    model = tiny(schedule)
+    path = weights.save(tmp_path / "mine", model, {"note": "a test"})
+    assert path == tmp_path / "mine.safetensors"
+    twin = weights.load(path)
+    x, y = torch.randn(3, 1, 28, 28), torch.tensor([1, 2, 10])
+    at = model.schedule.at(1)
+    assert torch.equal(model.eval()(x, at, y).x0, twin(x, at, y).x0)
+    assert twin.predicts == "v" and twin.null == 10 and not twin.training
+    assert torch.equal(twin.schedule.betas, schedule.betas)
+    assert json.loads((tmp_path / "mine.json").read_text())["note"] == "a test"
+
+
+def test_a_text_null_and_a_classifier_come_back(tmp_path):
+    network = SimpleUNet(channels=8, time_dim=16)
+    model = Denoiser(network, DiffusionSchedule.linear(10), null=torch.randn(4, 6))
+    twin = weights.load(weights.save(tmp_path / "text", model))
+    assert torch.equal(twin.null, model.null)
+    judge = DigitClassifier(width=8)
+    x = torch.randn(2, 1, 28, 28)
+    assert torch.equal(weights.load(weights.save(tmp_path / "judge", judge))(x), judge.eval()(x))
+
+
+def test_half_precision_halves_the_file_and_keeps_integers(tmp_path):
+    model = tiny()
+    full, half = weights.save(tmp_path / "full", model), weights.save(tmp_path / "half", model, half=True)
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    twin = weights.load(half)
+    assert twin.null.dtype == torch.int64 and next(twin.parameters()).dtype == torch.float32
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(a.half().float(), b)
+
+
+def test_loading_leaves_the_global_random_state_alone(tmp_path):
+    path = weights.save(tmp_path / "m", tiny())
+    state = torch.get_rng_state()
+    weights.load(path)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:-100]), "truncated"),
+        (flip, "SHA-256"),
+        (lambda p: p.with_suffix(".json").write_text("{"), "damaged"),
+        (lambda p: p.with_suffix(".json").write_text("[]"), "damaged"),
+        (lambda p: p.with_suffix(".json").unlink(), "no card"),
+        (lambda p: p.unlink(), "no weights"),
+    ],
+)
+def test_damage_is_told(tmp_path, damage, message):
+    path = weights.save(tmp_path / "m", tiny())
+    damage(path)
+    for read in (weights.load, weights.verify, weights.tensors):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            read(path)
+
+
+def test_a_card_that_describes_another_model_is_told(tmp_path):
+    path = weights.save(tmp_path / "m", tiny())
+    card = json.loads(path.with_suffix(".json").read_text())
+    card["model"]["network"]["config"]["channels"] = 16
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="does not fit"):
+        weights.load(path)
+    card["model"]["network"]["type"] = "os"
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="does not know"):
+        weights.load(path)
+
+
+def test_an_unknown_name_lists_the_shipped_ones():
+    with pytest.raises(FileNotFoundError, match="mnist-classifier"):
+        weights.load("mnist-dppm")
+
+
+def test_what_cannot_be_rebuilt_is_not_saved(tmp_path):
+    with pytest.raises(TypeError, match="model must be a Denoiser or a network of diffcourse.models, got Linear"):
+        weights.save(tmp_path / "m", nn.Linear(1, 1))
+    with pytest.raises(TypeError, match="JSON"):
+        weights.save(tmp_path / "m", tiny(), {"metric": torch.ones(1)})
+    assert not os.listdir(tmp_path)
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
+    def full(fd):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="cannot write .*nothing was changed"):
+        weights.save(tmp_path / "m", tiny())
+    assert not os.listdir(tmp_path)
+
+
+def test_bare_tensors_are_read_with_the_same_checks_and_are_no_model(tmp_path):
+    path = weights.save_tensors(tmp_path / "s", {"mean": torch.arange(3.0).double()}, {"about": "statistics"})
+    assert weights.tensors(path)["mean"].dtype == torch.float64
+    with pytest.raises(ValueError, match="weights.tensors"):
+        weights.load(path)
+
+
+def test_every_shipped_weight_is_sound_and_together_they_stay_small():
+    cards = weights.available()
+    assert {"mnist-classifier", "mnist-ddpm", "mnist-reference"} <= set(cards)
+    for name, card in cards.items():
+        assert weights.verify(name)["sha256"] == card["sha256"]
+        assert {"name", "about", "command", "data", "metrics"} <= set(card) and card["name"] == name
+        assert card["command"].startswith(f"python -m diffcourse train {name} ")
+        if "model" in card:
+            assert not weights.load(name).training
+    assert sum(card["bytes"] for card in cards.values()) < 30e6
+
+
+def test_shipped_statistics_belong_to_the_shipped_classifier():
+    cards = weights.available()
+    assert cards["mnist-reference"]["classifier_sha256"] == cards["mnist-classifier"]["sha256"]
