@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from itertools import pairwise
 
 import pytest
 import torch
@@ -75,20 +76,18 @@ def test_gradients_are_clipped_and_their_norm_before_that_is_told():
 
 def test_the_average_is_the_running_mean_it_claims_to_be():
     line = nn.Linear(1, 1)
-    average, n = None, 0
-    for progress in train.fit(line, Points(), squared_error, steps=50, lr=0.05, ema=0.9):
+    average = None
+    for n, progress in enumerate(train.fit(line, Points(), squared_error, steps=50, lr=0.05, ema=0.9)):
         now = weights_of(line)
         decay = min(0.9, (1 + n) / (10 + n))
         average = now if average is None else decay * average + (1 - decay) * now
-        n += 1
         assert torch.allclose(weights_of(progress.ema), average, atol=1e-6)
 
 
 def test_the_learning_rate_rises_and_falls_to_zero():
     rates = [train.learning_rate(s, 100, 10) for s in range(100)]
     assert rates[0] == pytest.approx(1 / 11) and rates[10] == 1 and rates[-1] < 1e-3
-    assert all(a < b for a, b in zip(rates[:10], rates[1:11], strict=True))
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:11])) and all(a > b for a, b in pairwise(rates[10:]))
 
 
 def test_two_runs_are_bit_identical_and_the_global_random_state_is_left_alone():
@@ -175,7 +174,7 @@ def test_a_process_killed_in_a_checkpoint_write_and_at_two_steps_resumes_to_the_
 def test_a_checkpoint_of_another_training_is_refused_and_says_why(tmp_path):
     file = tmp_path / "run.checkpoint"
     list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
-    with pytest.raises(ValueError, match="lr was 0.001 and is now 0.01"):
+    with pytest.raises(ValueError, match=r"lr was 0.001 and is now 0.01"):
         list(train.fit(model(), Points(), squared_error, steps=4, lr=0.01, checkpoint=file))
 
 
@@ -197,7 +196,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_fragment(tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="cannot write .*No space left on device.*nothing was changed"):
+    with pytest.raises(OSError, match=r"cannot write .*No space left on device.*nothing was changed"):
         train.write_checkpoint(file, {"x": torch.zeros(10)})
     assert file.read_bytes() == before and os.listdir(tmp_path) == ["run.checkpoint"]
 

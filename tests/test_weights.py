@@ -113,7 +113,7 @@ def test_an_unknown_name_lists_the_shipped_ones():
 
 
 def test_what_cannot_be_rebuilt_is_not_saved(tmp_path):
-    with pytest.raises(TypeError, match="model must be a Denoiser or a network of diffcourse.models, got Linear"):
+    with pytest.raises(TypeError, match=r"model must be a Denoiser or a network of diffcourse.models, got Linear"):
         weights.save(tmp_path / "m", nn.Linear(1, 1))
     with pytest.raises(TypeError, match="JSON"):
         weights.save(tmp_path / "m", tiny(), {"metric": torch.ones(1)})
@@ -125,7 +125,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="cannot write .*nothing was changed"):
+    with pytest.raises(OSError, match=r"cannot write .*nothing was changed"):
         weights.save(tmp_path / "m", tiny())
     assert not os.listdir(tmp_path)
 
@@ -133,7 +133,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_bare_tensors_are_read_with_the_same_checks_and_are_no_model(tmp_path):
     path = weights.save_tensors(tmp_path / "s", {"mean": torch.arange(3.0).double()}, {"about": "statistics"})
     assert weights.tensors(path)["mean"].dtype == torch.float64
-    with pytest.raises(ValueError, match="weights.tensors"):
+    with pytest.raises(ValueError, match=r"weights.tensors"):
         weights.load(path)
 
 

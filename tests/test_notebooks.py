@@ -1,0 +1,99 @@
+"""The committed lessons: executed once in order, clean, small, and complete against the curriculum."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from notebook_tools import faults, items, normalise
+
+ROOT = Path(__file__).parent.parent
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+ITEMS = {  # lesson: first and last curriculum item that it must cover
+    "01_vae_and_elbo": (1, 52),
+    "02_ddpm_math": (53, 125),
+    "03_training_on_mnist": (126, 155),
+    "04_ddim_and_fast_samplers": (156, 174),
+}
+
+
+def test_there_are_lessons():
+    assert ROOT / "notebooks" / "00_start_here.ipynb" in LESSONS
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_keeps_the_rules(path):
+    assert not faults(path)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_covers_its_items(path):
+    first, last = ITEMS.get(path.stem, (1, 0))
+    missing = {f"C{n:03d}" for n in range(first, last + 1)} - items(path)
+    assert not missing
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_a_lesson_is_valid_and_its_outputs_are_there(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert sum(bool(cell.get("outputs")) for cell in notebook.cells if cell.cell_type == "code") >= 5
+    assert all(output.get("metadata", {}).get("image/png", {}).get("alt") for output in _pictures(notebook))
+
+
+def _pictures(notebook):
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [output for cell in cells for output in cell.outputs if "image/png" in output.get("data", {})]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_links_between_lessons_lead_somewhere(path):
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+    for target in re.findall(r"\]\(([^)#\s]+\.ipynb)", text):
+        assert (path.parent / target).exists(), target
+
+
+def test_code_and_lessons_are_linted_and_formatted():
+    for command in (["check", "--quiet"], ["format", "--check", "--quiet"]):
+        run = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_lint_finds_what_it_should(tmp_path):
+    """Each rule, broken once."""
+    cell = nbformat.v4.new_code_cell("\n".join(f"x = {i}" for i in range(40)), execution_count=3)
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text="warning"),
+        nbformat.v4.new_output("error", ename="ValueError", evalue="x", traceback=[]),
+        nbformat.v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}, "image/png": "x"}),
+        nbformat.v4.new_output("stream", name="stdout", text="/home/me/x"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"widgets": {}})
+    notebook.cells[0].metadata["items"] = ["C1"]
+    path = tmp_path / "bad.ipynb"
+    nbformat.write(notebook, path)
+    told = "\n".join(faults(path))
+    for word in (
+        "widget state",
+        "executed once",
+        "set-up",
+        "40 lines",
+        "stored error",
+        "stderr",
+        "widget view",
+        "alt",
+        "absolute path",
+        "'C1'",
+    ):
+        assert word in told, word
+    clean = "\n".join(f for f in map(str, _after_normalising(notebook, path)))
+    for word in ("widget state", "executed once", "stderr", "widget view"):
+        assert word not in clean, word
+
+
+def _after_normalising(notebook, path):
+    nbformat.write(normalise(notebook), path)
+    return faults(path)

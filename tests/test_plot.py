@@ -1,0 +1,106 @@
+"""Figures: they draw what they are given, tell it in words, and leave matplotlib's global state alone."""
+
+import base64
+import io
+import itertools
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffcourse import plot
+from diffcourse.schedule import DiffusionSchedule
+
+
+def pixels(picture):
+    return np.asarray(Image.open(io.BytesIO(picture.png())).convert("RGB")).astype(float)
+
+
+def chessboard(n=6):
+    return ((torch.arange(n)[:, None, None, None] % 2) * 2.0 - 1).expand(n, 1, 28, 28)
+
+
+PICTURES = {
+    "grid": lambda: plot.grid(chessboard(), titles=list("abcdef")),
+    "strip": lambda: plot.strip([chessboard(2)] * 4, ["1", "2", "3", "4"], names=["x", "y"]),
+    "curves": lambda: plot.curves({"a": ([1, 2], [3, 4]), "b": ([1, 2], [1, 2])}, x="n", y="error", log="xy"),
+    "schedules": lambda: plot.schedules({"linear": DiffusionSchedule.linear()}),
+    "losses": lambda: plot.losses([[1, 2.0], [2, 1.0], [3, 0.5]], smooth=2),
+    "points": lambda: plot.points({"cloud": torch.randn(50, 2)}),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_figure_shows_itself_with_alt_text_and_touches_no_global_state(name):
+    before = dict(matplotlib.rcParams)
+    picture = PICTURES[name]()
+    assert dict(matplotlib.rcParams) == before
+    data, metadata = picture._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert len(picture.alt) > 10 and picture.alt in data["text/plain"] and metadata["image/png"]["alt"] == picture.alt
+    assert pixels(picture).std() > 5  # something was drawn
+
+
+def test_no_pyplot_figure_is_left_open():
+    import sys
+
+    PICTURES["grid"]()
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_the_same_figure_is_the_same_file():
+    assert PICTURES["grid"]().png() == PICTURES["grid"]().png()
+
+
+def test_images_are_clamped_and_not_stretched_to_full_contrast():
+    bright = plot.grid(torch.full((1, 1, 28, 28), 3.0))
+    grey = plot.grid(torch.zeros(1, 1, 28, 28))
+    middle = lambda p: pixels(p)[pixels(p).shape[0] // 2, pixels(p).shape[1] // 2, 0]  # noqa: E731
+    assert middle(bright) == 255 and 120 < middle(grey) < 135
+
+
+def test_a_strip_keeps_first_and_last_of_many_frames():
+    frames = [torch.full((1, 1, 28, 28), v) for v in torch.linspace(-1, 1, 50)]
+    picture = plot.strip(frames, [str(i) for i in range(50)], most=5)
+    assert "5 stages: 0, 12, 24, 37, 49" in picture.alt
+
+
+def test_saving_writes_the_pixels_and_nothing_else(tmp_path):
+    path = plot.save(chessboard(4), tmp_path / "g.png", columns=2, zoom=1)
+    page = np.asarray(Image.open(path))
+    assert page.shape == (57, 57) and page[10, 10] == 0 and page[10, 40] == 255 and list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match=r"path must end in \.png"):
+        plot.save(chessboard(1), tmp_path / "g.gif")
+    with pytest.raises(OSError, match="cannot write"):
+        plot.save(chessboard(1), path / "below" / "g.png")
+
+
+@pytest.mark.parametrize(
+    ("call", "word"),
+    [
+        (lambda: plot.grid(torch.zeros(28, 28)), "images must be"),
+        (lambda: plot.grid(torch.zeros(0, 1, 28, 28)), "images must be"),
+        (lambda: plot.grid(chessboard(2), titles=["a"]), "titles must hold 2"),
+        (lambda: plot.strip([]), "frames must hold"),
+        (lambda: plot.strip([chessboard(1)], ["a", "b"]), "titles must hold 1"),
+    ],
+)
+def test_bad_input_is_named(call, word):
+    with pytest.raises(ValueError, match=word):
+        call()
+
+
+def linear(colour):
+    return [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in matplotlib.colors.to_rgb(colour)]
+
+
+def test_colours_stay_apart_for_colour_blind_eyes_or_differ_in_line_style():
+    """Protanopia and deuteranopia after Viénot et al. 1999: of the first four colours no two fall together."""
+    protan = np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
+    deutan = np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    for matrix in (protan, deutan):
+        seen = [matrix @ linear(c) for c in plot.COLOURS[:4]]
+        assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 0.08
+    assert len({str(line) for line in plot.LINES[:6]}) == 6

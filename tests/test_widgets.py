@@ -1,0 +1,60 @@
+"""Explorers, without a browser: handles change the picture, once, and a static picture is always there."""
+
+import base64
+
+import pytest
+import torch
+
+from diffcourse import plot, widgets
+from diffcourse.denoiser import Estimate
+from diffcourse.schedule import CLEAN, DiffusionSchedule
+
+
+def path():
+    schedule = DiffusionSchedule.cosine(100)
+    x = torch.randn(3, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    levels = schedule.levels(4)
+    return [Estimate(x * at.sigma, at, x0=x * at.alpha, eps=x) for at in levels[:-1]] + [
+        Estimate(x, CLEAN, x0=x, eps=0 * x)
+    ]
+
+
+def test_the_trajectory_explorer_shows_each_step():
+    explorer = widgets.TrajectoryExplorer(path())
+    step, seen = explorer.controls["step"], set()
+    assert (step.min, step.max) == (0, 4)
+    for value in range(5):
+        step.set_state({"value": value})  # what a browser sends
+        assert bytes(explorer.image.value).startswith(b"\x89PNG") and f"step {value}" in explorer.text.value
+        seen.add(bytes(explorer.image.value))
+    assert len(seen) == 5 and "the sample" in explorer.text.value
+    with pytest.raises(ValueError, match="path must hold"):
+        widgets.TrajectoryExplorer([])
+
+
+def test_one_change_is_one_redraw():
+    calls = []
+
+    def compute(a, b):
+        calls.append((a, b))
+        return a + b
+
+    controls = {"a": widgets.slider("a", [1, 2, 3]), "b": widgets.choice("b", [10, 20])}
+    explorer = widgets.Explorer(controls, compute, lambda v: plot.curves({"v": ([0, 1], [0, v])}, alt=f"up to {v}"))
+    controls["a"].value = 3
+    controls["b"].value = 20
+    assert calls == [(1, 10), (3, 10), (3, 20)] and explorer.values == {"a": 3, "b": 20}
+    assert "up to 23" in explorer.text.value
+
+
+def test_a_page_without_widgets_gets_the_picture():
+    explorer = widgets.TrajectoryExplorer(path())
+    data, metadata = explorer._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]) == bytes(explorer.image.value)
+    assert data["text/plain"] == f"[explorer: {explorer.alt}]" and metadata["image/png"]["alt"] == explorer.alt
+    assert "application/vnd.jupyter.widget-view+json" in data
+
+
+def test_controls_are_labelled_for_keyboards_and_screen_readers():
+    explorer = widgets.TrajectoryExplorer(path())
+    assert all(control.description for control in explorer.controls.values())
