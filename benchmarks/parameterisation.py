@@ -12,16 +12,9 @@ import json
 import time
 from pathlib import Path
 
-import torch
-
 from diffcourse import data, metrics, recipes, train
 from diffcourse.samplers import DDIM, DPMSolverPP, Heun
 from diffcourse.schedule import DiffusionSchedule
-
-
-def middle(at):
-    """More weight where the digit is decided, |log(alpha/sigma)| small: 1/cosh(lambda), times 2."""
-    return 2 / torch.cosh(at.lam)
 
 
 def min_snr(at, gamma=5.0):
@@ -34,11 +27,11 @@ CHOICES = {
     "v, cosine": ("v", DiffusionSchedule.cosine, None),
     "eps, cosine": ("eps", DiffusionSchedule.cosine, None),
     "v, scaled linear": ("v", DiffusionSchedule.scaled_linear, None),
-    "v, cosine, middle": ("v", DiffusionSchedule.cosine, middle),
+    "v, scaled linear, middle": ("v", DiffusionSchedule.scaled_linear, recipes.middle),
     "v, linear": ("v", DiffusionSchedule.linear, None),
-    "v, cosine, min-SNR": ("v", DiffusionSchedule.cosine, min_snr),
+    "v, scaled linear, min-SNR": ("v", DiffusionSchedule.scaled_linear, min_snr),
     "eps, linear": ("eps", DiffusionSchedule.linear, None),
-    "flow, cosine": ("flow", DiffusionSchedule.cosine, None),
+    "flow, scaled linear": ("flow", DiffusionSchedule.scaled_linear, None),
 }
 SAMPLERS = {
     "DDIM(0)": (DDIM(), 20),
@@ -78,4 +71,4 @@ if __name__ == "__main__":
         if name not in table["rows"]:
             table["rows"][name] = measure(predicts, schedule, weight, table["steps"])
             train.write_json(args.out, table)
-        print(f"{name:20s}", "  ".join(f"{k} {v}" for k, v in table["rows"][name].items()), flush=True)
+        print(f"{name:26s}", "  ".join(f"{k} {v}" for k, v in table["rows"][name].items()), flush=True)

@@ -18,7 +18,7 @@ _HOME = {
     "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings"],
     "train": ["fit"],
 }  # fmt: skip
-_MODULES = ["data", "learn", "metrics", "models", "plot", "profile", "recipes", "train", "weights", "widgets"]
+_MODULES = ["data", "doctor", "elbo", "learn", "metrics", "models", "plot", "profile", "recipes", "train", "weights", "widgets"]
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = list(_NAMES)
