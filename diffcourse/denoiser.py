@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffcourse.rng import draw
-from diffcourse.schedule import Level, NoisePath
+from diffcourse.schedule import Level, NoisePath, noise_for
 
 
 class Estimate(NamedTuple):
@@ -46,12 +45,18 @@ PREDICTS: dict[str, Callable[[Level], tuple[Any, Any]]] = {
 
 def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
     """Solve the 2x2 system  alpha·x0 + sigma·eps = x,  a·x0 + b·eps = output  for x0 and eps."""
+    if isinstance(at.alpha, Tensor) and at.alpha.ndim not in (0, x.ndim):
+        raise ValueError(
+            f"at: levels of shape {tuple(at.alpha.shape)} do not fit x of shape {tuple(x.shape)}; make them with schedule.at(t, like=x)"
+        )
     a, b = PREDICTS[predicts](at)
     det = b * at.alpha - a * at.sigma
     if bool((det == 0).any()) if isinstance(det, Tensor) else det == 0:
+        t = at.t[det == 0].tolist() if isinstance(det, Tensor) else at.t
+        lost, other = ("sigma", "noise") if predicts == "x0" else ("alpha", "image")
         raise ValueError(
-            f"predicts={predicts!r} cannot be turned into x0 and eps at t={at.t}, where alpha={at.alpha} and sigma={at.sigma}: "
-            "the output says nothing about the image there. Use predicts='v', or a schedule whose alpha stays above 0"
+            f"predicts={predicts!r} cannot be turned into x0 and eps at t={t}, where {lost} = 0: the output says nothing about the "
+            f"{other} there. Use predicts='v', or a schedule whose {lost} stays above 0"
         )
     return Estimate(x, at, x0=(b * x - at.sigma * output) / det, eps=(at.alpha * output - a * x) / det)
 
@@ -83,7 +88,7 @@ class Denoiser(nn.Module):
         if predicts not in PREDICTS:
             raise ValueError(f"predicts must be one of {', '.join(PREDICTS)}, got {predicts!r}")
         self.network, self.schedule, self.predicts = network, schedule, predicts
-        self.register_buffer("null", None if null is None else torch.as_tensor(null))
+        self.register_buffer("null", None if null is None else torch.as_tensor(null).detach().clone())
 
     def forward(self, x: Tensor, at: Level, cond: Any = None) -> Estimate:
         """The estimate of x0 and eps for noisy x (B, …) at one level, or at one level an image.
@@ -129,7 +134,7 @@ class Denoiser(nn.Module):
         if t is None:
             u = torch.rand(1, generator=generator, device=device) + torch.arange(len(x0), device=device) / len(x0)
             t = self.schedule.times(u.remainder(1.0))
-        noise = draw(x0, generator) if noise is None else noise
+        noise = noise_for(x0, noise, generator)
         at = self.schedule.at(t, like=x0)
         if drop_prob > 0 and cond is not None:
             cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
@@ -148,7 +153,7 @@ class Denoiser(nn.Module):
         return Given(self, cond)
 
 
-# -- wrappers: each is a Denoise. `rows(lo, hi)` is the same function for images lo..hi of the batch. --------------------
+# -- wrappers: each is a Denoise. `rows(lo, hi, n)` is the same function for images lo..hi of n. ---------------------------
 
 
 @dataclass(frozen=True)
@@ -161,8 +166,8 @@ class Given:
     def __call__(self, x: Tensor, at: Level) -> Estimate:
         return self.denoise(x, at, self.cond)
 
-    def rows(self, lo: int, hi: int) -> "Given":
-        return Given(self.denoise, _slice(self.cond, lo, hi))
+    def rows(self, lo: int, hi: int, n: int) -> "Given":
+        return Given(self.denoise, _slice(self.cond, lo, hi, n))
 
 
 @dataclass(frozen=True)
@@ -176,8 +181,9 @@ class Guided:
     interval: tuple[float, float] | None
 
     def __call__(self, x: Tensor, at: Level) -> Estimate:
-        lo, hi = self.interval or (0.0, math.inf)
-        w = self.guidance if lo <= at.nsr <= hi else 1.0
+        w = self.guidance
+        if self.interval is not None and not self.interval[0] <= at.nsr <= self.interval[1]:
+            w = 1.0
         if w == 1:
             return self.denoise(x, at, self.cond)
         if w == 0:
@@ -188,10 +194,9 @@ class Guided:
         (x0_u, x0_c), (eps_u, eps_c) = e.x0.chunk(2), e.eps.chunk(2)
         return Estimate(x, at, x0=x0_u + w * (x0_c - x0_u), eps=eps_u + w * (eps_c - eps_u))
 
-    def rows(self, lo: int, hi: int) -> "Guided":
-        return Guided(
-            self.denoise, _slice(self.cond, lo, hi), self.guidance, _slice(self.uncond, lo, hi), self.interval
-        )
+    def rows(self, lo: int, hi: int, n: int) -> "Guided":
+        cond, uncond = _slice(self.cond, lo, hi, n), _slice(self.uncond, lo, hi, n, "uncond")
+        return Guided(self.denoise, cond, self.guidance, uncond, self.interval)
 
 
 @dataclass(frozen=True)
@@ -206,8 +211,8 @@ class Clipped:
         x0 = self.denoise(x, at).x0.clamp(self.low, self.high)
         return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
 
-    def rows(self, lo: int, hi: int) -> "Clipped":
-        return Clipped(rows(self.denoise, lo, hi), self.low, self.high)
+    def rows(self, lo: int, hi: int, n: int) -> "Clipped":
+        return Clipped(rows(self.denoise, lo, hi, n), self.low, self.high)
 
 
 def guided(
@@ -239,9 +244,9 @@ def clipped(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
     return Clipped(denoise, low, high)
 
 
-def rows(denoise: Denoise, lo: int, hi: int) -> Denoise:
-    """`denoise` for images lo..hi of the batch only: conditions are cut accordingly, plain functions stay as they are."""
-    return denoise.rows(lo, hi) if hasattr(denoise, "rows") else denoise
+def rows(denoise: Denoise, lo: int, hi: int, n: int) -> Denoise:
+    """`denoise` for images lo..hi of n only: conditions are cut accordingly, plain functions stay as they are."""
+    return denoise.rows(lo, hi, n) if hasattr(denoise, "rows") else denoise
 
 
 def module_of(denoise: Any) -> nn.Module | None:
@@ -276,8 +281,7 @@ def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor | None:
     cond = torch.as_tensor(cond, device=x.device)
     if _is_single(cond):
         cond = cond.expand(len(x), *cond.shape)
-    if len(cond) != len(x):
-        raise ValueError(f"{name} holds {len(cond)} conditions for a batch of {len(x)} images")
+    _check_length(cond, len(x), name)
     return cond
 
 
@@ -285,8 +289,16 @@ def _is_single(cond: Tensor) -> bool:
     return cond.ndim == (2 if cond.is_floating_point() else 0)  # one text (L, D), or one label
 
 
-def _slice(cond: Any, lo: int, hi: int) -> Any:
+def _check_length(cond: Tensor, n: int, name: str) -> None:
+    if len(cond) != n:
+        raise ValueError(f"{name} holds {len(cond)} conditions for a batch of {n} images")
+
+
+def _slice(cond: Any, lo: int, hi: int, n: int, name: str = "cond") -> Any:
     if cond is None:
         return None
     cond = torch.as_tensor(cond)
-    return cond if _is_single(cond) else cond[lo:hi]
+    if _is_single(cond):
+        return cond
+    _check_length(cond, n, name)
+    return cond[lo:hi]

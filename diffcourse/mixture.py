@@ -36,7 +36,7 @@ class GaussianMixture:
     """
 
     def __init__(self, means: Any, stds: Any = 1.0, weights: Any = None):
-        means = torch.as_tensor(means, dtype=torch.float64)
+        means = torch.as_tensor(means, dtype=torch.float64).clone()
         means = means[:, None] if means.ndim == 1 else means
         if means.ndim != 2 or not means.numel():
             raise ValueError(f"means must be (K, D) or (K,), got shape {tuple(means.shape)}")
@@ -47,7 +47,7 @@ class GaussianMixture:
         )
         if stds.shape not in ((), (K,)) or bool((stds < 0).any()) or not bool(stds.isfinite().all()):
             raise ValueError(f"stds must be one number or {K}, none negative, got {stds.tolist()}")
-        if weights.shape != (K,) or not bool((weights > 0).all()):
+        if weights.shape != (K,) or not bool(((weights > 0) & weights.isfinite()).all()):
             raise ValueError(f"weights must be {K} positive numbers, got {weights.tolist()}")
         self.means, self.stds, self.weights = means, stds.expand(K).clone(), weights / weights.sum()
 
@@ -109,6 +109,8 @@ class GaussianMixture:
 
     def denoise(self, x: Tensor, at: Level) -> Estimate:
         """The exact denoiser, a `Denoise`: x0 = E[x_0 | x_t] and eps = (x - alpha·x0)/sigma, in x's dtype."""
+        if at.sigma == 0:
+            raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
         x0 = self.posterior(x, at).mean.to(x.dtype)
         return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
 

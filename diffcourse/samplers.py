@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from diffcourse.denoiser import Denoise, Denoiser, Estimate, evaluating, guided, module_of, rows
 from diffcourse.rng import Generators, draw, image_generators
-from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, posterior_coefficients
+from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_floating, posterior_coefficients
 
 Noise = Callable[[], Tensor]
 
@@ -127,8 +127,9 @@ class LMS:
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
         known = [*past[-self.history :], now] if self.history else [now]
+        x = _scaled(now, self)
         weights = _lagrange_integrals(tuple(e.at.nsr for e in known), now.at.nsr, to.nsr)
-        return to.alpha * (_scaled(now, self) + sum(w * e.eps for w, e in zip(weights, known, strict=True)))
+        return to.alpha * (x + sum(w * e.eps for w, e in zip(weights, known, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,12 @@ def trajectory(
     x is the noisy start at levels[0]; len(levels) items come out. generator: one, or a list with one an image; None is torch's own.
     No gradients; a module inside `denoise` works in eval mode and gets its mode back.
     """
+    if not callable(denoise):
+        raise TypeError(f"denoise must be callable, got {type(denoise).__name__}; the order is (denoise, x, levels)")
+    check_floating("x", x)
     if len(levels) < 2:
         raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
-    if not hasattr(sampler, "step"):
+    if isinstance(sampler, type) or not hasattr(sampler, "step"):
         raise TypeError(f"sampler must be one such as DDIM(), got {sampler!r}")
     return _trajectory(denoise, x, levels, sampler, generator)
 
@@ -179,6 +183,10 @@ def _trajectory(denoise, x, levels, sampler, generator) -> Iterator[Estimate]:
     for at, to in pairwise(levels):
         with evaluating(module):
             now = denoise(x, at)
+        if not isinstance(now, Estimate):
+            raise TypeError(
+                f"denoise must return an Estimate, got {type(now).__name__}; a plain network becomes one as Denoiser(network, schedule)"
+            )
         yield now
         with evaluating(module):
             x = sampler.step(now, to, list(past), denoise, lambda: draw(now.x, generator))  # noqa: B023
@@ -227,9 +235,10 @@ def sample(
         some = generators[lo:hi]
         like = torch.empty((hi - lo, *shape[1:]), dtype=dtype, device=device)
         start = scale * draw(like, some) if x is None else x[lo:hi].to(device)
-        for now in trajectory(rows(denoise, lo, hi), start, levels, sampler, some):
-            bar.update(now.at is not levels[-1])
-        done.append(now.x)
+        for i, now in enumerate(trajectory(rows(denoise, lo, hi, shape[0]), start, levels, sampler, some)):
+            end = now.x
+            bar.update(i < len(levels) - 1)
+        done.append(end)
     bar.close()
     return torch.cat(done)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from diffcourse.rng import draw
+from diffcourse.rng import Generators, draw
 
 
 class Level(NamedTuple):
@@ -114,16 +114,21 @@ class DiffusionSchedule:
     """
 
     def __init__(self, betas: Tensor | Sequence[float]):
-        betas = torch.as_tensor(betas).detach().to("cpu", torch.float64).clone()
+        betas = torch.as_tensor(betas, dtype=None if isinstance(betas, Tensor) else torch.float64)
+        betas = betas.detach().cpu().double().clone()
         if betas.ndim != 1 or len(betas) == 0:
             raise ValueError(f"betas must be one-dimensional with at least one entry, got shape {tuple(betas.shape)}")
         if not bool(((betas > 0) & (betas <= 1)).all()):
             raise ValueError(f"betas must lie in (0, 1], got values from {betas.min():g} to {betas.max():g}")
-        if bool((betas[:-1] == 1).any()):
-            raise ValueError("betas may be 1 at the last step only: no signal is left after it")
         self.betas = betas
         self.alphas = 1 - betas
         self.alpha_bars = torch.cumprod(self.alphas, dim=0)
+        if bool((self.alpha_bars[:-1] == 0).any()):
+            raise ValueError(
+                "betas may use up the signal (alpha_bar = 0) at the last step only: nothing is left after it"
+            )
+        if self.alpha_bars[0] == 1:
+            raise ValueError(f"betas must be large enough to count in float64: 1 - {betas[0]:g} is 1")
         self.T = len(betas)
         self.config: dict[str, Any] = {"betas": betas.tolist()}
         self._levels = [Level(float(t), a**0.5, max(0.0, 1 - a) ** 0.5) for t, a in enumerate(self.alpha_bars.tolist())]
@@ -163,7 +168,7 @@ class DiffusionSchedule:
         config = getattr(config, "config", config)
         if not isinstance(config, Mapping):
             raise TypeError(f"config must be a diffusers scheduler or its config, got {type(config).__name__}")
-        T, kind = config.get("num_train_timesteps", 1000), config.get("beta_schedule", "linear")
+        T, kind = config.get("num_train_timesteps", 1000), config.get("beta_schedule")
         ends = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
         if config.get("trained_betas") is not None:
             schedule = cls(config["trained_betas"])
@@ -173,7 +178,7 @@ class DiffusionSchedule:
             schedule = cls.scaled_linear(T, **ends)
         elif kind == "squaredcos_cap_v2":
             schedule = cls.cosine(T)
-        else:
+        else:  # also None: a config without betas, such as a flow-matching scheduler's
             raise ValueError(
                 f"config: beta_schedule {kind!r} is not known; linear, scaled_linear and squaredcos_cap_v2 are"
             )
@@ -217,8 +222,9 @@ class DiffusionSchedule:
     def _at_many(self, t: Tensor, like: Tensor | None) -> Level:
         if t.ndim != 1 or t.dtype not in (torch.int64, torch.int32):
             raise TypeError(f"t must be a number or a LongTensor (B,), got {t.dtype} of shape {tuple(t.shape)}")
-        if like is not None and len(like) != len(t):
-            raise ValueError(f"t has {len(t)} entries for a batch of {len(like)}")
+        if like is not None:
+            check_floating("like", like)
+            _check_batch(t, like)
         index = t.detach().to("cpu", torch.int64)
         if len(index) and not 0 <= int(index.min()) <= int(index.max()) < self.T:
             raise ValueError(
@@ -229,22 +235,25 @@ class DiffusionSchedule:
         if like is None:
             return level
         shape = (-1,) + (1,) * (like.ndim - 1)
-        return Level(*(value.to(like.device, like.dtype).view(shape) for value in level))
+        dtypes = (
+            torch.promote_types(like.dtype, torch.float32),
+            like.dtype,
+            like.dtype,
+        )  # bfloat16 cannot count to 999
+        return Level(*(v.to(like.device, dtype).view(shape) for v, dtype in zip(level, dtypes, strict=True)))
 
     def times(self, u: Tensor) -> Tensor:
         """Training times for numbers u in [0, 1): the LongTensor floor(u·T)."""
         return (u * self.T).long().clamp(max=self.T - 1)
 
     def q_sample(
-        self, x0: Tensor, t: int | Tensor, noise: Tensor | None = None, generator: torch.Generator | None = None
+        self, x0: Tensor, t: int | Tensor, noise: Tensor | None = None, generator: Generators = None
     ) -> Tensor:
         """x_t = sqrt(alpha_bar_t)·x_0 + sqrt(1 - alpha_bar_t)·eps in one step (Ho et al. 2020, equation 4).
 
         x0 (B, …), t a number or a LongTensor (B,); `noise` has x0's shape and is drawn from `generator` where it is missing.
         """
-        noise = draw(x0, generator) if noise is None else noise
-        if noise.shape != x0.shape:
-            raise ValueError(f"noise must have x0's shape {tuple(x0.shape)}, got {tuple(noise.shape)}")
+        noise = noise_for(x0, noise, generator)
         at = self.at(t, like=x0)
         return at.alpha * x0 + at.sigma * noise
 
@@ -253,12 +262,14 @@ class DiffusionSchedule:
 
         x0 and x_t (B, …), t a whole number or a LongTensor (B,). The mean has x0's shape, the variance broadcasts against it.
         """
+        check_floating("x0", x0)
         if x0.shape != x_t.shape:
             raise ValueError(f"x0 and x_t must have one shape, got {tuple(x0.shape)} and {tuple(x_t.shape)}")
         if not isinstance(t, Tensor) or t.ndim == 0:
             if float(t) != int(t):
                 raise ValueError(f"t must be a whole number, got {float(t):g}")
             t = torch.full((len(x0),), int(t))
+        _check_batch(t, x0)
         now, index = self.at(t), t.detach().to("cpu", torch.int64)
         bars = torch.where(index > 0, self.alpha_bars[index - 1], 1.0)  # alpha_bar = 1 below t = 0
         to = Level(index - 1.0, bars.sqrt(), (1 - bars).sqrt())
@@ -288,10 +299,34 @@ class DiffusionSchedule:
             raise ValueError(f"spacing must be trailing, linspace or leading, got {spacing!r}")
         if not isinstance(last, Level):
             raise TypeError(f"last must be a Level such as CLEAN or schedule.at(0), got {type(last).__name__}")
-        return [*(self.at(t) for t in times), last]
+        levels = [*(self.at(t) for t in times), last]
+        if last.nsr > levels[-2].nsr:
+            raise ValueError(f"last must not be noisier than the level before it, t={levels[-2].t:g}; got t={last.t:g}")
+        return levels
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def check_floating(name: str, x: Any) -> None:
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"{name} must be a floating-point tensor, got {got} (data.to_float turns bytes into images)")
+
+
+def noise_for(x0: Tensor, noise: Tensor | None, generator: Generators = None) -> Tensor:
+    """`noise` if it is given and has x0's shape, else a new draw."""
+    check_floating("x0", x0)
+    if noise is None:
+        return draw(x0, generator)
+    if noise.shape != x0.shape:
+        raise ValueError(f"noise must have x0's shape {tuple(x0.shape)}, got {tuple(noise.shape)}")
+    return noise
+
+
+def _check_batch(t: Tensor, x: Tensor) -> None:
+    if len(t) != len(x):
+        raise ValueError(f"t has {len(t)} entries for a batch of {len(x)}")
 
 
 def _check_int(name: str, value: Any, low: int, high: int | None = None) -> None:

@@ -1,0 +1,72 @@
+"""`import diffcourse` is cheap: what is heavy is imported where it is used."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = [
+    "torchvision",
+    "transformers",
+    "accelerate",
+    "matplotlib",
+    "ipywidgets",
+    "diffusers",
+    "scipy",
+    "mlxtend",
+    "sklearn",
+    "pandas",
+]
+CORE = ["schedule", "denoiser", "samplers", "mixture", "rng", "profile", "models", "train", "data", "weights"]
+
+
+def in_a_fresh_process(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_core_imports_nothing_heavy():
+    lines = [
+        "import diffcourse",
+        *(f"import diffcourse.{m}" for m in CORE),
+        "from diffcourse import *",
+        "sample(GaussianMixture([0.0]).denoise, DiffusionSchedule.linear(), (2, 1), steps=2)",
+        "Denoiser(SimpleUNet(channels=8, time_dim=8), DiffusionSchedule.cosine()).loss(torch.zeros(2, 1, 8, 8))",
+    ]
+    code = [f"import sys, torch; heavy = set({HEAVY!r}) - set(sys.modules)"]
+    for line in lines:
+        code += [line, f"assert not heavy & set(sys.modules), ({line!r}, sorted(heavy & set(sys.modules)))"]
+    in_a_fresh_process("\n".join(code))
+
+
+def test_every_name_is_reachable():
+    in_a_fresh_process(
+        "import importlib, pkgutil, diffcourse\n"
+        "for name in diffcourse.__all__: assert callable(getattr(diffcourse, name)) or name == 'CLEAN', name\n"
+        "assert set(diffcourse.__all__) <= set(dir(diffcourse)) and diffcourse.__version__\n"
+        "for name in dir(diffcourse): getattr(diffcourse, name)\n"
+        "parts = [m.name for m in pkgutil.iter_modules(diffcourse.__path__) if not m.name.startswith('_')]\n"
+        "assert {'schedule', 'denoiser', 'samplers', 'mixture', 'models', 'profile', 'weights'} <= set(parts), parts\n"
+        "for name in parts: assert importlib.import_module('diffcourse.' + name) is getattr(diffcourse, name), name\n"
+    )
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    import diffcourse
+
+    with pytest.raises(AttributeError, match="module 'diffcourse' has no attribute 'sampel'"):
+        diffcourse.sampel  # noqa: B018
+
+
+def test_what_the_package_costs_beyond_torch():
+    """Printed, not judged: seconds differ from machine to machine."""
+    print(
+        in_a_fresh_process(
+            "from time import perf_counter as now\n"
+            "a = now(); import torch; b = now()\n"
+            "import diffcourse; c = now()\n"
+            "from diffcourse import *; d = now()\n"
+            "print(f'torch {b - a:.2f} s, diffcourse {c - b:.3f} s more, all its names {d - c:.3f} s more')"
+        )
+    )
