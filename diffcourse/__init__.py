@@ -18,7 +18,10 @@ _HOME = {
     "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings"],
     "train": ["fit"],
 }  # fmt: skip
-_MODULES = ["data", "doctor", "elbo", "learn", "metrics", "models", "plot", "profile", "recipes", "train", "weights", "widgets"]
+_MODULES = [
+    "cli", "data", "denoiser", "doctor", "elbo", "files", "lab", "learn", "metrics", "mixture", "models", "plot", "profile",
+    "recipes", "rng", "samplers", "schedule", "train", "weights", "widgets",
+]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = list(_NAMES)

@@ -16,10 +16,11 @@ from diffcourse import data, metrics, weights
 from diffcourse import profile as profiles
 from diffcourse.data import Batch, ImageData
 from diffcourse.denoiser import Denoiser, clipped, guided
+from diffcourse.files import write_json
 from diffcourse.models import DigitClassifier, SimpleUNet
 from diffcourse.samplers import DPMSolverPP, Sampler, sample
 from diffcourse.schedule import DiffusionSchedule, Level
-from diffcourse.train import Progress, fit, write_json
+from diffcourse.train import Progress, fit
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffcourse import train
+from diffcourse import files, train
 from diffcourse.rng import counter_seed
 
 
@@ -126,7 +126,7 @@ KILLED = """
     import torch
     sys.path.insert(0, {tests!r})
     from test_train import Points, model, noisy_error
-    from diffcourse import train
+    from diffcourse import files, train
 
     file, how, when = sys.argv[1], sys.argv[2], int(sys.argv[3])
     writes = 0
@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_fragment(tmp_path, monkeyp
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="cannot write"), train.atomic_write(tmp_path / "file" / "x"):
+    with pytest.raises(OSError, match="cannot write"), files.atomic_write(tmp_path / "file" / "x"):
         pass
 
 

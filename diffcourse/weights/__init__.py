@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from diffcourse.denoiser import Denoiser
+from diffcourse.files import atomic_write, write_json
 from diffcourse.schedule import DiffusionSchedule
-from diffcourse.train import atomic_write, write_json
 
 SHIPPED = Path(__file__).parent
 

@@ -1,0 +1,369 @@
+"""The command line: `python -m diffcourse lab | doctor | sample | train | progress | weights`, also installed as `diffcourse`.
+
+This module imports nothing heavy: each command imports what it needs. What a reader can mend is told in one sentence on stderr, with exit
+code 2 for what she typed and 1 for the rest; a traceback means a bug.
+"""
+
+import argparse
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from diffcourse import __version__
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "lms": "LMS", "dpmpp": "DPMSolverPP"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 not possible here, 2 wrong arguments, 130 stopped with Ctrl-C."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show "é" shows "?"
+    rest: list[str] = []
+    if given[:1] == ["lab"] and "--" in given:
+        cut = given.index("--")
+        given, rest = given[:cut], given[cut + 1 :]
+    try:
+        arguments = parser().parse_args(given)
+    except SystemExit as stop:  # argparse has said what is wrong, or printed its help
+        return int(stop.code or 0)
+    arguments.jupyter = rest
+    try:
+        code = arguments.run(arguments) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # the reader of our output is gone: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, ValueError) as error:
+        return _fail(error, 2)
+    except (OSError, FloatingPointError) as error:
+        return _fail(error, 1)
+    except ImportError as error:
+        more = " (`python -m diffcourse doctor` says what is missing)" if error.name else ""
+        return _fail(f"{error}{more}", 1)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their arguments."""
+    top = _Parser(
+        prog="diffcourse",
+        description="A course on diffusion models, and the package behind it.",
+        epilog="`diffcourse COMMAND --help` shows examples. `python -m diffcourse` is the same command.",
+    )
+    top.add_argument("--version", action="version", version=f"diffcourse {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    lab = _command(commands, "lab", run_lab, "open the course in JupyterLab", LAB)
+    lab.add_argument(
+        "--dir", type=Path, default=Path("diffcourse-lessons"), help="where your lessons lie (%(default)s)"
+    )
+    lab.add_argument("--no-browser", action="store_true", help="only print the address")
+    lab.add_argument("--copy-only", action="store_true", help="bring the lessons up to date, start nothing")
+
+    doctor = _command(commands, "doctor", run_doctor, "check the installation and say how to mend it", DOCTOR)
+    doctor.add_argument("--json", action="store_true", help="for programs")
+
+    sample = _command(commands, "sample", run_sample, "draw digits with trained weights", SAMPLE)
+    sample.add_argument(
+        "--digits", type=_digits, default="0123456789", help="what to draw, one image each (%(default)s)"
+    )
+    sample.add_argument(
+        "--guidance", type=_finite, default=2.0, help="1 is the plain model, more is stricter (%(default)s)"
+    )
+    sample.add_argument("--steps", type=int, default=20, help="levels of noise to walk through (%(default)s)")
+    sample.add_argument("--seed", type=int, default=0, help="another number, other digits (%(default)s)")
+    sample.add_argument("--out", type=_picture, default=Path("digits.png"), help="the picture to write (%(default)s)")
+    sample.add_argument("--weights", default="mnist-ddpm", help="a shipped name, or a .safetensors file (%(default)s)")
+    sample.add_argument(
+        "--sampler", choices=SAMPLERS, help="how to walk from noise to image (the course's best choice)"
+    )
+    sample.add_argument("--eta", type=_finite, help="noise of --sampler ddim, from 0 to 1 (0)")
+    sample.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
+
+    train = _command(commands, "train", run_train, "train one of the shipped weights again", TRAIN)
+    train.add_argument("name", nargs="?", help="which one; --list shows them")
+    train.add_argument("--list", action="store_true", help="list what can be trained")
+    train.add_argument(
+        "--profile", choices=("smoke", "laptop", "gpu"), help="how long ($DIFFCOURSE_PROFILE, else laptop)"
+    )
+    train.add_argument("--out", type=Path, default=Path("runs"), help="the folder for the result (%(default)s)")
+    train.add_argument("--resume", action="store_true", help="go on where a stopped training was")
+    train.add_argument("--seed", type=int, default=0, help="of the initial weights, data order and noise (%(default)s)")
+
+    _command(commands, "progress", run_progress, "show which exercises are done", PROGRESS)
+    weights = _command(commands, "weights", run_weights, "list the shipped weights", WEIGHTS)
+    weights.add_argument("--markdown", action="store_true", help="as the table of the README")
+    return top
+
+
+# -- the commands -----------------------------------------------------------------------------------------------------
+
+LAB = """Copies the lessons to a folder of yours and opens them in JupyterLab. What you
+changed there is never overwritten: run the command again after an update, and
+new versions of lessons that you worked in lie beside yours.
+
+  diffcourse lab
+  diffcourse lab --dir ~/diffusion
+  diffcourse lab --no-browser -- --port 9000   (what follows -- is JupyterLab's)"""
+
+
+def run_lab(arguments: argparse.Namespace) -> int:
+    from diffcourse import lab
+
+    for sentence in lab.copy(arguments.dir):
+        print(sentence)
+    if arguments.copy_only:
+        return 0
+    return lab.start(arguments.dir, browser=not arguments.no_browser, arguments=arguments.jupyter)
+
+
+DOCTOR = """Checks versions, device, memory, disk, kernel, data, weights and network, and
+says for each problem how to mend it. It downloads and changes nothing.
+Exit code 0: nothing stops the course.
+
+  diffcourse doctor
+  diffcourse doctor --json"""
+
+
+def run_doctor(arguments: argparse.Namespace) -> int:
+    from diffcourse import doctor
+
+    findings = doctor.examine()
+    print(json.dumps(doctor.as_json(findings), indent=1) if arguments.json else doctor.report(findings))
+    return 1 if doctor.stops(findings) else 0
+
+
+SAMPLE = """Draws digits from shipped weights; no network is needed. The same seed gives the
+same picture.
+
+  diffcourse sample
+  diffcourse sample --digits 31415926 --guidance 3 --seed 7 --out pi.png
+  diffcourse sample --sampler ddim --eta 0.5 --steps 50"""
+
+
+def run_sample(arguments: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    if arguments.eta is not None and arguments.sampler not in (None, "ddim"):
+        raise ValueError(f"--eta belongs to --sampler ddim, not to {arguments.sampler}")
+    from diffcourse import metrics, plot, recipes, samplers, weights
+    from diffcourse.denoiser import Denoiser, clipped, guided
+
+    sampler: Any = recipes.SAMPLER
+    if arguments.eta is not None:
+        sampler = samplers.DDIM(arguments.eta)
+    elif arguments.sampler is not None:
+        sampler = getattr(samplers, SAMPLERS[arguments.sampler])()
+    model = weights.load(arguments.weights, _device(arguments.device))
+    if not isinstance(model, Denoiser) or model.null is None:
+        raise ValueError(
+            f"--weights {arguments.weights}: not a denoiser that knows labels, but a {type(model).__name__}"
+        )
+    labels = [int(digit) for digit in arguments.digits]
+    denoise = clipped(guided(model, labels, arguments.guidance))
+    shape = (len(labels), 1, 28, 28)
+    images = samplers.sample(
+        denoise,
+        model.schedule,
+        shape,
+        sampler,
+        arguments.steps,
+        seed=arguments.seed,
+        batch=100,
+        device=arguments.device,
+    )
+    plot.save(images, arguments.out, columns=min(10, len(labels)))
+    read = metrics.probabilities(images.cpu()).argmax(dim=1).tolist()
+    right = sum(a == b for a, b in zip(read, labels, strict=True))
+    print(
+        f"{arguments.out}: {len(labels)} images in {time.perf_counter() - start:.1f} s, {arguments.steps} steps of {sampler}"
+    )
+    print(f"the judge reads {''.join(map(str, read))}: {right} of {len(labels)} right")
+    return 0
+
+
+TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stops it;
+--resume goes on from the last checkpoint, to the very same weights.
+
+  diffcourse train --list
+  diffcourse train mnist-ddpm --profile laptop --out runs
+  diffcourse train mnist-ddpm --profile laptop --out runs --resume
+  diffcourse sample --weights runs/mnist-ddpm.safetensors"""
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    from diffcourse import recipes
+
+    if arguments.list or arguments.name is None:
+        if not arguments.list:
+            raise ValueError(f"say which: {', '.join(recipes.RECIPES)}")
+        width = max(map(len, recipes.RECIPES))
+        for name, recipe in recipes.RECIPES.items():
+            about = recipe.about if isinstance(recipe, recipes.Recipe) else (recipe.__doc__ or "").splitlines()[0]
+            print(f"{name:<{width}}  {about}")
+        return 0
+    from diffcourse import weights
+
+    name, out = arguments.name, arguments.out
+    run = recipes.run(name, profile=arguments.profile, out=out, resume=arguments.resume, seed=arguments.seed)
+    try:
+        _follow(run, getattr(recipes.RECIPES[name], "options", {}).get("batch_size", 64))
+    except KeyboardInterrupt:
+        return _fail(_how_to_resume(arguments), 130)
+    path = out / f"{name}.safetensors"
+    card = weights.verify(path)
+    print(f"{path} ({card['bytes'] / 1e6:.1f} MB) and its card {path.with_suffix('.json').name}")
+    print("\n".join(_metrics(card)))
+    return 0
+
+
+def _follow(run: Any, batch_size: int) -> None:
+    """A progress bar on stderr; under `accelerate launch` the first process alone shows one."""
+    from tqdm import tqdm
+
+    bar, first, began = tqdm(unit="step", disable=os.environ.get("RANK", "0") != "0"), None, 0.0
+    with bar:  # closed before anything else is said
+        for p in run:
+            if first is None:  # a resumed training starts at the step of its checkpoint
+                first, began = p.step, time.perf_counter()
+                bar.reset(p.steps)
+                bar.initial = bar.n = p.step - 1
+            elif p.step % 10 == 0:
+                rate = (p.step - first) * batch_size / (time.perf_counter() - began)
+                bar.set_postfix_str(f"loss {p.loss:.4f}, lr {p.lr:.1e}, {rate:.0f} images/s", refresh=False)
+            bar.update(p.step - bar.n)
+            if p.step == p.steps:
+                bar.close()
+                print("Measuring the result ...", file=sys.stderr)
+
+
+def _how_to_resume(arguments: argparse.Namespace) -> str:
+    if not (arguments.out / f"{arguments.name}.checkpoint").exists():
+        return "stopped before the first checkpoint: nothing was saved"
+    command = ["python -m diffcourse train", arguments.name, f"--out {arguments.out}"]
+    command += [f"--profile {arguments.profile}"] if arguments.profile else []
+    command += [f"--seed {arguments.seed}"] if arguments.seed else []
+    return f"stopped; to go on: {' '.join(command)} --resume"
+
+
+PROGRESS = """Shows which exercises and quizzes are done, with attempts and hints.
+
+  diffcourse progress"""
+
+
+def run_progress(arguments: argparse.Namespace) -> None:
+    from diffcourse.learn import progress
+
+    print(progress())
+
+
+WEIGHTS = """Lists the shipped weights: size, what they are, what was measured, and whether
+the files are intact.
+
+  diffcourse weights"""
+
+
+def run_weights(arguments: argparse.Namespace) -> int:
+    from diffcourse import weights
+
+    cards, damaged = weights.available(), {}
+    if arguments.markdown:
+        print(markdown(cards))
+        return 0
+    for name, card in cards.items():
+        try:
+            weights.verify(name)
+        except (OSError, ValueError) as error:
+            damaged[name] = error
+        print(f"{name}  {card.get('bytes', 0) / 1e6:.2f} MB, {'DAMAGED' if name in damaged else 'verified'}")
+        print("\n".join(f"  {line}" for line in [card.get("about", ""), *_metrics(card)]))
+    for error in damaged.values():
+        _fail(error, 1)
+    return 1 if damaged else 0
+
+
+def markdown(cards: dict[str, dict[str, Any]]) -> str:
+    """The shipped weights as a Markdown table."""
+    lines = ["| weights | MB | what | measured |", "|---|---|---|---|"]
+    for name, card in cards.items():
+        measured = "<br>".join(_metrics(card))
+        lines.append(f"| `{name}` | {card['bytes'] / 1e6:.2f} | {card['about']} | {measured} |")
+    return "\n".join(lines)
+
+
+def _metrics(card: dict[str, Any]) -> list[str]:
+    """The measured numbers of a card: the plain ones in one line, then a line for each group."""
+    metrics = {key.replace("_", " "): value for key, value in card.get("metrics", {}).items()}
+    plain = [f"{key}: {value}" for key, value in metrics.items() if not isinstance(value, dict)]
+    groups = [f"{key}: {_pairs(values)}" for key, values in metrics.items() if isinstance(values, dict)]
+    return ([", ".join(plain)] if plain else []) + groups
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
+
+
+# -- arguments --------------------------------------------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, where to find help, and nothing more."""
+
+    def error(self, message: str) -> None:
+        self.exit(_fail(f"{message} ({self.prog} --help shows how)", 2))
+
+
+def _command(commands: Any, name: str, run: Any, about: str, more: str) -> argparse.ArgumentParser:
+    layout = argparse.RawDescriptionHelpFormatter
+    command = commands.add_parser(name, help=about, description=more, formatter_class=layout)
+    command.set_defaults(run=run)
+    return command
+
+
+def _digits(text: str) -> str:
+    if not text or any(c not in "0123456789" for c in text):
+        raise argparse.ArgumentTypeError(f"only digits 0 to 9, such as 2026, got {text!r}")
+    return text
+
+
+def _finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"a finite number, got {text!r}")
+    return value
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix.lower() not in PICTURES:
+        raise argparse.ArgumentTypeError(f"a file that ends in {', '.join(PICTURES)}, got {text!r}")
+    return Path(text)
+
+
+def _device(text: str) -> str:
+    import torch
+
+    try:
+        torch.empty(0, device=text)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"--device {text} cannot be used here: {str(error).splitlines()[0]}") from error
+    return text
+
+
+def _fail(problem: object, code: int) -> int:
+    """One sentence on stderr; returns the exit code."""
+    if isinstance(problem, OSError) and problem.strerror:
+        problem = f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
+    print(f"diffcourse: {problem}", file=sys.stderr)
+    return code

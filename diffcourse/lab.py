@@ -1,0 +1,167 @@
+"""The lessons in a folder of the reader's own: copied there, brought up to date, never overwritten once she changed them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+from diffcourse.files import atomic_write
+
+FIRST = "00_start_here.ipynb"
+MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out}
+OWN = Path(sys.prefix, "share", "jupyter")
+
+
+def lessons() -> Path:
+    """The folder of the lessons: inside an installed package, or `notebooks` beside it in a checkout. FileNotFoundError without any."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "lessons", package.parent / "notebooks"):
+        if any(folder.glob("*.ipynb")):
+            return folder
+    raise FileNotFoundError(
+        f"no lessons in {package / 'lessons'} nor in {package.parent / 'notebooks'}: install diffcourse again"
+    )
+
+
+def copy(target: str | Path, source: Path | None = None) -> list[str]:
+    """Bring the lessons of `source` into the folder `target`; returns what a reader should know, one sentence each.
+
+    A file that is still as it was handed out is updated. One that differs, if only because it was run and saved, is hers: it is kept, and
+    a new version of the lesson lies beside it as NAME.new.ipynb. Each version is offered once.
+    """
+    source, target = source or lessons(), Path(target)
+    if target.exists() and target.resolve() == source.resolve():
+        return [f"{target} is where the lessons come from: nothing to copy."]
+    given = _read_manifest(target)
+    new, updated, kept = [], [], []
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source)
+        if path.is_dir() or any(part.startswith((".", "__")) for part in name.parts):
+            continue
+        content = path.read_bytes()
+        here, key, version = target / name, name.as_posix(), _sha256(content)
+        found = _found(here)
+        if found is None:
+            _write(here, content)
+            new.append(key)
+        elif found == given.get(key) != version:
+            _write(here, content)
+            updated.append(key)
+        elif found != version and given.get(key) != version:
+            beside = _beside(here, content, given, target)
+            _write(beside, content)
+            kept.append(
+                f"Kept your {key}, which you have changed; the new version of the lesson lies beside it as {beside.name}."
+            )
+        given[key] = version
+    _write(target / MANIFEST, (json.dumps(given, indent=1) + "\n").encode())
+    told = [f"{_lessons(new)} copied to {target}."] if new else []
+    told += [f"Brought up to date: {', '.join(updated)}."] if updated else []
+    return [*told, *kept] or [f"The lessons in {target} are up to date."]
+
+
+def start(folder: str | Path, *, browser: bool = True, arguments: Sequence[str] = ()) -> int:
+    """JupyterLab in `folder`, with this interpreter for server and notebooks, opening the first lesson; its exit code."""
+    if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
+        raise ModuleNotFoundError(
+            f'JupyterLab is not installed in this environment: run {sys.executable} -m pip install "diffcourse[course]"'
+        )
+    if getattr(os, "geteuid", lambda: 1)() == 0 and "--allow-root" not in arguments:
+        raise PermissionError(
+            "JupyterLab does not like to run as root: use another user, or add -- --allow-root if this machine is only yours"
+        )
+    folder = Path(folder).resolve()
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command += [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
+    command += ([] if browser else ["--no-browser"]) + list(arguments)
+    return _run(command, _environment())
+
+
+def kernel_python() -> str:
+    """The interpreter that runs a notebook whose kernel is called python3, when JupyterLab is started from this environment."""
+    from jupyter_client.kernelspec import KernelSpecManager
+
+    first = KernelSpecManager().get_kernel_spec("python3").argv[0]
+    known = {"python", f"python{sys.version_info[0]}", f"python{sys.version_info[0]}.{sys.version_info[1]}"}
+    return (
+        sys.executable if first in known else first
+    )  # jupyter_client puts its own interpreter in place of a bare name
+
+
+def same_environment(python: str) -> bool:
+    """Does this interpreter belong to the environment that runs now? Asked of it: virtual environments share the file behind the link."""
+    if python == sys.executable:
+        return True
+    ask = [python, "-c", "import sys; print(sys.prefix)"]
+    try:
+        answer = subprocess.run(ask, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and Path(answer.stdout.strip()).resolve() == Path(sys.prefix).resolve()
+
+
+def has_own_kernel() -> bool:
+    """Does this environment hold a kernel python3, whether or not another one hides it?"""
+    return (OWN / "kernels" / "python3" / "kernel.json").is_file()
+
+
+def _environment() -> dict[str, str]:
+    """The environment variables for JupyterLab: where another kernel hides this environment's python3, ours is put first."""
+    if has_own_kernel() and not same_environment(kernel_python()):
+        others = os.environ.get("JUPYTER_PATH")
+        return {**os.environ, "JUPYTER_PATH": os.pathsep.join([str(OWN), *([others] if others else [])])}
+    return dict(os.environ)
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    sys.stdout.flush()
+    if os.name == "posix":  # JupyterLab takes this process over, and with it Ctrl-C and every other signal
+        os.execve(command[0], command, environment)
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # JupyterLab heard it too, and asks
+            continue
+
+
+def _read_manifest(target: Path) -> dict[str, str]:
+    """What was handed out before. Without a readable manifest every file that differs counts as the reader's."""
+    try:
+        given = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _beside(here: Path, content: bytes, given: dict[str, str], target: Path) -> Path:
+    """NAME.new.ipynb, or NAME.new2.ipynb, …: the first that is not there, already holds `content`, or was left as it was."""
+    version = _sha256(content)
+    places = (here.with_name(f"{here.stem}.new{n if n > 1 else ''}{here.suffix}") for n in count(1))
+    keyed = ((path, path.relative_to(target).as_posix()) for path in places)
+    beside, key = next((path, key) for path, key in keyed if _found(path) in (None, version, given.get(key)))
+    given[key] = version
+    return beside
+
+
+def _found(path: Path) -> str | None:
+    return _sha256(path.read_bytes()) if path.exists() else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _lessons(files: list[str]) -> str:
+    number = sum(name.endswith(".ipynb") for name in files)
+    return f"{number} lesson{'' if number == 1 else 's'}"

@@ -1,0 +1,90 @@
+"""The wheel is whole: built, installed into an empty folder, used from another directory."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command, cwd, **environment):
+    done = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"  # a copy, with what JupyterLab leaves behind
+    source.mkdir()
+    for name in ("diffcourse", "notebooks", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(ROOT / name, source / name)
+    (source / "notebooks" / ".ipynb_checkpoints").mkdir(exist_ok=True)
+    (source / "notebooks" / ".ipynb_checkpoints" / "00-checkpoint.ipynb").write_text("{}")
+    run("-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=source)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("installed")
+    run("-m", "pip", "install", "--no-deps", "--no-index", "--quiet", "--target", folder, wheel, cwd=folder)
+    return folder
+
+
+def names(folder, pattern):
+    return {path.name for path in (ROOT / folder).glob(pattern)}
+
+
+def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
+    inside = zipfile.ZipFile(wheel).namelist()
+    lessons = {n.removeprefix("diffcourse/lessons/") for n in inside if n.startswith("diffcourse/lessons/")}
+    tensors = {Path(n).name for n in inside if n.startswith("diffcourse/weights/")}
+    modules = {n for n in inside if n.endswith(".py")}
+    assert names("notebooks", "*.ipynb") and lessons >= names("notebooks", "*.ipynb")
+    assert names("diffcourse/weights", "*.safetensors") and tensors >= names(
+        "diffcourse/weights", "*.safetensors"
+    ) | names("diffcourse/weights", "*.json")
+    assert modules == {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffcourse").rglob("*.py")}
+    assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
+    assert not [n for n in inside if "test" in Path(n).name or "checkpoint" in n or n.endswith((".pyc", ".part"))]
+    assert any(n.endswith("licenses/LICENSE") for n in inside)
+
+
+def test_the_installed_copy_works_from_another_directory(installed, tmp_path):
+    alone = {"PYTHONPATH": str(installed)}
+    code = """
+from pathlib import Path
+import diffcourse, sys
+from diffcourse import weights
+assert Path(diffcourse.__file__).is_relative_to(sys.argv[1]), diffcourse.__file__
+for name, card in weights.available().items():
+    print(name, type(weights.load(name) if "model" in card else weights.tensors(name)).__name__)
+"""
+    loaded = run("-c", code, installed, cwd=tmp_path, **alone)
+    assert {line.split()[0] + ".safetensors" for line in loaded.splitlines()} == names(
+        "diffcourse/weights", "*.safetensors"
+    )
+    listed = run("-m", "diffcourse", "weights", cwd=tmp_path, **alone)
+    assert listed.count(", verified") == len(loaded.splitlines()) and "DAMAGED" not in listed
+    told = run("-m", "diffcourse", "lab", "--copy-only", cwd=tmp_path, **alone)
+    assert "copied to diffcourse-lessons" in told
+    copied = {path.name: path.read_bytes() for path in (tmp_path / "diffcourse-lessons").glob("*.ipynb")}
+    assert copied == {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
