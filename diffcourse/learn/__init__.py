@@ -1,0 +1,18 @@
+"""Exercises that answer back: `check`, `hint`, `solution`, `quiz`, `expect` and `progress`.
+
+    from diffcourse.learn import check, expect, hint, progress, quiz, solution
+
+`diffcourse.learn.exercise` shows how to write exercises; `python -m diffcourse.learn audit` proves that they do what they say.
+"""
+
+from diffcourse.learn.answers import check, hint, solution
+from diffcourse.learn.estimates import expect
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz
+from diffcourse.learn.questions import quiz
+from diffcourse.learn.record import progress
+from diffcourse.learn.registry import exercises, quizzes
+
+__all__ = [
+    "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "solution",
+    "Case", "Exercise", "Invariant", "Mistake", "Option", "Question", "Quiz",
+]  # fmt: skip

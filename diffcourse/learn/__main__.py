@@ -1,0 +1,36 @@
+"""Command line of the exercises: `python -m diffcourse.learn audit` proves them, `stub` and `solution` print their source."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from diffcourse.learn import registry
+from diffcourse.learn.audit import audit
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code is 1 where the audit found a defect and 2 for an unknown name."""
+    parser = argparse.ArgumentParser(prog="python -m diffcourse.learn", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    auditing = commands.add_parser("audit", help="count exercises, named mistakes and quizzes, and prove them")
+    auditing.add_argument("which", nargs="?", help="a lesson (02) or a name (02.q_sample); everything by default")
+    auditing.add_argument("--json", action="store_true", help="print the counts and the defects as JSON")
+    for command, what in (("stub", "the cell that an exercise starts with"), ("solution", "an exercise's solution")):
+        commands.add_parser(command, help=f"print {what}").add_argument("name")
+    args = parser.parse_args(argv)
+    try:
+        if args.command != "audit":
+            print(getattr(registry.exercise(args.name), args.command))
+            return 0
+        report = audit(args.which)
+    except registry.UnknownName as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(json.dumps(asdict(report), indent=1, ensure_ascii=False) if args.json else report)
+    return 1 if report.defects else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

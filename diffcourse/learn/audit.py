@@ -1,0 +1,385 @@
+"""Proves exercises: right answers pass, every named mistake hears its own message, other wrong answers are rejected."""
+
+import inspect
+import math
+import numbers
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.learn import compare, registry, run, source
+from diffcourse.learn.diagnosis import Verdict, diagnose, worked_out
+from diffcourse.learn.exercise import Exercise, Quiz
+
+DTYPES = (torch.float32, torch.float64)
+HINTS = 3
+FEWEST_MISTAKES = 4
+FEWEST_WRONG_ANSWERS = {"function": 10, "class": 10, "value": 3}
+
+
+@dataclass
+class Report:
+    """What an audit counted, and one sentence for every defect."""
+
+    exercises: int = 0
+    mistakes: int = 0
+    alternatives: int = 0
+    invariants: int = 0
+    rejected: int = 0  # wrong answers that nobody listed
+    quizzes: int = 0
+    questions: int = 0
+    lessons: dict[str, int] = field(default_factory=dict)
+    defects: list[str] = field(default_factory=list)
+
+    def add(self, other: "Report") -> None:
+        """Add what another report counted."""
+        for name, value in vars(other).items():
+            if isinstance(value, dict):
+                for lesson, count in value.items():
+                    self.lessons[lesson] = self.lessons.get(lesson, 0) + count
+            else:
+                setattr(self, name, getattr(self, name) + value)
+
+    def __str__(self) -> str:
+        counts = [
+            f"{self.exercises} exercises ({', '.join(f'{lesson}: {n}' for lesson, n in self.lessons.items()) or 'none'})",
+            f"{self.mistakes} named mistakes, each answered with its own message"
+            if not self.defects
+            else f"{self.mistakes} named mistakes",
+            f"{self.alternatives} alternative answers, {self.invariants} invariants",
+            f"{self.rejected} wrong answers outside the catalogue rejected",
+            f"{self.quizzes} quizzes with {self.questions} questions",
+        ]
+        return "\n".join([*counts, *self.defects, f"{len(self.defects)} defects" if self.defects else "no defects"])
+
+
+def audit(which: str | None = None) -> Report:
+    """Audit everything, one lesson ("02") or one exercise or quiz ("02.q_sample"). KeyError for a name that does not exist."""
+    report = Report()
+    chosen = [
+        item
+        for item in [*registry.exercises().values(), *registry.quizzes().values()]
+        if which in (None, item.lesson, item.name)
+    ]
+    if not chosen and which is not None:
+        raise registry.unknown(
+            which, [*registry.exercises(), *registry.quizzes(), *registry.lessons()], "exercise, quiz or lesson"
+        )
+    for item in chosen:
+        report.add(audit_quiz(item) if isinstance(item, Quiz) else audit_exercise(item))
+    return report
+
+
+def audit_quiz(quiz: Quiz) -> Report:
+    """Are all options there, different and explained?"""
+    report = Report(quizzes=1, questions=len(quiz.questions))
+    for question in quiz.questions:
+        texts = [option.text.strip() for option in question.options]
+        if not all(texts) or len(set(texts)) < len(texts):
+            report.defects.append(f"{quiz.name}: options are empty or equal in {question.text!r}.")
+        if not all(option.why.strip() for option in question.options):
+            report.defects.append(f"{quiz.name}: an option is not explained in {question.text!r}.")
+    return report
+
+
+def audit_exercise(exercise: Exercise) -> Report:
+    """All that can be proved of one exercise."""
+    report = Report(
+        exercises=1,
+        mistakes=len(exercise.mistakes),
+        alternatives=len(exercise.alternatives),
+        invariants=len(exercise.invariants),
+        lessons={exercise.lesson: 1},
+    )
+    if exercise.kind != "value" and not exercise.cases:
+        report.defects.append(f"{exercise.name}: there are no cases.")
+        return report
+    if exercise.kind != "value" and not exercise.cases:
+        report.defects.append(f"{exercise.name}: there are no cases.")
+        return report
+    try:
+        defects = [*_form(exercise), *_right_answers(exercise), *_named_mistakes(exercise)]
+        for name, verdict in battery(exercise):
+            report.rejected += verdict.status == "wrong"
+            if verdict.status != "wrong":
+                defects.append(f"the wrong answer {name!r} is taken for {verdict.status}")
+        fewest = FEWEST_WRONG_ANSWERS[exercise.kind]
+        is_word = exercise.kind == "value" and isinstance(worked_out(exercise.reference), str)
+        if report.rejected < fewest and not is_word:
+            what = f"only {report.rejected} wrong answers outside the catalogue make sense here and are rejected"
+            defects.append(f"{what}; {fewest} are wanted: add cases, or larger ones")
+    except Exception as error:
+        defects = [
+            f"the audit stops with {type(error).__name__}: {error}"
+            + (f" ({error.__cause__})" if error.__cause__ else "")
+        ]
+    report.defects = [f"{exercise.name}: {defect}." for defect in defects]
+    return report
+
+
+# -- form -------------------------------------------------------------------------------------------------------------
+
+
+def _form(exercise: Exercise) -> Iterator[str]:
+    if not exercise.title.strip():
+        yield "the title is empty"
+    if not (exercise.minutes > 0 and exercise.level in (1, 2, 3)):
+        yield "minutes must be positive and level 1, 2 or 3"
+    if exercise.kind != "value" and not inspect.getdoc(exercise.reference):
+        yield "the reference has no docstring, so the stub says nothing"
+    if exercise.kind == "value" and isinstance(worked_out(exercise.reference), bool):
+        yield "a yes or no can be guessed, and cannot be marked as the reference: write a quiz"
+    if (
+        len(exercise.hints) != HINTS
+        or len(set(exercise.hints)) != HINTS
+        or not all(hint.strip() for hint in exercise.hints)
+    ):
+        yield f"it needs {HINTS} different hints and has {len(set(exercise.hints))}"
+    if len(exercise.mistakes) < FEWEST_MISTAKES:
+        yield f"it needs {FEWEST_MISTAKES} named mistakes and has {len(exercise.mistakes)}"
+    yield from _telling(exercise)
+    yield from _stub(exercise)
+    yield from _solution(exercise)
+
+
+def _telling(exercise: Exercise) -> Iterator[str]:
+    """Messages that are empty, equal, or give the line to type away."""
+    messages = {f"mistake {m.name!r}": m.message for m in exercise.mistakes}
+    messages |= {f"invariant {i.name!r}": i.message for i in exercise.invariants}
+    if not all(messages.values()) or len(set(messages.values())) < len(messages):
+        yield "two messages are equal, or one is empty"
+    if len(messages) < len(exercise.mistakes) + len(exercise.invariants):
+        yield "two mistakes or two invariants have the same name"
+    messages |= {f"hint {i + 1}": hint for i, hint in enumerate(exercise.hints)}
+    secrets = source.solution_lines(exercise)
+    for where, text in messages.items():
+        if told := next((line for line in secrets if line in source.bare(text)), None):
+            yield f"{where} gives the line {told} away"
+
+
+def _stub(exercise: Exercise) -> Iterator[str]:
+    namespace = dict(vars(inspect.getmodule(exercise.reference))) if exercise.kind != "value" else {}
+    namespace.pop(exercise.symbol, None)
+    try:
+        exec(compile(exercise.stub, f"<stub of {exercise.name}>", "exec"), namespace)
+    except Exception as error:
+        yield f"the stub does not run: {type(error).__name__}: {error}"
+        return
+    if exercise.symbol not in namespace:
+        yield f"the stub does not define {exercise.symbol}"
+    elif (status := diagnose(exercise, namespace[exercise.symbol]).status) != "not attempted":
+        yield f"the stub is {status}, where it should be not attempted"
+
+
+def _solution(exercise: Exercise) -> Iterator[str]:
+    namespace: dict[str, Any] = {"__name__": "solution"}
+    try:
+        exec(compile(exercise.solution, f"<solution of {exercise.name}>", "exec"), namespace)
+        verdict = diagnose(exercise, namespace[exercise.symbol])
+    except Exception as error:
+        yield f"the solution does not stand alone: {type(error).__name__}: {error}"
+        return
+    if verdict.status != "right":
+        yield f"the solution is {_said(verdict)}"
+
+
+# -- answers ----------------------------------------------------------------------------------------------------------
+
+
+def _right_answers(exercise: Exercise) -> Iterator[str]:
+    answers = {"the reference": exercise.reference}
+    answers |= {f"alternative {i + 1} ({getattr(a, '__name__', a)})": a for i, a in enumerate(exercise.alternatives)}
+    if exercise.kind == "value":
+        answers = {name: worked_out(answer) for name, answer in answers.items()}
+    for name, answer in answers.items():
+        for dtype in (None, *DTYPES) if exercise.kind != "value" else (None,):
+            verdict = diagnose(exercise, answer, dtype)
+            if verdict.status != "right":
+                yield f"{name} is {_said(verdict)}" + (f", in {dtype}" if dtype else "")
+                break
+    if exercise.kind == "function" and not any(_has_generator(case.args) for case in exercise.build_cases()):
+        for inside in DTYPES:
+            verdict = diagnose(exercise, _computed_in(exercise.reference, inside))
+            if verdict.status != "right":
+                yield f"the reference computed in {inside} is {_said(verdict)}"
+
+
+def _computed_in(reference: Callable, dtype: torch.dtype) -> Callable:
+    return lambda *args, **kwargs: reference(*_cast(args, dtype), **_cast(kwargs, dtype))
+
+
+def _cast(x: Any, dtype: torch.dtype) -> Any:
+    """Tensors in another floating-point type, gradients and all."""
+    if isinstance(x, Tensor):
+        return x.to(dtype) if x.is_floating_point() else x
+    if isinstance(x, dict):
+        return {key: _cast(value, dtype) for key, value in x.items()}
+    return type(x)(_cast(item, dtype) for item in x) if type(x) in (tuple, list) else x
+
+
+def _has_generator(args: tuple) -> bool:
+    return any(isinstance(arg, torch.Generator) for arg in args)
+
+
+def _named_mistakes(exercise: Exercise) -> Iterator[str]:
+    for mistake in exercise.mistakes:
+        wrong = worked_out(mistake.wrong) if exercise.kind == "value" else mistake.wrong
+        verdict = diagnose(exercise, wrong)
+        if verdict.status != "wrong":
+            yield f"the mistake {mistake.name!r} is taken for {verdict.status}: no case tells it apart"
+        elif verdict.mistake != mistake.name:
+            yield f"the mistake {mistake.name!r} is answered by {_said(verdict)}"
+        elif verdict.says != [mistake.message]:
+            yield f"the mistake {mistake.name!r} hears more than its own message"
+
+
+def _said(verdict: Verdict) -> str:
+    by = (
+        f"the mistake {verdict.mistake!r}: "
+        if verdict.mistake
+        else f"the invariant {verdict.invariant!r}: "
+        if verdict.invariant
+        else ""
+    )
+    return f"{verdict.status} ({by}{' '.join(verdict.says).rstrip('.')})" if verdict.says else verdict.status
+
+
+# -- wrong answers that nobody listed ---------------------------------------------------------------------------------
+
+
+def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
+    """The verdicts on wrong answers made from the reference: every change, of every part of its output, that changes anything at all."""
+    if exercise.kind == "value":
+        expected = [worked_out(exercise.reference)]
+    else:
+        cases = exercise.build_cases()
+        expected = [run.Runner().run(exercise, exercise.reference, case).value for case in cases]
+    for part in range(_parts(expected[0])):
+        for name, change in CHANGES.items():
+            changed = [_changed(value, change, part) for value in expected]
+            if all(compare.identical(a, b) for a, b in zip(expected, changed, strict=True)):
+                continue
+            suffix = f" (output {part + 1})" if _parts(expected[0]) > 1 else ""
+            yield (
+                name + suffix,
+                diagnose(exercise, _answer(exercise, lambda value, c=change, p=part: _changed(value, c, p))),
+            )
+    for name, whole in WHOLE.items():
+        if not all(compare.identical(value, whole(value)) for value in expected):
+            yield name, diagnose(exercise, _answer(exercise, whole))
+    if exercise.kind != "value":
+        yield "raises an error", diagnose(exercise, _answer(exercise, _raising))
+        first = [next(iter([*(case.inputs or case.args), *case.kwargs.values()]), None) for case in cases]
+        if not all(
+            compare.identical(value, arg) or _close(value, arg) for value, arg in zip(expected, first, strict=True)
+        ):
+            yield "returns its input", diagnose(exercise, _answer(exercise, None))
+
+
+def _answer(exercise: Exercise, change: Callable[[Any], Any] | None) -> Any:
+    """The reference with `change` applied to what it gives; None returns the first argument instead."""
+    reference = exercise.reference
+    if exercise.kind == "value":
+        return change(worked_out(reference))
+    if exercise.kind == "function":
+        return lambda *args, **kwargs: (
+            change(_listed(reference(*args, **kwargs))) if change else next(iter([*args, *kwargs.values()]))
+        )
+    methods = {case.method for case in exercise.build_cases()}
+    methods = {"forward" if method == "__call__" and issubclass(reference, nn.Module) else method for method in methods}
+
+    def overridden(method: str) -> Callable:
+        original = getattr(reference, method)
+        return lambda self, *args, **kwargs: change(_listed(original(self, *args, **kwargs))) if change else args[0]
+
+    return type(reference.__name__, (reference,), {method: overridden(method) for method in methods})
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterator) else value
+
+
+def _raising(value: Any) -> Any:
+    raise RuntimeError("a wrong answer that raises")
+
+
+def _one(x: Tensor, value: Callable[[float], float]) -> Tensor:
+    y = x.flatten().clone()
+    if y.numel() and y.dtype != torch.bool:
+        y[-1] = value(float(y[-1].detach()))
+    return y.reshape(x.shape)
+
+
+def _signs(x: Tensor) -> Tensor:
+    y = x.clone().flatten()
+    y[::2] = -y[::2]
+    return y.reshape(x.shape)
+
+
+def _floats(change: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    return lambda x: change(x) if x.is_floating_point() else x
+
+
+CHANGES: dict[str, Callable[[Tensor], Any]] = {
+    "scaled by 1.02": lambda x: 1.02 * x,
+    "shifted by 0.01": lambda x: x + 0.01,
+    "negated": lambda x: -x if x.dtype != torch.bool else ~x,
+    "every second sign flipped": lambda x: _signs(x) if x.dtype not in (torch.bool, torch.uint8) else x,
+    "reversed": lambda x: x.flip(-1) if x.ndim else x,
+    "transposed": lambda x: x.mT if x.ndim > 1 else x,
+    "first dimension reversed": lambda x: x.flip(0) if x.ndim > 1 else x,
+    "one entry wrong": lambda x: _one(x, lambda v: v + 1 + abs(v)),
+    "NaN in one entry": _floats(lambda x: _one(x, lambda v: math.nan)),
+    "infinity in one entry": _floats(lambda x: _one(x, lambda v: math.inf)),
+    "zero": torch.zeros_like,
+    "the mean everywhere": _floats(lambda x: x * 0 + x.mean() if x.numel() > 1 and bool(x.isfinite().all()) else x),
+    "squared": _floats(lambda x: x**2),
+    "one dimension too many": lambda x: x[None],
+    "flattened": lambda x: x.flatten() if x.ndim else x,
+    "half precision": _floats(lambda x: x.half()),
+    "whole numbers": _floats(lambda x: x.nan_to_num().round().long()),
+    "bool": lambda x: x > 0 if x.dtype != torch.bool else x.long(),
+    "a list": lambda x: x.reshape(-1).tolist(),
+    "None": lambda x: None,
+    "text": lambda x: "right",
+}
+"""What is done to a tensor of the output; a change that gives an equal tensor is left out."""
+
+WHOLE: dict[str, Callable[[Any], Any]] = {
+    "nothing returned": lambda value: None,
+    "packed into a list": lambda value: [value],
+    "parts in reverse order": lambda value: tuple(reversed(value)) if isinstance(value, tuple) else value,
+    "last part missing": lambda value: tuple(value[:-1]) if isinstance(value, tuple) else value,
+}
+"""What is done to the output as a whole."""
+
+
+def _parts(value: Any) -> int:
+    return sum(map(_parts, value)) if isinstance(value, tuple | list) else 1
+
+
+def _changed(value: Any, change: Callable[[Tensor], Any], part: int) -> Any:
+    """The value with its part-th tensor or number changed; numbers stay Python numbers where they can."""
+    if isinstance(value, tuple | list):
+        items = []
+        for item in value:
+            items.append(_changed(item, change, part) if 0 <= part < _parts(item) else item)
+            part -= _parts(item)
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        new = change(torch.tensor(value, dtype=torch.float64 if isinstance(value, float) else torch.int64))
+        same_kind = isinstance(new, Tensor) and new.ndim == 0 and new.dtype in (torch.float64, torch.int64)
+        return new.item() if same_kind and new.is_floating_point() == isinstance(value, float) else new
+    return change(torch.zeros(())) if change is CHANGES["None"] else value
+
+
+def _close(a: Any, b: Any) -> bool:
+    """Could the input pass for the output, the same numbers in another type?"""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and bool(torch.allclose(a.double(), b.double()))
+    return isinstance(a, numbers.Real) and isinstance(b, numbers.Real) and a == b

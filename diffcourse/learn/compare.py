@@ -1,0 +1,338 @@
+"""Compares an answer with what is expected, tolerant where it does not matter, and says in words what differs."""
+
+import math
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_FLOATS = (torch.float32, torch.float64)
+_KINDS = {
+    "ndarray": "NumPy array",
+    "str": "text",
+    "bool": "truth value",
+    "dict": "dictionary",
+    "int": "number",
+    "float": "number",
+    "builtin_function_or_method": "function",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first thing that differs. kind: "type", "dtype", "shape", "nan" (all of them about the form) or "value"."""
+
+    kind: str
+    sentence: str
+
+    @property
+    def form(self) -> bool:
+        return self.kind != "value"
+
+
+def difference(expected: Any, got: Any, tolerance: float) -> Difference | None:
+    """None where `got` equals `expected`: numbers to the tolerance, everything else exactly; else the first thing that differs."""
+    try:
+        return _compare(expected, got, tolerance, "Your output")
+    except Exception:  # sparse, nested and quantised tensors, objects whose == raises, numbers beyond all bounds
+        return Difference("type", f"Your output is {a_kind(got)} that cannot be compared with {a_kind(expected)}.")
+
+
+def _compare(expected: Any, got: Any, tolerance: float, what: str) -> Difference | None:
+    if isinstance(expected, Tensor):
+        return _compare_tensor(expected.detach().cpu(), got, tolerance, what)
+    if isinstance(expected, bool):
+        return _compare_bool(expected, got, what)
+    if isinstance(expected, numbers.Real):
+        return _compare_number(expected, got, tolerance, what)
+    if isinstance(expected, tuple | list):
+        return _compare_sequence(expected, got, tolerance, what)
+    if isinstance(expected, dict):
+        return _compare_dict(expected, got, tolerance, what)
+    if isinstance(expected, str):
+        same = isinstance(got, str) and got.strip().casefold() == expected.strip().casefold()
+        return None if same else Difference("value", f"{what} is {short(got)}.")
+    if type(expected) is not type(got):
+        return Difference("type", f"{what} is {a_kind(got)}, where {a_kind(expected)} is expected.")
+    return None if expected == got else Difference("value", f"{what} differs.")
+
+
+def _compare_tensor(expected: Tensor, got: Any, tolerance: float, what: str) -> Difference | None:
+    if not isinstance(got, Tensor):
+        if expected.ndim == 0 and isinstance(got, numbers.Real):
+            return _compare(expected.detach().item(), got, tolerance, what)
+        return Difference("type", f"{what} is {a_kind(got)}, where a tensor is expected.")
+    got = got.detach().cpu()
+    if got.shape != expected.shape:
+        return Difference("shape", f"{what} has shape {tuple(got.shape)}, where {tuple(expected.shape)} is expected.")
+    if wrong := _wrong_dtype(expected, got, what):
+        return wrong
+    if not expected.is_floating_point():
+        return (
+            None if torch.equal(expected.long(), got.long()) else Difference("value", _where_most(expected, got, what))
+        )
+    e, g = expected.double(), got.double()
+    if bool((g.isnan() & ~e.isnan()).any()):
+        return Difference("nan", f"{what} holds NaN, which is not a number, in {_count(g.isnan())}.")
+    close = (e == g) | (e.isnan() & g.isnan()) | ((e - g).abs() <= tolerance * e.abs() + _absolute(e, tolerance))
+    close &= (e.isfinite() & g.isfinite()) | (e == g) | e.isnan()
+    return None if bool(close.all()) else Difference("value", _where_most(e, g, what))
+
+
+def _absolute(expected: Tensor, tolerance: float) -> float:
+    """What an entry near 0 may differ by: rounding in its large neighbours, when they cancel."""
+    finite = expected[expected.isfinite()].abs()
+    largest = float(finite.max()) if len(finite) else 0.0
+    return min(1e-2 * tolerance * (largest or 1.0), 1e-3)
+
+
+def _wrong_dtype(expected: Tensor, got: Tensor, what: str) -> Difference | None:
+    name = str(got.dtype).removeprefix("torch.")
+    if expected.is_floating_point():
+        if got.dtype in _FLOATS:
+            return None
+        if got.is_floating_point():
+            return Difference(
+                "dtype", f"{what} is {name}: it keeps two or three digits only. float32 or float64 is expected."
+            )
+        return Difference(
+            "dtype", f"{what} is of type {name}, which cannot hold fractions. float32 or float64 is expected."
+        )
+    if (expected.dtype == torch.bool) != (got.dtype == torch.bool) or got.is_floating_point():
+        kind = "True and False (bool)" if expected.dtype == torch.bool else "whole numbers (an integer type)"
+        return Difference("dtype", f"{what} is of type {name}, where {kind} are expected.")
+    return None
+
+
+def _compare_number(expected: float, got: Any, tolerance: float, what: str) -> Difference | None:
+    if isinstance(got, Tensor):
+        if got.ndim:
+            return Difference(
+                "shape", f"{what} is a tensor of shape {tuple(got.shape)}, where a single number is expected."
+            )
+        if (got.dtype not in _FLOATS) if isinstance(expected, float) else (got.dtype == torch.bool):
+            return Difference(
+                "dtype",
+                f"{what} is of type {str(got.dtype).removeprefix('torch.')}, where float32 or float64 is expected.",
+            )
+        got = got.detach().item()
+    if isinstance(got, bool) or not isinstance(got, numbers.Real):
+        return Difference("type", f"{what} is {a_kind(got)}, where a number is expected.")
+    if math.isnan(got) and not math.isnan(expected):
+        return Difference("nan", f"{what} is NaN, which is not a number.")
+    allowed = 0.0 if isinstance(expected, int) else tolerance * abs(expected) if expected else 1e-2 * tolerance
+    same = got == expected or (math.isnan(got) and math.isnan(expected)) or abs(got - expected) <= allowed < math.inf
+    return None if same else Difference("value", f"{what} is {number(got)}.")
+
+
+def _compare_bool(expected: bool, got: Any, what: str) -> Difference | None:
+    if isinstance(got, Tensor) and got.ndim == 0 and got.dtype == torch.bool:
+        got = bool(got)
+    if type(got).__name__ not in ("bool", "bool_"):
+        return Difference("type", f"{what} is {a_kind(got)}, where True or False is expected.")
+    return None if bool(got) == expected else Difference("value", f"{what} is {bool(got)}.")
+
+
+def _compare_sequence(expected: Sequence, got: Any, tolerance: float, what: str) -> Difference | None:
+    if not isinstance(got, tuple | list):
+        return Difference(
+            "type", f"{what} is {a_kind(got)}, where {len(expected)} values are expected, one after the other."
+        )
+    if len(got) != len(expected):
+        return Difference("shape", f"{what} has {len(got)} parts, where {len(expected)} are expected.")
+    names = getattr(expected, "_fields", None) or [f"value {i + 1} of {len(expected)}" for i in range(len(expected))]
+    parts = (_compare(e, g, tolerance, f"{what}, {n},") for e, g, n in zip(expected, got, names, strict=True))
+    return _first(parts)
+
+
+def _compare_dict(expected: dict, got: Any, tolerance: float, what: str) -> Difference | None:
+    if not isinstance(got, dict):
+        return Difference("type", f"{what} is {a_kind(got)}, where a dictionary is expected.")
+    if got.keys() != expected.keys():
+        return Difference(
+            "shape", f"{what} has the keys {sorted(map(str, got))}, where {sorted(map(str, expected))} are expected."
+        )
+    return _first(_compare(e, got[key], tolerance, f"{what}[{key!r}]") for key, e in expected.items())
+
+
+def _first(differences: Any) -> Difference | None:
+    """The first difference of form, else the first of value."""
+    found = [d for d in differences if d]
+    return next((d for d in found if d.form), found[0] if found else None)
+
+
+def identical(a: Any, b: Any) -> bool:
+    """Exactly equal, in value, kind and dtype. False for what cannot be compared."""
+    try:
+        return _identical(a, b)
+    except Exception:
+        return False
+
+
+def _identical(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        same_form = a.shape == b.shape and a.dtype == b.dtype
+        return same_form and bool(((a == b) | ((a != a) & (b != b))).all())
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple | list):
+        return len(a) == len(b) and all(_identical(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(_identical(x, b[key]) for key, x in a.items())
+    return bool(a is b or a == b or (a != a and b != b))
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def pattern(pairs: Sequence[tuple[Any, Any]], tolerance: float = 1e-4) -> str | None:
+    """What an unforeseen answer looks like on all cases together: "1.02 times the expected value"; None if nothing simple fits."""
+    if pairs and isinstance(pairs[0][0], tuple):
+        parts = [[(e[i], g[i]) for e, g in pairs] for i in range(len(pairs[0][0]))]
+        wrong = (part for part in parts if any(difference(e, g, tolerance) for e, g in part))
+        return pattern(next(wrong, []), tolerance)
+    flat = [(e.detach().double(), g.detach().double()) for e, g in _tensor_pairs(pairs)]
+    if not flat:
+        return None
+    one = sum(e.numel() for e, _ in flat) < 2  # a single number is always some multiple of the expected one
+
+    def fits(change: Any) -> bool:
+        return all(difference(change(e), g, tolerance) is None for e, g in flat)
+
+    if fits(lambda e: -e):
+        return "Yours is the expected value with the opposite sign."
+    if fits(lambda e: e**2):
+        return "Yours is the square of the expected value."
+    if all(bool((e >= 0).all()) for e, _ in flat) and fits(lambda e: e.sqrt()):
+        return "Yours is the square root of the expected value."
+    if all(bool((e != 0).all()) for e, _ in flat) and fits(lambda e: 1 / e):
+        return "Yours is one divided by the expected value."
+    if all(e.ndim >= 2 and e.shape[-1] == e.shape[-2] for e, _ in flat) and fits(lambda e: e.mT):
+        return "Yours is the expected value with its last two dimensions swapped."
+    if all(e.ndim and e.shape[-1] > 1 for e, _ in flat) and fits(lambda e: e.flip(-1)):
+        return "Yours is the expected value in reversed order."
+    e, g = torch.cat([e.flatten() for e, _ in flat]), torch.cat([g.flatten() for _, g in flat])
+    if bool((g == 0).all()):
+        return "Yours is 0 everywhere."
+    factor = float((e * g).sum() / (e * e).sum()) if bool((e != 0).any()) else 0.0
+    if factor and (not one or factor in (0.5, 2.0)) and fits(lambda e: factor * e):
+        return f"Yours is {number(factor)} times the expected value."
+    offset = float((g - e).mean())
+    if not one and fits(lambda e: e + offset):
+        return f"Yours is {number(abs(offset))} {'more' if offset > 0 else 'less'} than the expected value."
+    return None
+
+
+def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
+    """Which parts of a tuple are right on all cases: "Value 1 of 2 is right." Empty where none is."""
+    total = len(pairs[0][0])
+    right = [i for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
+    return [f"Value {i + 1} of {total} is right." for i in right]
+
+
+def _tensor_pairs(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Tensor, Tensor]]:
+    found = []
+    for expected, got in pairs:
+        if (
+            isinstance(expected, numbers.Real)
+            and not isinstance(expected, bool)
+            and isinstance(got, numbers.Real | Tensor)
+        ):
+            expected = torch.tensor(float(expected))
+        if isinstance(got, numbers.Real):
+            got = torch.tensor(float(got))
+        if not (isinstance(expected, Tensor) and isinstance(got, Tensor) and expected.shape == got.shape):
+            return []
+        if not (bool(expected.isfinite().all()) and bool(got.isfinite().all())):
+            return []
+        found.append((expected.cpu(), got.cpu()))
+    return found
+
+
+def number(x: float, digits: int = 4) -> str:
+    """A number with some significant digits."""
+    return str(x) if isinstance(x, int) else f"{float(x):.{digits}g}"
+
+
+def both(expected: Any, got: Any) -> tuple[str, str]:
+    """Two values on a line each, with as many digits as it takes to see the difference."""
+    for digits in (4, 6, 9):
+        texts = short(expected, digits=digits), short(got, digits=digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def short(x: Any, most: int = 8, digits: int = 4) -> str:
+    """A value on one line: all of a small tensor, shape and first entries of a large one."""
+    if isinstance(x, Tensor):
+        name = str(x.dtype).removeprefix("torch.")
+        if x.numel() <= most:
+            text = _nested(x.detach().cpu().tolist(), digits)
+            return text if x.dtype in (torch.float32, torch.int64, torch.bool) else f"{text} ({name})"
+        start = ", ".join(_nested(v, digits) for v in x.detach().cpu().flatten()[: most // 2].tolist())
+        return f"{name} tensor of shape {tuple(x.shape)} that starts with {start}, …"
+    if isinstance(x, bool) or x is None or x is ...:
+        return repr(x)
+    if isinstance(x, numbers.Real):
+        return number(x, digits)
+    if isinstance(x, tuple | list):
+        inner = ", ".join(short(item, most, digits) for item in x[:most]) + (", …" if len(x) > most else "")
+        return f"[{inner}]" if isinstance(x, list) else f"({inner})"
+    if isinstance(x, torch.Generator):
+        return f"a generator, seed {x.initial_seed()}"
+    text = _described(x)
+    return text if len(text) <= 100 else text[:97] + "…"
+
+
+def _described(x: Any) -> str:
+    """repr where it is one line without an address, so that it reads the same in every run; else the kind of thing."""
+    try:
+        text = repr(x)
+    except Exception:
+        return a_kind(x)
+    return a_kind(x) if " at 0x" in text or "\n" in text else text
+
+
+def _nested(x: Any, digits: int) -> str:
+    if isinstance(x, list):
+        return "[" + ", ".join(_nested(item, digits) for item in x) + "]"
+    return str(x) if isinstance(x, bool) else number(x, digits)
+
+
+def a_kind(x: Any) -> str:
+    """What x is, with its article: "None", "a list", "a tensor of shape (2, 3)"."""
+    if x is None:
+        return "None"
+    if isinstance(x, Tensor):
+        plain = x.layout == torch.strided and not x.is_nested
+        return f"a tensor of shape {tuple(x.shape)}" if plain else "a tensor of an unusual layout (sparse or nested)"
+    name = _KINDS.get(type(x).__name__, type(x).__name__)
+    return name if name == "text" else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def size(x: Any) -> int:
+    """Number of entries in x, to find the smallest case."""
+    if isinstance(x, Tensor):
+        return x.numel()
+    if isinstance(x, tuple | list):
+        return sum(map(size, x))
+    return sum(map(size, x.values())) if isinstance(x, dict) else 1
+
+
+def _where_most(expected: Tensor, got: Tensor, what: str) -> str:
+    if expected.numel() <= 1:
+        return f"{what} differs."
+    gap = torch.nan_to_num((expected.double() - got.double()).abs(), nan=math.inf, posinf=math.inf)
+    index = torch.unravel_index(gap.argmax(), gap.shape)
+    place = ", ".join(str(int(i)) for i in index)
+    e, g = expected[index].item(), got[index].item()
+    return f"{what} differs most at [{place}]: {number(g)}, where {number(e)} is expected."
+
+
+def _count(mask: Tensor) -> str:
+    hits, total = int(mask.sum()), mask.numel()
+    return "every entry" if hits == total else f"{hits} of {total} entries"

@@ -1,0 +1,315 @@
+'''Exercises and quizzes are data: one file a lesson, `diffcourse/learn/exercises/lesson_<lesson>.py`, found by its name.
+
+How to write one
+================
+
+`lesson_02.py` holds what lesson 02 asks; all its names start with `02.`. It defines two lists, `EXERCISES` and `QUIZZES` (either may
+be missing). A complete file::
+
+    """Exercises of lesson 02."""
+
+    import torch
+    from torch import Tensor
+
+    from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+
+
+    def noised(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
+        """Noise clean data in one step.
+
+        x0 (B, …) clean data, alpha_bar a number in (0, 1), eps standard Gaussian noise of x0's shape. Returns x_t, of x0's shape.
+        """
+        return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+
+
+    def noised_in_a_loop(x0, alpha_bar, eps):
+        return torch.stack([alpha_bar**0.5 * x + (1 - alpha_bar) ** 0.5 * e for x, e in zip(x0, eps, strict=True)])
+
+
+    def draw(alpha_bar, *shape):
+        """A case is built from a seeded generator, afresh for every run."""
+        return lambda g: (torch.randn(shape, generator=g), alpha_bar, torch.randn(shape, generator=g))
+
+
+    EXERCISES = [
+        Exercise(
+            name="02.noised",
+            title="Noise in one step",
+            minutes=5,
+            level=1,
+            reference=noised,
+            alternatives=[noised_in_a_loop],
+            cases=[draw(0.9, 2, 3), draw(0.3, 4, 2), (torch.ones(1, 2), 0.5, torch.tensor([[0.5, -1.0]]))],
+            invariants=[
+                Invariant(
+                    "clean end",
+                    lambda f: close(f(torch.ones(2), 1.0, torch.ones(2)), torch.ones(2)),
+                    "With alpha_bar = 1 no noise has been added yet, so x_t must be x0 itself. Yours is not.",
+                ),
+                Invariant(
+                    "gradient flows",
+                    gradient_flows(draw(0.5, 2, 2), wrt=0),
+                    "No gradient reaches x0 through your function: look for detach, item or numpy.",
+                ),
+            ],
+            mistakes=[
+                Mistake(
+                    "variance for standard deviation",
+                    lambda x0, alpha_bar, eps: alpha_bar**0.5 * x0 + (1 - alpha_bar) * eps,
+                    "Your noise is multiplied by its variance. Multiplying by c multiplies the variance by c²: which c is needed?",
+                ),
+                # ... at least four
+            ],
+            hints=["First what to look at.", "Then the idea.", "Then the plan, still not the line to type."],
+            insight="Shown with the word right: what to take along.",
+        ),
+    ]
+
+    QUIZZES = [
+        Quiz(
+            "02.end",
+            questions=[
+                Question(
+                    "What is left of x₀ where ᾱ = 0.25?",
+                    options=[
+                        Option("A quarter of its amplitude", "ᾱ belongs to the variance; the amplitude is its root, one half."),
+                        Option("Half of its amplitude", "√0.25 = 0.5.", right=True),
+                    ],
+                ),
+            ],
+        ),
+    ]
+
+What each part means
+--------------------
+
+`kind`
+    "function" (default): the answer is called with the arguments of every case.
+    "class": the class is built with a `Case`'s args and kwargs; an `nn.Module` then loads the reference's state_dict (so the names and
+    shapes of the parameters count, and belong in the stub's docstring), and `method` is called with `inputs`:
+    `Case(args=(8, 16), inputs=(torch.ones(2, 8),))`, or a callable that takes a generator and returns a `Case`.
+    "value": no cases. `reference` is the value or a function without arguments that works it out; so is `wrong` of each mistake. The
+    stub is `name = ...` by default. Numbers, strings, tensors, tuples; for a yes or no write a quiz.
+`reference`
+    A `def` or a `class` with type hints and a docstring that states shapes and symbols: the stub is made from them, the solution is its
+    source, with the imports it needs. Use the package's own function where there is one. Its name may differ: the learner sees the
+    part of `name` behind the dot.
+`stub`
+    Only to give more than signature and docstring, for example a class whose `__init__` is already written.
+`cases`
+    Tuples of arguments, or callables `generator -> tuple`. Few and small: the learner is shown the smallest that fails. Make them tell
+    the mistakes apart: different sizes in every dimension (a transposed answer must not fit), more than one t, values with both signs.
+    Draw noise in the case and pass it (or pass the generator), so that one right answer exists.
+`invariants`
+    `Invariant(name, holds, message)`: `holds(answer)` returns True, or False (or raises) where it is broken. Shape, dtype, NaN and
+    changed inputs are looked at for you. An answer may compute in float64: compare with `close`, not with torch.equal.
+`mistakes`
+    `Mistake(name, wrong, message)`: a wrong version, and what its author should hear: what the answer equals and what to look at, so that
+    she sees why; never the line to type. A mistake counts when the answer equals the wrong version on all cases (the same error counts as
+    equal). Exact equality is the most telling finding, so it is said before a broken invariant.
+`tolerance`
+    Relative, 1e-4; entries near 0 may differ by a hundredth of that times the largest entry.
+
+Put the stub into a code cell tagged `exercise:02.noised`; `python -m diffcourse.learn stub 02.noised` prints it. The next code cell is
+`noised = check("02.noised", noised)`, with `# hint("02.noised")` and `# solution("02.noised")` below it as comments.
+Then let the audit judge: `python -m diffcourse.learn audit 02`.
+'''
+
+import copy
+import inspect
+import re
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.learn import source
+
+KINDS = ("function", "class", "value")
+_NAME = re.compile(r"\d\d[a-z]?\.[A-Za-z_]\w*")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Arguments of one run. For a class, `args` and `kwargs` build it and `method` is then called with `inputs`."""
+
+    args: tuple = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: tuple = ()
+    method: str = "__call__"
+
+
+@dataclass(frozen=True, eq=False)
+class Invariant:
+    """Something every right answer obeys: `holds(answer)` is True, or False (or raises) where it is broken."""
+
+    name: str
+    holds: Callable[[Any], bool]
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class Mistake:
+    """A wrong version of the answer, and what to tell the one who wrote it."""
+
+    name: str
+    wrong: Any
+    message: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exercise:
+    """One exercise; the module's docstring shows how to write it. level: 1 warm-up, 2 core, 3 takes thought."""
+
+    name: str
+    title: str
+    reference: Any
+    kind: str = "function"
+    minutes: int = 5
+    level: int = 1
+    stub: str = ""
+    alternatives: Sequence[Any] = ()
+    cases: Sequence[Any] = ()
+    invariants: Sequence[Invariant] = ()
+    mistakes: Sequence[Mistake] = ()
+    hints: Sequence[str] = ()
+    tolerance: float = 1e-4
+    insight: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.name}: kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.kind == "class" and not inspect.isclass(self.reference):
+            raise TypeError(f"{self.name}: reference must be a class, got {type(self.reference).__name__}")
+        if self.kind == "function" and not inspect.isfunction(self.reference):
+            raise TypeError(
+                f"{self.name}: reference must be a function made by def, got {type(self.reference).__name__}"
+            )
+        if isinstance(self.hints, str):
+            raise TypeError(f"{self.name}: hints must be a list of sentences, got one string")
+        if not self.stub:
+            object.__setattr__(self, "stub", source.stub(self))
+        object.__setattr__(self, "stub", self.stub.strip("\n"))
+
+    @property
+    def lesson(self) -> str:
+        """The part of the name before the dot."""
+        return self.name.split(".")[0]
+
+    @property
+    def symbol(self) -> str:
+        """The name that the learner's code defines: the part behind the dot."""
+        return self.name.split(".")[1]
+
+    @cached_property
+    def solution(self) -> str:
+        """Source that answers the exercise by itself, under the learner's name."""
+        return source.solution(self)
+
+    def build_cases(self, dtype: torch.dtype | None = None) -> list[Case]:
+        """Fresh cases, equal at every call; floating-point tensors in `dtype` where it is given."""
+        return [self._build(i, case, dtype) for i, case in enumerate(self.cases)]
+
+    def _build(self, i: int, case: Any, dtype: torch.dtype | None) -> Case:
+        if callable(case):
+            case = case(torch.Generator().manual_seed(zlib.crc32(f"{self.name}/{i}".encode())))
+        if not isinstance(case, Case):
+            case = Case(args=case if type(case) is tuple else (case,))
+        return Case(copied(case.args, dtype), copied(dict(case.kwargs), dtype), copied(case.inputs, dtype), case.method)
+
+
+@dataclass(frozen=True, eq=False)
+class Option:
+    """One option of a question, with the reason why it is right or wrong."""
+
+    text: str
+    why: str
+    right: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A question with exactly one right option."""
+
+    text: str
+    options: Sequence[Option]
+
+    def __post_init__(self) -> None:
+        if len(self.options) < 2 or sum(o.right for o in self.options) != 1:
+            raise ValueError(f"a question needs two options or more, exactly one of them right: {self.text!r}")
+
+    @property
+    def right(self) -> int:
+        return next(i for i, option in enumerate(self.options) if option.right)
+
+
+@dataclass(frozen=True, eq=False)
+class Quiz:
+    """One or more questions under one name."""
+
+    name: str
+    questions: Sequence[Question]
+    title: str = "Quiz"
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.questions:
+            raise ValueError(f"{self.name}: a quiz needs a question")
+
+    @property
+    def lesson(self) -> str:
+        return self.name.split(".")[0]
+
+
+def close(a: Any, b: Any, tolerance: float = 1e-5) -> bool:
+    """For an `Invariant`: the same shape and the same numbers, whatever the floating-point type (torch.equal asks for the same type)."""
+    a, b = torch.as_tensor(a).detach().double(), torch.as_tensor(b).detach().double()
+    return a.shape == b.shape and torch.allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+def gradient_flows(case: Any, wrt: int = 0) -> Callable[[Any], bool]:
+    """For an `Invariant` of a function: does a gradient that is not zero reach argument number `wrt`? `case` as in `Exercise.cases`."""
+
+    def holds(answer: Callable) -> bool:
+        args = list(copied(case(torch.Generator().manual_seed(0)) if callable(case) else case))
+        args[wrt] = args[wrt].detach().requires_grad_()
+        result = answer(*args)
+        for part in result if isinstance(result, tuple) else (result,):
+            if isinstance(part, Tensor) and part.requires_grad:
+                part.sum().backward(retain_graph=True)
+        return args[wrt].grad is not None and bool((args[wrt].grad != 0).any())
+
+    return holds
+
+
+def copied(x: Any, dtype: torch.dtype | None = None) -> Any:
+    """A copy that shares no memory with x; floating-point tensors and modules in `dtype` where it is given."""
+    if isinstance(x, Tensor):
+        y = x.detach().clone()
+        return (y.to(dtype) if dtype and y.is_floating_point() else y).requires_grad_(x.requires_grad)
+    if isinstance(x, torch.Generator):
+        y = torch.Generator(device=x.device)
+        y.set_state(x.get_state())
+        return y
+    if isinstance(x, tuple):
+        items = [copied(item, dtype) for item in x]
+        return type(x)(*items) if hasattr(x, "_fields") else tuple(items)
+    if isinstance(x, list):
+        return [copied(item, dtype) for item in x]
+    if isinstance(x, dict):
+        return {key: copied(item, dtype) for key, item in x.items()}
+    try:
+        y = copy.deepcopy(x)
+    except Exception:  # an object that cannot be copied is passed as it is
+        return x
+    return y.to(dtype) if dtype and isinstance(y, nn.Module) else y
+
+
+def _check_name(name: str) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"name must look like 02.q_sample (lesson, dot, Python name), got {name!r}")

@@ -1,0 +1,95 @@
+"""Runs lessons with every reference written into its stub cell, as if a reader had solved them all."""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client import AsyncKernelManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from nbclient import NotebookClient
+
+from diffcourse.learn import exercises
+from diffcourse.learn.exercise import Exercise
+
+ROOT = Path(__file__).parent.parent
+TAG = "exercise:"
+
+
+class _ThisPython(KernelSpecManager):
+    """The kernel is the Python that runs the tests, whatever is installed beside it."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(
+            resource_dir="", **{**get_kernel_dict(), "argv": [sys.executable, *get_kernel_dict()["argv"][1:]]}
+        )
+
+
+def exercise_cells(notebook: nbformat.NotebookNode) -> list[tuple[int, str]]:
+    """Position and exercise of every tagged cell."""
+    tags = [(i, tag) for i, cell in enumerate(notebook.cells) for tag in cell.metadata.get("tags", [])]
+    return [(i, tag.removeprefix(TAG)) for i, tag in tags if tag.startswith(TAG)]
+
+
+def check_cell(notebook: nbformat.NotebookNode, position: int) -> nbformat.NotebookNode | None:
+    """The next code cell after an exercise cell."""
+    return next((cell for cell in notebook.cells[position + 1 :] if cell.cell_type == "code"), None)
+
+
+def faults(notebook: nbformat.NotebookNode) -> list[str]:
+    """What is wrong with the exercise cells of a lesson: each holds its stub, and the next code cell checks it."""
+    found = []
+    for position, name in exercise_cells(notebook):
+        exercise = exercises().get(name)
+        if exercise is None:
+            found.append(f"{name}: there is no such exercise")
+            continue
+        if notebook.cells[position].source.rstrip() != exercise.stub.rstrip():
+            found.append(f"{name}: the cell differs from the exercise's stub (python -m diffcourse.learn stub {name})")
+        after = check_cell(notebook, position)
+        wanted = _call(exercise)
+        lines = [] if after is None else [line for line in after.source.splitlines() if line.strip()]
+        if lines[:1] != [wanted] or not all(
+            line.startswith("# ") for line in lines[1:]
+        ):  # hint and solution, as comments
+            found.append(f"{name}: the next code cell must be {wanted}")
+    return found
+
+
+def solve(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The lesson with the solution in every exercise cell."""
+    for position, name in exercise_cells(notebook):
+        notebook.cells[position].source = exercises()[name].solution
+    return notebook
+
+
+def run(notebook: nbformat.NotebookNode, folder: Path, home: Path) -> nbformat.NotebookNode:
+    """The lesson, run from top to bottom in the quick profile; CellExecutionError where a cell raises."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    more = {
+        "DIFFCOURSE_PROFILE": "smoke",
+        "DIFFCOURSE_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join(paths),
+        "OMP_NUM_THREADS": "1",
+    }
+    manager = AsyncKernelManager(kernel_spec_manager=_ThisPython())
+    client = NotebookClient(notebook, km=manager, timeout=600, resources={"metadata": {"path": str(folder)}})
+    client.execute(env={**os.environ, **more})
+    return notebook
+
+
+def verdicts(notebook: nbformat.NotebookNode) -> dict[str, str]:
+    """What check said of every exercise."""
+    return {name: said(check_cell(notebook, position)) for position, name in exercise_cells(notebook)}
+
+
+def said(cell: nbformat.NotebookNode) -> str:
+    """The plain text that a cell shows."""
+    return "\n".join(
+        "".join(output.get("text", output.get("data", {}).get("text/plain", ""))) for output in cell.outputs
+    )
+
+
+def _call(exercise: Exercise) -> str:
+    return f'{exercise.symbol} = check("{exercise.name}", {exercise.symbol})'

@@ -1,0 +1,140 @@
+"""Lessons with every reference in its stub cell say "right" throughout; and in a real kernel a check shows what it should."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from learn_notebooks import ROOT, exercise_cells, faults, run, said, solve, verdicts
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from diffcourse.learn import exercises
+
+NAME = "00.to_minus_one_one"
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def _read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+LESSONS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if exercise_cells(_read(path))]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_stub_cells_of_a_lesson(path):
+    assert not faults(_read(path))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_solved_lesson_says_right_throughout(path, tmp_path):
+    told = verdicts(run(solve(_read(path)), path.parent, tmp_path))
+    assert {name: text.splitlines()[0] for name, text in told.items()} == {name: f"{name}: right." for name in told}
+
+
+def lesson(*sources: str) -> nbformat.NotebookNode:
+    notebook = new_notebook(
+        cells=[
+            new_code_cell("import torch\nfrom torch import Tensor\nfrom diffcourse.learn import check, progress, quiz"),
+            new_markdown_cell("Exercise"),
+            new_code_cell(exercises()[NAME].stub, metadata={"tags": [f"exercise:{NAME}"]}),
+            new_markdown_cell("Now look."),
+            new_code_cell(f'to_minus_one_one = check("{NAME}", to_minus_one_one)'),
+            *map(new_code_cell, sources),
+        ]
+    )
+    assert faults(notebook) == []
+    return notebook
+
+
+def test_faults_of_stub_cells_are_found():
+    notebook = lesson()
+    notebook.cells[4].source += f'\n# hint("{NAME}")\n# solution("{NAME}")'
+    assert faults(notebook) == []
+    notebook.cells[2].source += "  # changed"
+    notebook.cells[4].source = "print(1)"
+    assert [fault.split(" (")[0] for fault in faults(notebook)] == [
+        f"{NAME}: the cell differs from the exercise's stub",
+        f'{NAME}: the next code cell must be to_minus_one_one = check("{NAME}", to_minus_one_one)',
+    ]
+    notebook.cells[2].metadata["tags"] = ["exercise:00.nothing"]
+    assert faults(notebook) == ["00.nothing: there is no such exercise"]
+    assert "next code cell" in faults(new_notebook(cells=lesson().cells[:3]))[0]
+
+
+WRONG = """
+def wrong(images):
+    print("looking at", images.shape)
+    return images / images.no_such_thing
+
+_ = check("00.to_minus_one_one", wrong)
+"""
+ENDLESS = """
+from diffcourse.learn import run
+run.LIMIT = 0.5
+def endless(images):
+    while True:
+        pass
+
+_ = check("00.to_minus_one_one", endless)
+"""
+CELLS = (
+    WRONG,
+    ENDLESS,
+    'quiz("00.start")',
+    "progress()",
+    "to_minus_one_one(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).unique()",
+)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """A small lesson, run as it comes; its cells, and what was recorded."""
+    folder = tmp_path_factory.mktemp("lesson")
+    notebook = run(lesson(*CELLS), folder, folder / "home")
+    return notebook, json.loads((folder / "home" / "progress.json").read_text())
+
+
+def test_an_untouched_lesson_runs_on_with_the_reference(untouched):
+    notebook, recorded = untouched
+    assert verdicts(notebook)[NAME] == f"{NAME}: not attempted yet.\nThe lesson goes on with the reference."
+    assert said(notebook.cells[-1]) == "tensor([-1.])"
+    assert (
+        recorded["exercises"][NAME]["solved"] is None and recorded["exercises"][NAME]["attempts"] == 2
+    )  # the two wrong ones
+
+
+def test_nothing_goes_to_stderr_and_every_message_has_text_and_markup(untouched):
+    notebook, _ = untouched
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    shown = [output.data for output in outputs if output.output_type == "display_data"]
+    assert len(shown) == 3 and all({"text/plain", "text/html"} <= data.keys() for data in shown)
+    assert all('role="status"' in data["text/html"] for data in shown)
+
+
+def test_an_error_in_a_cell_names_the_line_of_the_cell(untouched):
+    text = said(untouched[0].cells[5])
+    assert "It stopped in line 3 of your cell, `return images / images.no_such_thing`, with AttributeError" in text
+    assert (
+        "It printed:\n  looking at torch.Size([1, 1, 2, 3])" in text
+        and "Traceback" not in text
+        and "ipykernel" not in text
+    )
+
+
+def test_an_endless_loop_in_a_cell_is_stopped(untouched):
+    assert "It was still running after 0.5 seconds" in said(untouched[0].cells[6])
+
+
+def test_a_quiz_and_the_table_in_a_notebook(untouched):
+    quiz, table = (untouched[0].cells[i].outputs[0].data for i in (7, 8))
+    assert VIEW in quiz and quiz["text/plain"].startswith("How this course answers (00.start)\n\n1. ")
+    assert "<table>" in table["text/html"]
+    assert any(line.split() == [NAME, "tried", "(2", "attempts)"] for line in table["text/plain"].splitlines())
+
+
+def test_a_solved_lesson_is_recognised(tmp_path):
+    notebook = run(solve(lesson()), tmp_path, tmp_path / "home")
+    assert verdicts(notebook)[NAME].startswith(f"{NAME}: right.\n")
+    assert json.loads((tmp_path / "home" / "progress.json").read_text())["exercises"][NAME]["solved"]
