@@ -1,0 +1,1367 @@
+"""Exercises of lesson 00b: expectation, sums of Gaussians, Bayes, KL, Jensen, broadcasting, autograd and a training loop."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+
+# -- 1 expectation ----------------------------------------------------------------------------------------------------
+
+
+def standard_error(draws: Tensor) -> Tensor:
+    """How far the average of independent draws typically lies from the true mean.
+
+    draws (n,). Returns one number: the standard error of draws.mean(). Take the spread as draws.std() gives it (with n - 1).
+    """
+    return draws.std() / len(draws) ** 0.5
+
+
+def root_of_variance_over_n(draws):
+    return (draws.var() / draws.numel()).sqrt()
+
+
+def error_by_hand(draws):
+    n = len(draws)
+    values = draws.tolist()
+    mean = sum(values) / n
+    return math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
+
+
+def n_draws(n: int):
+    return lambda g: (2.5 + 3 * torch.randn(n, generator=g),)
+
+
+STANDARD_ERROR = Exercise(
+    name="00b.standard_error",
+    title="How far off is an average?",
+    minutes=2,
+    level=1,
+    reference=standard_error,
+    alternatives=[root_of_variance_over_n, error_by_hand],
+    cases=[(torch.tensor([1.0, 3.0, 5.0, 11.0]),), n_draws(9), n_draws(50)],
+    invariants=[
+        Invariant(
+            "shift",
+            lambda f: bool(
+                torch.allclose(torch.as_tensor(f(torch.arange(5.0))), torch.as_tensor(f(torch.arange(5.0) + 7)))
+            ),
+            "Add 7 to every draw and the average moves by 7, but it is no less certain than before. Yours changes.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "n instead of its root",
+            lambda draws: draws.std() / len(draws),
+            "You divide the standard deviation by n. It is the variance of an average that is n times smaller. By how much does "
+            "its root shrink?",
+        ),
+        Mistake(
+            "missing square root",
+            lambda draws: draws.var() / len(draws),
+            "This is the variance of the average: right, but in squared units. An error is wanted in the units of the draws.",
+        ),
+        Mistake(
+            "variance over the root of n",
+            lambda draws: draws.var() / len(draws) ** 0.5,
+            "You divide the variance where the standard deviation belongs. Check the units: draws in metres need an error in metres.",
+        ),
+        Mistake(
+            "spread of the draws",
+            lambda draws: draws.std(),
+            "This is how far a single draw lies from the mean. It does not shrink with more draws; the error of their average does.",
+        ),
+        Mistake(
+            "error of the sum",
+            lambda draws: draws.std() * len(draws) ** 0.5,
+            "This is the spread of the sum of all draws, which grows with n. The average is the sum divided by n, and so is its "
+            "spread.",
+        ),
+        Mistake(
+            "mean not taken off",
+            lambda draws: (draws**2).mean().sqrt() / len(draws) ** 0.5,
+            "You take the root mean square of the draws. Spread is measured from their mean, and theirs is not 0.",
+        ),
+        Mistake(
+            "n for n - 1",
+            lambda draws: draws.std(correction=0) / len(draws) ** 0.5,
+            "Nearly: your spread divides by n. The mean was estimated from the same draws, so they seem a little closer to it "
+            "than they are; "
+            "draws.std() makes up for that with n - 1.",
+        ),
+        Mistake(
+            "n - 1 under the root",
+            lambda draws: draws.std() / (len(draws) - 1) ** 0.5,
+            "The n - 1 is already inside draws.std(). The average itself is made of n draws.",
+        ),
+    ],
+    hints=[
+        "With four times as many draws the error halves. Which function of n does that?",
+        "The variance of a sum of n independent draws is n times that of one draw. What does dividing the sum by n do to a variance?",
+        "You need two things: the spread of one draw, and a factor that depends on n alone.",
+    ],
+    insight="Four times the work for half the error: every Monte-Carlo number in this course comes with such an error beside it.",
+)
+
+# -- 2 sums of Gaussians ----------------------------------------------------------------------------------------------
+
+
+def weighted_sum(a: float, b: float, mean_x: float, std_x: float, mean_y: float, std_y: float) -> tuple[float, float]:
+    """Mean and standard deviation of a·X + b·Y, where X ~ N(mean_x, std_x²) and Y ~ N(mean_y, std_y²) are independent.
+
+    All arguments are plain numbers; a and b may be negative. Returns two numbers: the mean, then the standard deviation.
+    """
+    return a * mean_x + b * mean_y, (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5
+
+
+def sum_by_pythagoras(a, b, mean_x, std_x, mean_y, std_y):
+    return a * mean_x + b * mean_y, math.hypot(a * std_x, b * std_y)
+
+
+def sum_by_variances(a, b, mean_x, std_x, mean_y, std_y):
+    variance = a * a * std_x * std_x + b * b * std_y * std_y
+    return torch.tensor(a * mean_x + b * mean_y), torch.tensor(variance).sqrt()
+
+
+def sum_with_std(std: Callable) -> Callable:
+    """The right mean with the standard deviation std(a, b, std_x, std_y)."""
+    return lambda a, b, mean_x, std_x, mean_y, std_y: (a * mean_x + b * mean_y, std(a, b, std_x, std_y))
+
+
+WEIGHTED_SUM = Exercise(
+    name="00b.weighted_sum",
+    title="The sum of two Gaussians",
+    minutes=3,
+    level=1,
+    reference=weighted_sum,
+    alternatives=[sum_by_pythagoras, sum_by_variances],
+    cases=[(1.0, 1.0, 0.5, 3.0, 1.0, 4.0), (0.5, 2.0, 1.0, 2.0, -1.0, 0.3), (2.0, -1.0, 1.0, 3.0, 2.0, 4.0)],
+    invariants=[
+        Invariant(
+            "one term",
+            lambda f: abs(float(f(2.0, 0.0, 1.0, 3.0, 5.0, 7.0)[1]) - 6) < 1e-4,
+            "With b = 0 only 2·X is left: twice as wide as X. Yours has another width.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "standard deviations added",
+            sum_with_std(lambda a, b, s, r: a * s + b * r),
+            "You add standard deviations. That would be right if X and Y always swung the same way together; independent ones "
+            "often cancel. "
+            "Which measure of spread does add?",
+        ),
+        Mistake(
+            "sizes of standard deviations added",
+            sum_with_std(lambda a, b, s, r: abs(a) * s + abs(b) * r),
+            "You add standard deviations, after making them positive. Independent X and Y often cancel, so their sum is narrower "
+            "than that. "
+            "Which measure of spread does add?",
+        ),
+        Mistake(
+            "missing square root",
+            sum_with_std(lambda a, b, s, r: a**2 * s**2 + b**2 * r**2),
+            "Your second number is the variance. It is right, and it is the square of what is asked for.",
+        ),
+        Mistake(
+            "factors not squared",
+            sum_with_std(lambda a, b, s, r: (a * s**2 + b * r**2) ** 0.5),
+            "Your factors stand in front of the variances as they are. Twice as wide means four times the variance: what happens to a?",
+        ),
+        Mistake(
+            "variances subtracted",
+            sum_with_std(lambda a, b, s, r: (abs(a) * a * s**2 + abs(b) * b * r**2) ** 0.5),
+            "Where b is negative you subtract a variance. Taking away a random number makes the result no more certain: -Y is as "
+            "wide as Y.",
+        ),
+        Mistake(
+            "factors forgotten",
+            sum_with_std(lambda a, b, s, r: (s**2 + r**2) ** 0.5),
+            "Your standard deviation is that of X + Y, without the factors. How wide is 2·X?",
+        ),
+        Mistake(
+            "mean without the factors",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (mean_x + mean_y, (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5),
+            "Your spread is right, your mean is that of X + Y. If every X is doubled, what becomes of their average?",
+        ),
+        Mistake(
+            "standard deviation for variance",
+            sum_with_std(lambda a, b, s, r: (a**2 * s + b**2 * r) ** 0.5),
+            "Under your root stand standard deviations. What adds is the variance, which is their square.",
+        ),
+        Mistake(
+            "standard deviation first",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (
+                (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5,
+                a * mean_x + b * mean_y,
+            ),
+            "Both numbers are right; the docstring wants the mean first.",
+        ),
+    ],
+    hints=[
+        "The mean is the easy half: averages follow sums and factors.",
+        "Find the variance first. What does the factor a do to the variance of X, and what does adding an independent variable do?",
+        "Mean: a weighted sum. Spread: a weighted sum of variances, with other weights than the mean's, and then back to a "
+        "standard deviation.",
+    ],
+    insight="Take X = clean data, Y = standard noise, and this is the forward step of every diffusion model.",
+)
+
+# -- 3 Bayes ----------------------------------------------------------------------------------------------------------
+
+
+def posterior_on_grid(prior: Tensor, likelihood: Tensor, dx: float) -> Tensor:
+    """Bayes' rule on a grid of values of x: the density of x after an observation.
+
+    prior (N,): density p(x) at the grid points; likelihood (N,): density p(y | x) of what was observed; dx: distance of neighbours.
+    Returns (N,): the density p(x | y), with area 1 (values times dx add up to 1).
+    """
+    joint = prior * likelihood
+    return joint / (joint.sum() * dx)
+
+
+def posterior_by_logs(prior, likelihood, dx):
+    log_joint = prior.log() + likelihood.log()
+    return (log_joint - log_joint.logsumexp(dim=0)).exp() / dx
+
+
+def posterior_in_a_loop(prior, likelihood, dx):
+    joint = [p * l for p, l in zip(prior.tolist(), likelihood.tolist(), strict=True)]
+    return torch.tensor([j / sum(joint) / dx for j in joint])
+
+
+def densities_on_a_grid(n: int, dx: float):
+    def build(g):
+        prior, likelihood = torch.rand(2, n, generator=g) + 0.1
+        return prior / (prior.sum() * dx), 3 * likelihood, dx
+
+    return build
+
+
+POSTERIOR_ON_GRID = Exercise(
+    name="00b.posterior_on_grid",
+    title="Bayes' rule on a grid",
+    minutes=4,
+    level=1,
+    reference=posterior_on_grid,
+    alternatives=[posterior_by_logs, posterior_in_a_loop],
+    cases=[
+        (torch.tensor([1.0, 0.8, 0.2]), torch.tensor([0.1, 0.3, 0.9]), 0.5),
+        densities_on_a_grid(6, 0.25),
+        densities_on_a_grid(9, 0.1),
+    ],
+    invariants=[
+        Invariant(
+            "area 1",
+            lambda f: (
+                abs(float(f(*densities_on_a_grid(8, 0.2)(torch.Generator().manual_seed(1))).sum()) * 0.2 - 1) < 1e-4
+            ),
+            "The area under your result, the sum of its values times dx, is not 1, so it is no density.",
+        ),
+        Invariant(
+            "flat likelihood",
+            lambda f: bool(
+                torch.allclose(
+                    torch.as_tensor(f(torch.tensor([1.5, 0.5]), torch.ones(2), 0.5)).float(), torch.tensor([1.5, 0.5])
+                )
+            ),
+            "Where the observation is equally likely under every x it teaches nothing, and the prior must come out unchanged.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "not normalised",
+            lambda prior, likelihood, dx: prior * likelihood,
+            "This is the joint density of x and the observation. Its shape is right, its area is not 1: what is it to be divided by?",
+        ),
+        Mistake(
+            "values add up to 1",
+            lambda prior, likelihood, dx: prior * likelihood / (prior * likelihood).sum(),
+            "Your values add up to 1: these are probabilities of grid cells. A density is a probability for each unit of length. "
+            "How long is a cell?",
+        ),
+        Mistake(
+            "prior left out",
+            lambda prior, likelihood, dx: likelihood / (likelihood.sum() * dx),
+            "You normalised the likelihood. What was known about x before the observation, the prior, does not count in it.",
+        ),
+        Mistake(
+            "likelihood left out",
+            lambda prior, likelihood, dx: prior / (prior.sum() * dx),
+            "You return the prior: the observation has changed nothing.",
+        ),
+        Mistake(
+            "added instead of multiplied",
+            lambda prior, likelihood, dx: (prior + likelihood) / ((prior + likelihood).sum() * dx),
+            "You add prior and likelihood. Both have to be satisfied at once, first x and then the observation: how do such "
+            "probabilities combine?",
+        ),
+        Mistake(
+            "mean for sum",
+            lambda prior, likelihood, dx: prior * likelihood / ((prior * likelihood).mean() * dx),
+            "You divide by an average where an area belongs: an area adds up all the strips under the curve.",
+        ),
+        Mistake(
+            "divided by the largest",
+            lambda prior, likelihood, dx: prior * likelihood / (prior * likelihood).max(),
+            "Your peak has height 1. A density may be higher or lower than that; it is its area that must be 1.",
+        ),
+        Mistake(
+            "multiplied by dx",
+            lambda prior, likelihood, dx: prior * likelihood / (prior * likelihood).sum() * dx,
+            "Your dx stands on the wrong side: with a finer grid your curve would sink towards 0.",
+        ),
+    ],
+    hints=[
+        "Bayes' rule: the posterior is proportional to prior times likelihood. Only the factor is missing.",
+        "The factor makes the area under the curve 1. On a grid, an area is a sum of strips of width dx.",
+        "First the product. Then its area. Then divide one by the other.",
+    ],
+    insight="The factor that you divided by is p(y), how likely the observation was at all. In more than a few dimensions no grid can "
+    "add it up: "
+    "that is why lesson 01 needs a bound.",
+)
+
+
+def responsibilities(x: Tensor, means: Tensor, stds: Tensor, weights: Tensor) -> Tensor:
+    """Which bump did each point come from? p(k | x) for the mixture sum_k weights_k·N(means_k, stds_k²).
+
+    x (B,); means, stds, weights (K,), the weights add up to 1. Returns (B, K): row b holds the K probabilities for point b.
+    It must hold far away from all bumps as well, where every density underflows to 0.
+    """
+    log_joint = weights.log() - stds.log() - ((x[:, None] - means) / stds) ** 2 / 2
+    return log_joint.softmax(dim=1)
+
+
+def responsibilities_by_normal(x, means, stds, weights):
+    log_joint = torch.distributions.Normal(means, stds).log_prob(x[:, None]) + torch.log(weights)
+    return (log_joint - log_joint.logsumexp(dim=1, keepdim=True)).exp()
+
+
+def responsibilities_in_a_loop(x, means, stds, weights):
+    rows = []
+    for value in x:
+        logs = torch.stack(
+            [w.log() - s.log() - (value - m) ** 2 / (2 * s**2) for m, s, w in zip(means, stds, weights, strict=True)]
+        )
+        joint = (logs - logs.max()).exp()
+        rows.append(joint / joint.sum())
+    return torch.stack(rows)
+
+
+def joint_densities(x, means, stds, weights):
+    return weights * (-(((x[:, None] - means) / stds) ** 2) / 2).exp() / (stds * math.sqrt(2 * math.pi))
+
+
+def some_bumps(B: int, K: int):
+    def build(g):
+        weights = torch.rand(K, generator=g) + 0.2
+        return (
+            torch.randn(B, generator=g),
+            torch.randn(K, generator=g),
+            0.5 + torch.rand(K, generator=g),
+            weights / weights.sum(),
+        )
+
+    return build
+
+
+TWO_BUMPS = (torch.tensor([-1.0, 1.5]), torch.tensor([0.3, 0.5]), torch.tensor([0.4, 0.6]))
+
+RESPONSIBILITIES = Exercise(
+    name="00b.responsibilities",
+    title="Which bump did it come from?",
+    minutes=8,
+    level=2,
+    reference=responsibilities,
+    alternatives=[responsibilities_by_normal, responsibilities_in_a_loop],
+    cases=[(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS), some_bumps(2, 3), some_bumps(4, 2)],
+    invariants=[
+        Invariant(
+            "far away",
+            lambda f: bool((f(torch.tensor([-60.0, 60.0]), *TWO_BUMPS).sum(dim=1) - 1).abs().max() < 1e-4),
+            "Near the bumps yours is right. At x = 60 every density is so small that the computer stores 0, and 0/0 is no number. "
+            "Keep logarithms until the end: PyTorch has one function that exponentiates and normalises safely.",
+        ),
+        Invariant(
+            "rows add up to 1",
+            lambda f: bool((f(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS).sum(dim=1) - 1).abs().max() < 1e-4),
+            "Every point came from one of the bumps, so each row must add up to 1. Yours do not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "weights left out",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, torch.ones_like(weights)),
+            "You treat all bumps as equally common. How common each of them is, before x is seen, is the prior: it is in the weights.",
+        ),
+        Mistake(
+            "height of the bell left out",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, weights * stds),
+            "You left out the 1/std in front of the exponential. It is the same for all x, but not for all bumps: a narrow bump "
+            "is a tall one.",
+        ),
+        Mistake(
+            "standard deviation for variance",
+            lambda x, means, stds, weights: (
+                weights.log() - stds.log() - (x[:, None] - means) ** 2 / (2 * stds)
+            ).softmax(dim=1),
+            "In the exponent you divide by the standard deviation. Distance is measured in standard deviations before it is squared.",
+        ),
+        Mistake(
+            "missing 1/2",
+            lambda x, means, stds, weights: (weights.log() - stds.log() - ((x[:, None] - means) / stds) ** 2).softmax(
+                dim=1
+            ),
+            "A factor 1/2 is missing in the exponent of the Gaussian, so your bumps are narrower than they should be.",
+        ),
+        Mistake(
+            "wrong axis",
+            lambda x, means, stds, weights: (
+                weights.log() - stds.log() - ((x[:, None] - means) / stds) ** 2 / 2
+            ).softmax(dim=0),
+            "Your columns add up to 1, so the points compete for a bump. It is the bumps that compete for a point: which axis is "
+            "theirs?",
+        ),
+        Mistake(
+            "not normalised",
+            joint_densities,
+            "These are the joint densities of bump and point. To become probabilities of bumps, what must each row add up to?",
+        ),
+        Mistake(
+            "logarithms returned",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, weights).log(),
+            "These are the logarithms of the right answer.",
+        ),
+        Mistake(
+            "nearest bump",
+            lambda x, means, stds, weights: (-(x[:, None] - means).abs()).softmax(dim=1),
+            "You go by the distance to the middle of each bump. A wide bump reaches further than a narrow one, and a heavy one "
+            "counts more.",
+        ),
+        Mistake(
+            "transposed",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, weights).T,
+            "The numbers are right, the table lies on its side: points are rows, bumps are columns.",
+        ),
+    ],
+    hints=[
+        "Bayes' rule for one point: weight times density, for each bump, divided by the sum over the bumps.",
+        "Write the logarithm of weight times density. Additive constants that are the same for all bumps cancel. "
+        "Points (B,) against bumps (K,) give a table (B, K) once the points have become a column.",
+        "Three log terms: the weight, the height of the bell (it has std in it), the squared distance in standard deviations. "
+        "Then a softmax along the bumps.",
+    ],
+    insight="This is the softmax of classifiers: class probabilities are always a prior times a likelihood, normalised.",
+)
+
+# -- 4 KL -------------------------------------------------------------------------------------------------------------
+
+
+def gaussian_kl(mean_q: Tensor, std_q: Tensor, mean_p: Tensor, std_p: Tensor) -> Tensor:
+    """KL(q || p) of two one-dimensional Gaussians, q = N(mean_q, std_q²) and p = N(mean_p, std_p²), in nats.
+
+    All arguments (N,), entry by entry. Returns (N,).
+    """
+    return (std_p / std_q).log() + (std_q**2 + (mean_q - mean_p) ** 2) / (2 * std_p**2) - 0.5
+
+
+def kl_by_variances(mean_q, std_q, mean_p, std_p):
+    ratio = std_q**2 / std_p**2
+    return 0.5 * (ratio - 1 - torch.log(ratio) + (mean_p - mean_q) ** 2 / std_p**2)
+
+
+def kl_by_distributions(mean_q, std_q, mean_p, std_p):
+    Normal = torch.distributions.Normal
+    return torch.distributions.kl_divergence(Normal(mean_q, std_q), Normal(mean_p, std_p))
+
+
+def two_gaussians(n: int):
+    def build(g):
+        means, stds = torch.randn(2, n, generator=g), 0.4 + 1.5 * torch.rand(2, n, generator=g)
+        return means[0], stds[0], means[1], stds[1]
+
+    return build
+
+
+GAUSSIAN_KL = Exercise(
+    name="00b.gaussian_kl",
+    title="KL divergence of two Gaussians",
+    minutes=6,
+    level=2,
+    reference=gaussian_kl,
+    alternatives=[kl_by_variances, kl_by_distributions],
+    cases=[
+        (torch.tensor([0.5]), torch.tensor([0.5]), torch.tensor([-1.0]), torch.tensor([2.0])),
+        two_gaussians(3),
+        two_gaussians(5),
+    ],
+    invariants=[
+        Invariant(
+            "q = p",
+            lambda f: bool(
+                f(torch.tensor([0.7]), torch.tensor([1.3]), torch.tensor([0.7]), torch.tensor([1.3])).abs().max() < 1e-5
+            ),
+            "A distribution does not differ from itself: with q = p the result must be 0. Yours is not.",
+        ),
+        Invariant(
+            "gradient flows",
+            gradient_flows(two_gaussians(3), wrt=0),
+            "No gradient reaches mean_q through your function: look for detach, item or numpy.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "arguments swapped",
+            lambda mq, sq, mp, sp: gaussian_kl(mp, sp, mq, sq),
+            "This is KL(p || q). In KL(q || p) it is q that the average is taken over, so q's spread is compared with the "
+            "variance of p.",
+        ),
+        Mistake(
+            "missing 1/2",
+            lambda mq, sq, mp, sp: 2 * gaussian_kl(mq, sq, mp, sp),
+            "Exactly twice the right value: the exponent of the Gaussian density has a 1/2 in it that yours has lost.",
+        ),
+        Mistake(
+            "missing 1/2 in the fraction",
+            lambda mq, sq, mp, sp: (sp / sq).log() + (sq**2 + (mq - mp) ** 2) / sp**2 - 0.5,
+            "Your fraction has lost its 1/2, the other terms are right. With q = p, what does each term give?",
+        ),
+        Mistake(
+            "constant left out",
+            lambda mq, sq, mp, sp: gaussian_kl(mq, sq, mp, sp) + 0.5,
+            "Yours is 1/2 too large everywhere. It comes from the average of log q under q itself: the expected square of a "
+            "standard Gaussian is 1.",
+        ),
+        Mistake(
+            "logarithm upside down",
+            lambda mq, sq, mp, sp: (sq / sp).log() + (sq**2 + (mq - mp) ** 2) / (2 * sp**2) - 0.5,
+            "Your logarithm has the wrong sign. log q holds minus log std_q, and log p is subtracted: which of the two stands on "
+            "top in the end?",
+        ),
+        Mistake(
+            "logarithm of the variances, not halved",
+            lambda mq, sq, mp, sp: 2 * (sp / sq).log() + (sq**2 + (mq - mp) ** 2) / (2 * sp**2) - 0.5,
+            "Your logarithm is twice too large: with variances inside, the root of the density's front factor becomes a 1/2.",
+        ),
+        Mistake(
+            "standard deviations for variances",
+            lambda mq, sq, mp, sp: (sp / sq).log() + (sq + (mq - mp) ** 2) / (2 * sp) - 0.5,
+            "Your fraction holds standard deviations. Check the units: the distance of the means is squared there.",
+        ),
+        Mistake(
+            "distance not squared",
+            lambda mq, sq, mp, sp: (sp / sq).log() + (sq**2 + (mq - mp)) / (2 * sp**2) - 0.5,
+            "Your distance of the means is not squared, so it can be negative and make the divergence smaller.",
+        ),
+        Mistake(
+            "spread of q left out",
+            lambda mq, sq, mp, sp: (sp / sq).log() + (mq - mp) ** 2 / (2 * sp**2) - 0.5,
+            "Your fraction holds the distance of the means only. Draws of q also scatter around their own mean.",
+        ),
+        Mistake(
+            "averaged",
+            lambda mq, sq, mp, sp: gaussian_kl(mq, sq, mp, sp).mean(),
+            "You averaged over the entries. One value for each pair of Gaussians is asked for.",
+        ),
+    ],
+    hints=[
+        "KL is the average, over draws of q, of log q(x) - log p(x). Write both logarithms out; the log(2π) terms cancel.",
+        "Two averages over q are needed: of (x - mean_q)², and of (x - mean_p)². The second is the variance of q plus the "
+        "squared distance of the means.",
+        "Three terms: a logarithm of a ratio of stds; a fraction with the variance of p below it; a constant that makes q = p "
+        "give 0. Mind the 1/2.",
+    ],
+    insight="With p = N(0, 1) it becomes -½(1 + log std² - mean² - std²): the KL term in the loss of every VAE (lesson 01).",
+)
+
+# -- 5 Jensen ---------------------------------------------------------------------------------------------------------
+
+
+def log_mean_exp(log_y: Tensor) -> Tensor:
+    """log of the average of y = exp(log_y) along each row: log (1/n · sum_i y_i).
+
+    log_y (B, n), possibly very negative, such as -1000. Returns (B,).
+    """
+    return log_y.logsumexp(dim=1) - math.log(log_y.shape[1])
+
+
+def log_mean_exp_by_hand(log_y):
+    largest = log_y.max(dim=1, keepdim=True).values
+    return largest[:, 0] + (log_y - largest).exp().mean(dim=1).log()
+
+
+def log_mean_exp_in_a_loop(log_y):
+    return torch.stack([torch.logsumexp(row - math.log(len(row)), dim=0) for row in log_y])
+
+
+def log_values(B: int, n: int):
+    return lambda g: (torch.randn(B, n, generator=g) - 1,)
+
+
+LOG_MEAN_EXP = Exercise(
+    name="00b.log_mean_exp",
+    title="The logarithm of an average",
+    minutes=5,
+    level=2,
+    reference=log_mean_exp,
+    alternatives=[log_mean_exp_by_hand, log_mean_exp_in_a_loop],
+    cases=[(torch.tensor([[0.0, 0.5, 1.5], [-3.0, -1.0, 1.0]]),), log_values(3, 4), log_values(2, 5)],
+    invariants=[
+        Invariant(
+            "far down",
+            lambda f: bool((f(torch.full((2, 3), -1000.0)) + 1000).abs().max() < 0.1),
+            "With every log_y at -1000 the answer is -1000. Yours is not: exp(-1000) is stored as 0, and log 0 is minus infinity. "
+            "Look in the list of torch's functions for one that sums exponentials under a logarithm without leaving it.",
+        ),
+        Invariant(
+            "a constant",
+            lambda f: bool((f(torch.full((2, 7), 0.3)) - 0.3).abs().max() < 1e-4),
+            "If all y in a row are equal, their average is that y. Yours depends on how many there are.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "mean of the logarithms",
+            lambda log_y: log_y.mean(dim=1),
+            "You average the logarithms. By Jensen that is never more than the logarithm of the average, and here it is less. "
+            "Which of the two comes first?",
+        ),
+        Mistake(
+            "sum for mean",
+            lambda log_y: log_y.logsumexp(dim=1),
+            "This is the logarithm of the sum. What does dividing by n do inside a logarithm?",
+        ),
+        Mistake(
+            "divided outside the logarithm",
+            lambda log_y: log_y.logsumexp(dim=1) / log_y.shape[1],
+            "You divide the logarithm by n. It is the sum inside the logarithm that must be divided.",
+        ),
+        Mistake(
+            "n subtracted",
+            lambda log_y: log_y.logsumexp(dim=1) - log_y.shape[1],
+            "You subtract n. Dividing by n inside a logarithm subtracts something much smaller outside.",
+        ),
+        Mistake(
+            "counted the rows",
+            lambda log_y: log_y.logsumexp(dim=1) - math.log(log_y.shape[0]),
+            "You divide by the number of rows, B. Each row holds n numbers: that is the other axis.",
+        ),
+        Mistake(
+            "wrong axis",
+            lambda log_y: log_y.logsumexp(dim=0) - math.log(log_y.shape[0]),
+            "You average down the columns. Every row is an experiment of its own: the average goes along it.",
+        ),
+        Mistake(
+            "everything at once",
+            lambda log_y: log_y.flatten().logsumexp(dim=0) - math.log(log_y.numel()),
+            "You average over all rows together. One number for each row is asked for.",
+        ),
+        Mistake(
+            "no logarithm",
+            lambda log_y: log_y.exp().mean(dim=1),
+            "This is the average itself. Its logarithm is asked for.",
+        ),
+    ],
+    hints=[
+        "exp, mean, log, in this order, along each row: that is the formula. Then think about log_y = -1000.",
+        "The logarithm of a sum of exponentials has a function of its own in torch, which is safe for very negative numbers.",
+        "A mean is a sum divided by n. Inside a logarithm a division becomes a subtraction: of what?",
+    ],
+    insight="Log-likelihoods of images lie in the thousands below zero. Nobody ever computes the likelihood itself.",
+)
+
+# -- 6 broadcasting ---------------------------------------------------------------------------------------------------
+
+
+def noisy_batch(x0: Tensor, alpha: Tensor, sigma: Tensor, eps: Tensor) -> Tensor:
+    """x_t = alpha·x0 + sigma·eps, every example of the batch at a noise level of its own.
+
+    x0 and eps (B, …): images (B, C, H, W), points (B, D), or any other shape; alpha and sigma (B,). Returns x_t, of x0's shape.
+    """
+    shape = (-1,) + (1,) * (x0.ndim - 1)
+    return alpha.view(shape) * x0 + sigma.view(shape) * eps
+
+
+def noisy_in_a_loop(x0, alpha, sigma, eps):
+    return torch.stack([a * x + s * e for x, a, s, e in zip(x0, alpha, sigma, eps, strict=True)])
+
+
+def noisy_by_einsum(x0, alpha, sigma, eps):
+    return torch.einsum("b,b...->b...", alpha, x0) + torch.einsum("b,b...->b...", sigma, eps)
+
+
+def noisy_from_behind(x0, alpha, sigma, eps):
+    return (alpha * x0.movedim(0, -1) + sigma * eps.movedim(0, -1)).movedim(-1, 0)
+
+
+def a_batch(*shape: int):
+    def build(g):
+        alpha = 0.1 + 0.8 * torch.rand(shape[0], generator=g)
+        return torch.randn(shape, generator=g), alpha, (1 - alpha**2).sqrt(), torch.randn(shape, generator=g)
+
+    return build
+
+
+def noisy_with(level: Callable) -> Callable:
+    """The right formula with level(alpha, x0) in place of alpha, and the same for sigma."""
+    return lambda x0, alpha, sigma, eps: level(alpha, x0) * x0 + level(sigma, x0) * eps
+
+
+NOISY_BATCH = Exercise(
+    name="00b.noisy_batch",
+    title="One noise level an image",
+    minutes=5,
+    level=2,
+    reference=noisy_batch,
+    alternatives=[noisy_in_a_loop, noisy_by_einsum, noisy_from_behind],
+    cases=[a_batch(3, 1, 3, 3), a_batch(2, 3, 4, 5), a_batch(5, 2)],
+    invariants=[
+        Invariant(
+            "one image alone",
+            lambda f: bool(
+                torch.allclose(
+                    f(torch.ones(2, 1, 2, 2), torch.tensor([1.0, 0.0]), torch.zeros(2), torch.zeros(2, 1, 2, 2))[
+                        0
+                    ].float(),
+                    torch.ones(1, 2, 2),
+                )
+            ),
+            "An image with alpha = 1 and sigma = 0 must come out as it went in, whatever its neighbours in the batch do.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "not reshaped",
+            noisy_with(lambda level, x0: level),
+            "(B,) is lined up with the last axis: every column of pixels gets a level of its own. Where B and the width agree, "
+            "nothing warns you. "
+            "Which axis of alpha should stand opposite the batch?",
+        ),
+        Mistake(
+            "one axis added",
+            noisy_with(lambda level, x0: level[:, None]),
+            "(B, 1) is lined up with the last two axes: in an image that is height and width, and every row of pixels gets a "
+            "level of its own.",
+        ),
+        Mistake(
+            "two axes added",
+            noisy_with(lambda level, x0: level.view(-1, 1, 1)),
+            "(B, 1, 1) is lined up with channels, height and width. One axis more, and B stands opposite the batch.",
+        ),
+        Mistake(
+            "images only",
+            noisy_with(lambda level, x0: level.view(-1, 1, 1, 1)),
+            "Right for images. With points (B, D) your four axes make something four-dimensional of them: how many axes does x0 have?",
+        ),
+        Mistake(
+            "one level for all",
+            noisy_with(lambda level, x0: level[0]),
+            "All examples get the level of the first one.",
+        ),
+        Mistake(
+            "average level",
+            noisy_with(lambda level, x0: level.mean()),
+            "All examples get the average level. Each has one of its own.",
+        ),
+        Mistake(
+            "alpha and sigma swapped",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, sigma, alpha, eps),
+            "Your signal is multiplied by sigma and your noise by alpha.",
+        ),
+        Mistake(
+            "variance for standard deviation",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, sigma**2, eps),
+            "Your noise is multiplied by sigma², its variance. A factor c makes the variance of standard noise c²: which c gives "
+            "sigma²?",
+        ),
+        Mistake(
+            "noise not scaled",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, torch.ones_like(sigma), eps),
+            "Your noise has its full strength at every level.",
+        ),
+    ],
+    hints=[
+        "Write the shape of alpha under the shape of x0, both flush right. Which numbers stand above each other?",
+        "alpha must become (B, 1, 1, 1) for images and (B, 1) for points: as many axes as x0, all but the first of length 1.",
+        "Build that shape from x0.ndim and use it for alpha and for sigma.",
+    ],
+    insight="schedule.at(t, like=x0) does this for you in all later lessons: it hands out levels in the shape of the batch.",
+)
+
+# -- 7 autograd -------------------------------------------------------------------------------------------------------
+
+
+def score(log_prob, x: Tensor) -> Tensor:
+    """The gradient of log p at each of the points x, by autograd.
+
+    log_prob is a function that takes points (B, D) and returns (B,), each entry from its own point alone. x (B, D), which stays as it is.
+    Returns (B, D).
+    """
+    x = x.detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(log_prob(x).sum(), x)
+    return gradient
+
+
+def score_by_backward(log_prob, x):
+    leaf = x.clone().requires_grad_(True)
+    log_prob(leaf).sum().backward()
+    return leaf.grad
+
+
+def score_point_by_point(log_prob, x):
+    rows = []
+    for point in x:
+        leaf = point[None].clone().requires_grad_()
+        rows.append(torch.autograd.grad(log_prob(leaf)[0], leaf)[0][0])
+    return torch.stack(rows)
+
+
+def score_by_func(log_prob, x):
+    return torch.func.grad(lambda y: log_prob(y).sum())(x)
+
+
+def bell(x: Tensor) -> Tensor:
+    """log N(x; 1, 0.5²) without its constant."""
+    return -((x - 1) ** 2).sum(dim=1) / (2 * 0.5**2)
+
+
+def pair_of_bells(x: Tensor) -> Tensor:
+    """log of two equal bells, around -1 and +1.5 in every coordinate."""
+    logs = [-((x - m) ** 2).sum(dim=1) / (2 * s**2) - x.shape[1] * math.log(s) for m, s in ((-1.0, 0.6), (1.5, 0.9))]
+    return torch.stack(logs).logsumexp(dim=0) - 1.0
+
+
+def gradient_of(change: Callable) -> Callable:
+    """The gradient of change(log_prob(x)) for a wrong answer."""
+
+    def wrong(log_prob, x):
+        x = x.detach().requires_grad_()
+        return torch.autograd.grad(change(log_prob(x)), x)[0]
+
+    return wrong
+
+
+def leaves_the_tensor_alone(answer: Callable) -> bool:
+    x = torch.ones(2, 1)
+    answer(bell, x)
+    return not x.requires_grad and x.grad is None
+
+
+SCORE = Exercise(
+    name="00b.score",
+    title="A score by autograd",
+    minutes=6,
+    level=2,
+    reference=score,
+    alternatives=[score_by_backward, score_point_by_point, score_by_func],
+    cases=[
+        (bell, torch.tensor([[0.0], [2.0]])),
+        lambda g: (pair_of_bells, torch.randn(3, 2, generator=g)),
+        lambda g: (pair_of_bells, torch.randn(4, 1, generator=g)),
+    ],
+    invariants=[
+        Invariant(
+            "the caller's tensor",
+            leaves_the_tensor_alone,
+            "After your function the caller's x is tracked by autograd, or holds a gradient: a second call would add to it. "
+            "Work on a detached copy of x.",
+        ),
+        Invariant(
+            "at the top",
+            lambda f: bool(f(bell, torch.ones(1, 2)).abs().max() < 1e-5),
+            "At the top of a bell the slope is 0. Yours is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "wrong sign",
+            gradient_of(lambda logs: -logs.sum()),
+            "Yours points downhill. A score points to where the density grows; a loss is what one goes down.",
+        ),
+        Mistake(
+            "mean for sum",
+            gradient_of(lambda logs: logs.mean()),
+            "Yours is B times too small: in a mean every point has the weight 1/B. To get B gradients by one call, "
+            "each log density must enter with the weight 1.",
+        ),
+        Mistake(
+            "gradient of the density",
+            gradient_of(lambda logs: logs.exp().sum()),
+            "This is the gradient of p. That of log p is the same divided by p: large even where there is hardly any density.",
+        ),
+        Mistake(
+            "first point only",
+            gradient_of(lambda logs: logs[0]),
+            "Only the first point has a gradient, the others get 0: backward starts from a single number. Which number depends "
+            "on all points?",
+        ),
+        Mistake(
+            "log of the summed density",
+            gradient_of(lambda logs: logs.logsumexp(dim=0)),
+            "You sum densities and take the logarithm afterwards, so the points share out one gradient. Sum the logarithms.",
+        ),
+        Mistake(
+            "log density returned",
+            lambda log_prob, x: log_prob(x),
+            "These are the log densities themselves, (B,). Their slopes are asked for.",
+        ),
+        Mistake(
+            "summed over the points",
+            lambda log_prob, x: score(log_prob, x).sum(dim=0),
+            "You added up the gradients of all points. One row for each point is asked for.",
+        ),
+        Mistake(
+            "length one",
+            lambda log_prob, x: torch.nn.functional.normalize(score(log_prob, x), dim=1),
+            "Your arrows point the right way but all have length 1. How steep the slope is counts as well.",
+        ),
+    ],
+    hints=[
+        "Autograd differentiates one number with respect to a tensor. You have B numbers.",
+        "Point b influences only log density b. So the gradient of their sum holds all B gradients, one a row.",
+        "Copy x without its history and switch gradients on; evaluate; add up; then torch.autograd.grad, or backward and the "
+        "copy's .grad.",
+    ],
+    insight="Lesson 07 learns this field from data alone, and the denoiser of section 7 already holds it.",
+)
+
+
+def train(network: nn.Module, batches: list, lr: float) -> tuple[Tensor, Tensor]:
+    """Train a copy of a network to denoise: one step of torch.optim.Adam for each batch, loss = mean squared error.
+
+    batches: pairs (x_t, x0), each (B, 1); the network guesses x0 from x_t. Begin with copy.deepcopy(network): the caller's stays as it is.
+    Returns the trained parameters as one vector (nn.utils.parameters_to_vector, detached), and the losses (steps,), each taken
+    before its step.
+    """
+    network = copy.deepcopy(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    losses = []
+    for x_t, x0 in batches:
+        loss = ((network(x_t) - x0) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), torch.tensor(losses)
+
+
+def train_with_mse(network, batches, lr):
+    network = copy.deepcopy(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    losses = []
+    for x_t, x0 in batches:
+        loss = nn.functional.mse_loss(network(x_t), x0)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(float(loss.detach()))
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), torch.tensor(losses)
+
+
+def train_by_grad(network, batches, lr):
+    network = copy.deepcopy(network)
+    parameters = list(network.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    losses = torch.zeros(len(batches))
+    for i, (x_t, x0) in enumerate(batches):
+        loss = (x0 - network(x_t)).square().sum() / x0.numel()
+        for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        losses[i] = loss.detach()
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), losses
+
+
+def train_wrong(
+    loss: Callable = lambda guess, x_t, x0: ((guess - x0) ** 2).mean(),
+    order: str = "zbs",
+    sign: float = 1.0,
+    method: Callable = torch.optim.Adam,
+) -> Callable:
+    """A loop with another loss or optimizer, or another order of zero_grad, backward and step."""
+
+    def wrong(network, batches, lr):
+        network = copy.deepcopy(network)
+        optimizer = method(network.parameters(), lr=lr)
+        losses = []
+        for x_t, x0 in batches:
+            value = loss(network(x_t), x_t, x0)
+            for letter in order:
+                if letter == "z":
+                    optimizer.zero_grad()
+                elif letter == "b":
+                    (sign * value).backward()
+                else:
+                    optimizer.step()
+            losses.append(value.item())
+        return nn.utils.parameters_to_vector(network.parameters()).detach(), torch.tensor(losses)
+
+    return wrong
+
+
+def losses_after_the_step(network, batches, lr):
+    network = copy.deepcopy(network)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    losses = []
+    for x_t, x0 in batches:
+        optimizer.zero_grad()
+        ((network(x_t) - x0) ** 2).mean().backward()
+        optimizer.step()
+        losses.append(((network(x_t) - x0) ** 2).mean().item())
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), torch.tensor(losses)
+
+
+class TinyNetwork(nn.Module):
+    """A network (B, 1) -> (B, 1) with fixed random weights, which takes float32 and float64."""
+
+    def __init__(self, hidden: int, generator: torch.Generator):
+        super().__init__()
+        self.first = nn.utils.skip_init(nn.Linear, 1, hidden)  # leaves the global generator alone
+        self.last = nn.utils.skip_init(nn.Linear, hidden, 1)
+        for parameter in self.parameters():
+            parameter.data = torch.randn(parameter.shape, generator=generator)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.first(x.to(self.first.weight.dtype)).tanh())
+
+    def __repr__(self) -> str:
+        return f"a network with {self.first.out_features} hidden units"
+
+
+def a_training(hidden: int, B: int, steps: int):
+    def build(g):
+        batches = []
+        for _ in range(steps):
+            x0 = 1 + torch.randn(B, 1, generator=g)
+            batches.append((0.8 * x0 + 0.6 * torch.randn(B, 1, generator=g), x0))
+        return TinyNetwork(hidden, g), batches, 0.05
+
+    return build
+
+
+TRAIN = Exercise(
+    name="00b.train",
+    title="A training loop",
+    minutes=10,
+    level=3,
+    reference=train,
+    alternatives=[train_with_mse, train_by_grad],
+    cases=[a_training(2, 3, 4), a_training(3, 5, 5)],
+    mistakes=[
+        Mistake(
+            "missing zero_grad",
+            train_wrong(order="bs"),
+            "Your gradients are never cleared: backward adds to what is there, so step number 3 goes along the sum of three gradients. "
+            "Which call starts each step with a clean sheet?",
+        ),
+        Mistake(
+            "the parameters never move",
+            train_wrong(order="zb"),
+            "Your parameters are the same at the end as at the start: either no step is made, or it is made while the gradients "
+            "are empty "
+            "(before backward, or after they were cleared). Write down the order of the three calls.",
+        ),
+        Mistake(
+            "one step late",
+            train_wrong(order="szb"),
+            "Your step comes before backward, so it follows the gradient of the batch before; the first step has none at all.",
+        ),
+        Mistake(
+            "uphill",
+            train_wrong(sign=-1.0),
+            "Your parameters go uphill: step goes against the gradient of whatever you called backward on. That should be the "
+            "loss itself.",
+        ),
+        Mistake(
+            "sum for mean",
+            train_wrong(lambda guess, x_t, x0: ((guess - x0) ** 2).sum()),
+            "Your loss is the sum over the batch: twice the batch, twice the loss. A mean makes losses of different batches "
+            "comparable.",
+        ),
+        Mistake(
+            "wrong target",
+            train_wrong(lambda guess, x_t, x0: ((guess - x_t) ** 2).mean()),
+            "Your network is trained to give back the noisy input. What is it to guess?",
+        ),
+        Mistake(
+            "absolute error",
+            train_wrong(lambda guess, x_t, x0: (guess - x0).abs().mean()),
+            "Your loss is the mean absolute error. The best guess under it is the median of x0; squares lead to the mean.",
+        ),
+        Mistake(
+            "root of the mean square",
+            train_wrong(lambda guess, x_t, x0: ((guess - x0) ** 2).mean().sqrt()),
+            "Your loss is the root of the mean squared error. It has the same lowest point, but is not what was asked for.",
+        ),
+        Mistake(
+            "half the square",
+            train_wrong(lambda guess, x_t, x0: ((guess - x0) ** 2).mean() / 2),
+            "Your loss has a factor 1/2. That is common in texts; here the plain mean of the squares is asked for.",
+        ),
+        Mistake(
+            "plain gradient descent",
+            train_wrong(method=torch.optim.SGD),
+            "Your loop is right; your optimizer is SGD. Adam is asked for, which gives every parameter a step size of its own.",
+        ),
+        Mistake(
+            "loss after the step",
+            losses_after_the_step,
+            "Your training is right. The losses that you write down are measured after each step; the docstring asks for those "
+            "before it.",
+        ),
+    ],
+    hints=[
+        "Before the loop: a copy of the network, an optimizer for the copy's parameters, an empty list. In the loop five lines: the "
+        "loss, three calls, and the loss is written down.",
+        "Gradients add up over calls of backward, and step uses whatever is there. So: clear, compute, move.",
+        "loss from network(x_t) and x0; optimizer.zero_grad; loss.backward; optimizer.step. Any order that keeps each gradient "
+        "to its own step will do.",
+    ],
+    insight="Every model of this course is trained by these five lines; diffcourse.train.fit adds only averaging, clipping and "
+    "checkpoints.",
+)
+
+EXERCISES = [
+    STANDARD_ERROR,
+    WEIGHTED_SUM,
+    POSTERIOR_ON_GRID,
+    RESPONSIBILITIES,
+    GAUSSIAN_KL,
+    LOG_MEAN_EXP,
+    NOISY_BATCH,
+    SCORE,
+    TRAIN,
+]
+
+# -- questions --------------------------------------------------------------------------------------------------------
+
+DIAGNOSTIC = Quiz(
+    "00b.diagnostic",
+    title="Ten questions: what do you need of this lesson?",
+    questions=[
+        Question(
+            "You estimate a mean from 100 independent draws. How many draws give a tenth of the error?",
+            options=[
+                Option("1,000", "Ten times the draws divide the error by the root of ten, 3.2."),
+                Option(
+                    "10,000",
+                    "The error falls with the root of n: a tenth costs a hundred times the draws. If you hesitated: section 1.",
+                    right=True,
+                ),
+                Option(
+                    "100, but better ones", "The spread of the draws is given; only their number is yours to choose."
+                ),
+            ],
+        ),
+        Question(
+            "X and Y are independent Gaussians with standard deviations 3 and 4. What is the standard deviation of X + Y?",
+            options=[
+                Option("7", "That holds only if they always swing the same way together."),
+                Option(
+                    "3.5", "That is the mean of the two; a sum of independent variables is wider than each of them."
+                ),
+                Option("5", "Variances add, 9 + 16 = 25, and its root is 5. If you hesitated: section 2.", right=True),
+            ],
+        ),
+        Question(
+            "A noise image has 784 pixels, each drawn from N(0, 1). How long is it, taken as a vector?",
+            options=[
+                Option(
+                    "Always close to 28",
+                    "Its squared length is a sum of 784 squares with mean 1, and the root of 784 is 28. If you hesitated: section 2.",
+                    right=True,
+                ),
+                Option(
+                    "Usually close to 0, the most likely point",
+                    "The density is highest at 0, but hardly any draw is near it: there is so little room there.",
+                ),
+                Option(
+                    "Anything between 0 and 784", "In many dimensions the length hardly varies: 28, give or take 0.7."
+                ),
+            ],
+        ),
+        Question(
+            "Bump A holds 90 % of the data, bump B 10 %. At the point x both bumps have the same density. Did x come from A?",
+            options=[
+                Option(
+                    "With probability 0.5: the densities are equal",
+                    "Equal densities leave the prior unchanged, and the prior was not equal.",
+                ),
+                Option(
+                    "It depends on the distance to the two middles",
+                    "The distance is already in the densities, which are equal.",
+                ),
+                Option(
+                    "With probability 0.9",
+                    "Posterior is prior times likelihood, normalised: 0.9 against 0.1. If you hesitated: section 3.",
+                    right=True,
+                ),
+            ],
+        ),
+        Question(
+            "x_t = alpha·x_0 + sigma·eps, and alpha is almost 0. You see x_t. What do you know about x_0?",
+            options=[
+                Option(
+                    "Hardly more than before: the posterior is close to the prior",
+                    "The observation is nearly the same for all x_0, so it decides nothing. If you hesitated: section 3.",
+                    right=True,
+                ),
+                Option(
+                    "x_0 = x_t/alpha, nearly exactly",
+                    "That is so where sigma is almost 0. Here the noise, divided by alpha, is huge.",
+                ),
+                Option(
+                    "x_0 is now standard Gaussian",
+                    "x_t is nearly standard Gaussian. Looking at it does not change what x_0 can be.",
+                ),
+            ],
+        ),
+        Question(
+            "One Gaussian q is fitted to a density p with two separate bumps, by minimising KL(q || p). Where does it end?",
+            options=[
+                Option(
+                    "Over both bumps, wide",
+                    "That is the other direction, KL(p || q), which punishes q for missing any part of p.",
+                ),
+                Option(
+                    "On one of the bumps",
+                    "KL(q || p) averages over draws of q and punishes those that fall where p is small, as between the bumps. If "
+                    "you hesitated: section 4.",
+                    right=True,
+                ),
+                Option(
+                    "Between the bumps, narrow", "There p is small, and log q - log p huge: the worst place of all."
+                ),
+            ],
+        ),
+        Question(
+            "Y is a positive random number. Compare log E[Y] with E[log Y].",
+            options=[
+                Option("They are equal", "Only where Y does not vary at all."),
+                Option(
+                    "log E[Y] is never smaller",
+                    "The logarithm bends downwards: that is Jensen's inequality. If you hesitated: section 5.",
+                    right=True,
+                ),
+                Option(
+                    "Either can be larger, depending on Y",
+                    "The logarithm bends the same way everywhere, so the order is always the same.",
+                ),
+            ],
+        ),
+        Question(
+            "images has the shape (32, 1, 32, 32), alpha the shape (32,). What does alpha * images do?",
+            options=[
+                Option("Multiplies each image by its own alpha", "For that alpha must have the shape (32, 1, 1, 1)."),
+                Option(
+                    "Stops with an error about shapes",
+                    "It would if batch and width differed. Here they happen to agree.",
+                ),
+                Option(
+                    "Multiplies each column of pixels by its own alpha",
+                    "Shapes are lined up from the right, and nothing warns you. If you hesitated: section 6.",
+                    right=True,
+                ),
+            ],
+        ),
+        Question(
+            "You call loss.backward() in every step and never optimizer.zero_grad(). What does a step follow?",
+            options=[
+                Option(
+                    "The sum of all gradients so far",
+                    "backward adds to .grad. If you hesitated: section 7.",
+                    right=True,
+                ),
+                Option("The newest gradient", "backward adds to what is in .grad; somebody has to empty it."),
+                Option(
+                    "Nothing: PyTorch refuses",
+                    "There is no error and no warning, which is why this mistake is so common.",
+                ),
+            ],
+        ),
+        Question(
+            "A network sees x_t and is trained to guess x_0 under the squared error, with data and time without end. What does "
+            "it give?",
+            options=[
+                Option(
+                    "A random draw from p(x_0 | x_t)",
+                    "A function gives one answer for each input; the squared error rewards the middle of what is possible.",
+                ),
+                Option(
+                    "The mean of p(x_0 | x_t)",
+                    "The mean is what minimises the expected square, even where it is itself an unlikely value. If you "
+                    "hesitated: sections 3 and 7.",
+                    right=True,
+                ),
+                Option("The most likely x_0", "That would minimise the number of misses, not the mean of the squares."),
+            ],
+        ),
+    ],
+)
+
+LAST = Quiz(
+    "00b.last",
+    title="Before you go on",
+    questions=[
+        Question(
+            "x_0 has variance 1. Which factor must standard noise get in x_t = sqrt(0.64)·x_0 + c·eps for x_t to have variance 1?",
+            options=[
+                Option("0.36", "0.36 is the variance that the noise must bring. This c would bring 0.13."),
+                Option("0.6", "0.64 + 0.6² = 1: variances add, factors come in squared.", right=True),
+                Option("0.2", "0.8 + 0.2 = 1 adds standard deviations."),
+            ],
+        ),
+        Question(
+            "For every q: log p(x) minus the bound E_q[log p(x, z)/q(z)] equals …",
+            options=[
+                Option(
+                    "KL(q || p(z)), the divergence from the prior",
+                    "Compare the two columns in the table of section 5: this one is not the gap.",
+                ),
+                Option(
+                    "the noise of the Monte-Carlo estimate",
+                    "The table is exact, nothing was drawn, and the gap was there.",
+                ),
+                Option(
+                    "KL(q || p(z | x)), the divergence from the posterior",
+                    "So the bound is tight exactly where q is the posterior.",
+                    right=True,
+                ),
+            ],
+        ),
+        Question(
+            "Your denoiser's loss stops falling at 0.25. What do you conclude?",
+            options=[
+                Option(
+                    "Nothing yet: compare it with the mean variance of p(x_0 | x_t)",
+                    "The noise hides part of x_0 from every denoiser. That floor is not 0.",
+                    right=True,
+                ),
+                Option(
+                    "The network is too small: a large one reaches 0",
+                    "No network can know what the noise has destroyed.",
+                ),
+                Option("The learning rate is too high", "It may be. But even the exact denoiser has a loss above 0."),
+            ],
+        ),
+        Question(
+            "The loss of a small network stays at the variance of the data, from the first step to the last. What do you look at "
+            "first?",
+            options=[
+                Option("The seed", "Another seed gives another path, not a plateau at one telling number."),
+                Option(
+                    "The shapes of guess and target",
+                    "(B, 1) against (B,) compares every guess with every target; the best that is left is to guess the mean.",
+                    right=True,
+                ),
+                Option("The number of steps", "A plateau does not end by waiting."),
+            ],
+        ),
+    ],
+)
+
+QUIZZES = [DIAGNOSTIC, LAST]
