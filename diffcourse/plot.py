@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from diffcourse.data import to_uint8
+from diffcourse.files import atomic_write
 from diffcourse.schedule import DiffusionSchedule
-from diffcourse.train import atomic_write
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), "-")
@@ -46,11 +46,23 @@ class Picture(Figure):
     """A figure that notebooks show by itself, without pyplot, with its `alt` text for screen readers and text-only pages."""
 
     alt: str = "a figure"
+    colours: int = 48  # in the PNG: enough for curves, letters and greys; colour images take 256
 
     def png(self) -> bytes:
-        """The picture as a PNG file."""
+        """The picture as a PNG file, of few colours: noise does not compress, and lessons have to stay small."""
+        from PIL import Image, PngImagePlugin
+
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", metadata={"Software": None, "Description": self.alt})
+        self.savefig(buffer, format="png")
+        image = Image.open(buffer).convert("RGB")
+        grey = image.convert("L").convert("RGB").tobytes() == image.tobytes()  # median cut spends its palette on hues
+        image = image.quantize(
+            self.colours, Image.Quantize.MEDIANCUT if grey else Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("Description", self.alt)
+        buffer = io.BytesIO()
+        image.save(buffer, format="png", optimize=True, pnginfo=info, dpi=(self.dpi, self.dpi))
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -169,6 +181,8 @@ def _tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) 
 
 def _mosaic(ax: Axes, images: Tensor, rows: int, columns: int, gap: int) -> None:
     page = _tile(images, rows, columns, gap)
+    if page.shape[2] == 3:
+        ax.figure.colours = 256
     ax.imshow(page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
@@ -272,3 +286,335 @@ def _logarithmic(ax: Axes, which: str) -> None:
         ax.set_xscale("log")
     if "y" in which:
         ax.set_yscale("log")
+
+
+# -- lesson 00b -------------------------------------------------------------------------------------------------------
+
+
+def densities(
+    curves: Mapping[str, tuple[Any, Any]],
+    *,
+    samples: Any = None,
+    fill: str | None = None,
+    points: Mapping[str, float] | None = None,
+    x: str = "x",
+    title: str = "",
+    alt: str = "",
+) -> Picture:
+    """Densities {name: (xs, ys)} of one number; behind them a histogram of `samples`, or one of the curves filled.
+
+    points: {name: place}, marked on the axis.
+    """
+    with style():
+        picture, ax = canvas(6.8, 2.7)
+        if samples is not None:
+            ax.hist(np.asarray(samples).ravel(), bins=100, density=True, color="0.8", label="draws")
+        for i, (name, (xs, ys)) in enumerate(curves.items()):
+            xs, ys = np.asarray(xs).ravel(), np.asarray(ys).ravel()
+            if name == fill:
+                ax.fill_between(xs, ys, color="0.85", label=name)
+            else:
+                ax.plot(xs, ys, label=name, color=COLOURS[i % 7], linestyle=LINES[i % 7])
+        for marker, (name, place) in zip("^sDov", (points or {}).items(), strict=False):
+            ax.plot([place], [0], marker, color="black", markersize=7, label=name, clip_on=False, zorder=3)
+        ax.set(xlabel=x, ylabel="density", title=title, ylim=(0, None))
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves: there is no free corner in general
+    picture.alt = alt or f"densities over {x}: {', '.join([*curves, *(points or {})])}"
+    return picture
+
+
+def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
+    """What averages of n draws do as n grows; draws (runs, n), each row an experiment of its own; `truth` is the mean they aim at.
+
+    Left: the running averages of 12 runs, and truth ± 2 std/sqrt(n). Right: the root mean square error over all runs, and std/sqrt(n).
+    """
+    runs, most = draws.shape
+    sizes = np.unique(np.geomspace(2, most, 60).astype(int))
+    averages = (draws.cumsum(dim=1)[:, sizes - 1] / torch.as_tensor(sizes)).numpy()
+    width = float(draws.std()) / sizes**0.5
+    with style():
+        picture, (left, right) = canvas(8.0, 2.9, columns=2, sharex=True)
+        left.plot(sizes, averages[:12].T, color=COLOURS[0], linestyle="-", linewidth=0.8, alpha=0.7)
+        left.plot(sizes, truth + 2 * width, color=COLOURS[1], linestyle="--", label="truth ± 2 std/√n")
+        left.plot(sizes, truth - 2 * width, color=COLOURS[1], linestyle="--")
+        left.set(xscale="log", xlabel="number of draws n", title=f"average of n draws, {min(12, runs)} runs")
+        left.legend()
+        right.plot(sizes, ((averages - truth) ** 2).mean(axis=0) ** 0.5, label=f"error over {runs} runs")
+        right.plot(sizes, width, label="std/√n")
+        right.set(yscale="log", xlabel="number of draws n", title="size of the error")
+        right.legend()
+    picture.alt = alt or (
+        f"left: {min(12, runs)} running averages close in on {truth:.3g} inside a funnel of width 2 std/√n; "
+        f"right: on logarithmic axes the error over {runs} runs follows the straight line std/√n"
+    )
+    return picture
+
+
+def bayes(
+    grid: Any, prior: Any, likelihood: Any, posterior: Any, *, mean: float | None = None, title: str = "", alt: str = ""
+) -> Picture:
+    """Bayes' rule in three panels over one axis x_0: prior, likelihood of what was seen, posterior (and its mean)."""
+    panels = {"prior p(x₀)": prior, "likelihood p(xₜ | x₀)": likelihood, "posterior p(x₀ | xₜ)": posterior}
+    with style():
+        picture, axes = canvas(5.5, 4.2, rows=3, sharex=True)
+        for ax, colour, (name, values) in zip(axes, COLOURS, panels.items(), strict=False):
+            values = np.asarray(values).ravel()
+            ax.fill_between(np.asarray(grid).ravel(), values, color=colour, alpha=0.3)
+            ax.plot(np.asarray(grid).ravel(), values, color=colour, linestyle="-")
+            ax.set(ylim=(0, 1.15 * float(values.max())), yticks=[])
+            ax.set_title(name, loc="left")
+        if mean is not None:
+            axes[2].axvline(mean, color="black", linestyle="--", linewidth=1, label="its mean")
+            axes[2].legend(loc="upper right")
+        axes[2].set(xlabel="x₀")
+        if title:
+            picture.suptitle(title, fontsize=10)
+    picture.alt = alt or f"{title or 'Bayes'}: prior, likelihood and posterior over x₀, one above the other"
+    return picture
+
+
+def jensen(low: float, high: float, *, alt: str = "") -> Picture:
+    """The logarithm and its chord for a Y that is `low` or `high`, each with probability 1/2: log E[Y] lies above E[log Y]."""
+    middle, mean_log = (low + high) / 2, (math.log(low) + math.log(high)) / 2
+    with style():
+        picture, ax = canvas(5.5, 3.0)
+        ys = np.linspace(0.6 * low, 1.15 * high, 300)
+        ax.plot(ys, np.log(ys), label="log y")
+        ax.plot([low, high], np.log([low, high]), "o--", color=COLOURS[1], label="the two values of Y, and their chord")
+        ax.annotate("", (middle, math.log(middle)), (middle, mean_log), arrowprops={"arrowstyle": "<->"})
+        ax.plot([middle], [math.log(middle)], "^", color="black", label=f"log E[Y] = {math.log(middle):.2f}")
+        ax.plot([middle], [mean_log], "v", color="black", label=f"E[log Y] = {mean_log:.2f}")
+        ax.set(xlabel="y", ylabel="log y")
+        ax.legend(loc="lower right")
+    picture.alt = alt or (
+        f"the concave logarithm lies above its chord from y = {low:g} to {high:g}: "
+        f"at the middle {math.log(middle):.2f} against {mean_log:.2f}"
+    )
+    return picture
+
+
+def arrows(points: Tensor, vectors: Tensor, *, cloud: Tensor | None = None, title: str = "", alt: str = "") -> Picture:
+    """A field of arrows `vectors` (N, 2) at `points` (N, 2), over dots of data (M, 2); their lengths are scaled together to fit."""
+    with style():
+        picture, ax = canvas(4.2, 4.3)
+        if cloud is not None:
+            ax.scatter(*cloud.detach().numpy().T, s=14, color=COLOURS[4], alpha=0.6, linewidths=0)
+        ax.quiver(*points.detach().numpy().T, *vectors.detach().numpy().T, color=COLOURS[0], width=0.005)
+        ax.set(aspect="equal", title=title, xlabel="x₁", ylabel="x₂")
+    picture.alt = alt or f"{len(points)} arrows over a plane. {title}"
+    return picture
+
+
+# -- lesson 02 --------------------------------------------------------------------------------------------------------
+
+FORWARD, REVERSE, AIM = (
+    "#D55E00",
+    "#0072B2",
+    "#009E73",
+)  # the two chains and the objective, in every figure of the lesson
+
+
+def chains(
+    frames: Sequence[Tensor], titles: Sequence[str], *, ways: str = "both", scale: float = 0.9, alt: str = ""
+) -> Picture:
+    """One image at several stages, clean first, with the forward chain (red arrows, above) and the reverse chain (blue, below).
+
+    frames: tensors (1, C, H, W) in [-1, 1]; titles: one a frame; ways: "forward", "reverse" or "both".
+    """
+    if ways not in ("forward", "reverse", "both"):
+        raise ValueError(f"ways must be forward, reverse or both, got {ways!r}")
+    if len(frames) != len(titles):
+        raise ValueError(f"titles must hold {len(frames)} texts, one a frame, got {len(titles)}")
+    images = _images(torch.cat(list(frames)))
+    n, H, W = len(images), images.shape[2], images.shape[3]
+    step = round(1.35 * W)
+    forward, reverse = ways != "reverse", ways != "forward"
+    with style():
+        picture, ax = canvas(n * scale * 1.35, scale * (1.5 + 0.6 * forward + 0.6 * reverse))
+        for i, (image, title) in enumerate(zip(images, titles, strict=True)):
+            page = image.permute(1, 2, 0).numpy()
+            box = (i * step, i * step + W, H, 0)
+            ax.imshow(
+                page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, extent=box, zorder=2
+            )
+            ax.text(i * step + W / 2, H + 2, title, ha="center", va="top", fontsize=9)
+        for i in range(n - 1):
+            left, right = i * step + 0.75 * W, (i + 1) * step + 0.25 * W
+            bend = {"arrowstyle": "-|>", "mutation_scale": 12, "linewidth": 1.6}
+            if forward:
+                arrow = {**bend, "color": FORWARD, "connectionstyle": "arc3,rad=-0.35"}
+                ax.annotate("", (right, -2), (left, -2), arrowprops=arrow)
+            if reverse:
+                arrow = {**bend, "color": REVERSE, "connectionstyle": "arc3,rad=-0.35", "linestyle": "--"}
+                ax.annotate("", (left, H + 9), (right, H + 9), arrowprops=arrow)
+        middle = (n - 1) * step / 2 + W / 2
+        if forward:
+            ax.text(middle, -0.5 * H, "forward q: adds noise, fixed", color=FORWARD, ha="center", va="bottom")
+        if reverse:
+            text = r"reverse $p_\theta$: removes noise, learned"
+            ax.text(middle, 1.5 * H + 9, text, color=REVERSE, ha="center", va="top")
+        ax.set(
+            xlim=(-2, (n - 1) * step + W + 2),
+            ylim=(H * (1.75 if reverse else 1) + 9, -0.72 * H if forward else -2),
+            aspect="equal",
+        )
+        ax.set_axis_off()
+    picture.alt = (
+        alt
+        or f"one image at {n} stages, {', '.join(titles)}, with {'forward and reverse chains' if ways == 'both' else f'the {ways} chain'}"
+    )
+    return picture
+
+
+def mixing(x0: Tensor, noise: Tensor, alpha: float, sigma: float, *, alt: str = "") -> Picture:
+    """The forward equation in pictures: alpha times an image plus sigma times noise; x0 and noise (1, C, H, W)."""
+    images = _images(torch.cat([x0, noise, alpha * x0 + sigma * noise]))
+    signs = (rf"$x_t\;=$  {alpha:.2f} ·", f"+  {sigma:.2f} ·", "=")
+    names = (r"$x_0$", r"$\epsilon$", r"$x_t$")
+    W = images.shape[3]
+    with style():
+        picture, ax = canvas(7.0, 1.6)
+        for image, sign, name, place in zip(images, signs, names, (1.3, 3.3, 4.8), strict=True):
+            left, page = place * W, image.permute(1, 2, 0).numpy()
+            box = (left, left + W, W, 0)
+            ax.imshow(page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, extent=box)
+            ax.text(left - 0.1 * W, W / 2, sign, ha="right", va="center", fontsize=12)
+            ax.text(left + W / 2, 1.05 * W, name, ha="center", va="top", fontsize=11)
+        ax.set(xlim=(0, 5.9 * W), ylim=(1.35 * W, -1), aspect="equal")
+        ax.set_axis_off()
+    picture.alt = alt or f"{alpha:.2f} times an image plus {sigma:.2f} times noise gives the noisy image"
+    return picture
+
+
+def formula_page(alt: str = "") -> Picture:
+    """DDPM on one page: the forward process in red, the reverse process in yellow, the learning objective in green."""
+    step = r"q(x_t|x_{t-1})=N(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I)"
+    back = r"p_\theta(x_{t-1}|x_t)=N(\mu_\theta(x_t,t),\ \Sigma_\theta(x_t,t))"
+    joint = r"p_\theta(x_{0:T})=p(x_T)\prod_{t=1}^{T}p_\theta(x_{t-1}|x_t)"
+    bound = r"E_q\left[-\log\frac{p_\theta(x_{0:T})}{q(x_{1:T}|x_0)}\right]"
+    rows = [
+        (FORWARD, "forward, fixed", r"$q(x_{1:T}|x_0)=\prod_{t=1}^{T}q(x_t|x_{t-1}),\quad " + step + "$"),
+        (FORWARD, "in one jump", r"$q(x_t|x_0)=N(\sqrt{\bar\alpha_t}\,x_0,\ (1-\bar\alpha_t)I)$"),
+        ("#F0E442", "reverse, learned", "$" + joint + r",\quad " + back + "$"),
+        (AIM, "objective (3)", r"$E_{q(x_0)}[-\log p_\theta(x_0)]\ \leq\ " + bound + "$"),
+    ]
+    with style():
+        picture, ax = canvas(7.6, 2.3)
+        for i, (colour, name, formula) in enumerate(rows):
+            ax.axhspan(-i - 0.42, -i + 0.42, color=colour, alpha=0.22, linewidth=0)
+            ax.axhspan(-i - 0.42, -i + 0.42, xmax=0.008, color=colour, linewidth=0)
+            ax.text(0.02, -i, name, va="center", fontsize=9)
+            ax.text(0.18, -i, formula, va="center", fontsize=11)
+        ax.set(xlim=(0, 1), ylim=(-len(rows) + 0.45, 0.5))
+        ax.set_axis_off()
+    picture.alt = alt or (
+        "The equations of DDPM on one page: forward process and its closed form in red, reverse process in yellow, and the objective, "
+        "equation 3 of the paper, in green."
+    )
+    picture.colours = 64
+    return picture
+
+
+def bound_map(values: Sequence[float] | None = None, alt: str = "") -> Picture:
+    """Where the terms of the bound live on the chain: L_0 at the last step, L_{t-1} at the middle ones, L_T at the noisy end.
+
+    values: numbers (L_0, sum of L_{t-1}, L_T), written below the terms.
+    """
+    names = (r"$x_0$", r"$x_1$", r"$x_{t-1}$", r"$x_t$", r"$x_T$")
+    places = (0.0, 1.6, 3.6, 5.2, 7.2)
+    with style():
+        picture, ax = canvas(8.0, 2.0 if values is None else 2.3)
+        for x, name in zip(places, names, strict=True):
+            ax.plot([x], [0], "o", markersize=30, markerfacecolor="white", markeredgecolor="0.3", zorder=3)
+            ax.text(x, 0, name, ha="center", va="center", fontsize=11, zorder=4)
+        for (left, right), whole in zip(((0.0, 1.6), (1.6, 3.6), (3.6, 5.2), (5.2, 7.2)), (1, 0, 1, 0), strict=True):
+            if not whole:
+                ax.text((left + right) / 2, 0, "· · ·", ha="center", va="center", fontsize=12, color="0.4")
+                continue
+            arrow = {"arrowstyle": "-|>", "mutation_scale": 12, "linewidth": 1.5, "shrinkA": 14, "shrinkB": 14}
+            ax.annotate("", (right, 0.14), (left, 0.14), arrowprops={**arrow, "color": FORWARD})
+            ax.annotate("", (left, -0.14), (right, -0.14), arrowprops={**arrow, "color": REVERSE, "linestyle": "--"})
+        terms = (
+            (0.8, r"$L_0=-\log p_\theta(x_0|x_1)$", "the last step back"),
+            (4.4, r"$L_{t-1}=KL(q(x_{t-1}|x_t,x_0)\,\|\,p_\theta(x_{t-1}|x_t))$", "each middle step: this is trained"),
+            (8.0, r"$L_T=KL(q(x_T|x_0)\,\|\,p(x_T))$", "the noisy end: no parameters"),
+        )
+        for i, (x, term, text) in enumerate(terms):
+            ax.text(x if i < 2 else 7.6, -0.85, term, ha="center", va="center", fontsize=9.5)
+            below = text if values is None else f"{text}\n{values[i]:.3g} nats"
+            ax.text(x if i < 2 else 7.6, -1.12, below, ha="center", va="top", fontsize=8, color="0.35")
+        ax.set(xlim=(-0.8, 9.0), ylim=(-1.4 if values is None else -1.75, 0.6))
+        ax.set_axis_off()
+    picture.alt = alt or (
+        "The chain x_0, x_1, …, x_{t-1}, x_t, …, x_T and below it the terms of the bound: L_0 at the step from x_1 to x_0, "
+        "L_{t-1} at every middle step, L_T at the noisy end."
+    )
+    return picture
+
+
+def panels(
+    named: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    *,
+    x: str = "",
+    y: str = "",
+    log: str = "",
+    height: float = 2.3,
+    alt: str = "",
+) -> Picture:
+    """Several panels of curves side by side: {panel title: {curve name: (xs, ys)}}, one legend for each panel."""
+    with style():
+        picture, axes = canvas(2.9 * len(named), height, columns=len(named), squeeze=False)
+        for ax, (title, series) in zip(axes[0], named.items(), strict=True):
+            for name, (xs, ys) in series.items():
+                ax.plot(np.asarray(xs).ravel(), np.asarray(ys).ravel(), label=name)
+            ax.set(title=title, xlabel=x)
+            _logarithmic(ax, log)
+            if len(series) > 1:
+                ax.legend()
+            if "y" not in log:
+                low, high = ax.get_ylim()
+                ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
+        axes[0][0].set_ylabel(y)
+    inside = "; ".join(f"{title}: {', '.join(series)}" for title, series in named.items())
+    picture.alt = alt or f"{y or 'curves'} against {x or 'x'} in {len(named)} panels: {inside}"
+    return picture
+
+
+def noise_level(image: Tensor, alpha: float, sigma: float, title: str = "", alt: str = "") -> Picture:
+    """A noisy image (C, H, W) beside two bars: by how much the clean image and the noise in it were multiplied."""
+    with style():
+        picture, axes = canvas(5.4, 2.2, columns=2, width_ratios=(1, 1.4))
+        _mosaic(axes[0], _images(image[None]), 1, 1, 1)
+        axes[0].set_title(title)
+        bars = axes[1].barh(["noise", "signal"], [sigma, alpha], color=[FORWARD, REVERSE])
+        axes[1].bar_label(bars, fmt="%.3f", padding=3, fontsize=9)
+        axes[1].set(xlim=(0, 1.25), xticks=[0, 0.5, 1], title="multiplied by")
+    picture.alt = alt or f"{title}: signal times {alpha:.3f}, noise times {sigma:.3f}"
+    return picture
+
+
+def schedule_point(
+    named: Mapping[str, DiffusionSchedule], chosen: str, t: int, image: Tensor, alt: str = ""
+) -> Picture:
+    """beta, alpha_bar and SNR of several schedules with the chosen one marked at code index t, and the noisy image (C, H, W) there."""
+    curves = {
+        "beta": lambda s: s.betas,
+        "alpha_bar": lambda s: s.alpha_bars,
+        "SNR": lambda s: s.alpha_bars / (1 - s.alpha_bars),
+    }
+    with style():
+        picture, axes = canvas(8.4, 2.2, columns=4, width_ratios=(1, 1, 1, 0.85))
+        for ax, (title, of) in zip(axes, curves.items(), strict=False):
+            for i, (name, schedule) in enumerate(named.items()):
+                here = name == chosen
+                ax.plot(of(schedule), label=name, color=COLOURS[i], linestyle=LINES[i], linewidth=2.2 if here else 0.9)
+            ax.plot([t], [float(of(named[chosen])[t])], "o", color="black", markersize=6, zorder=5)
+            ax.set(title=title, xlabel="code index t")
+            if title != "alpha_bar":
+                ax.set_yscale("log")
+        axes[2].axhline(1, color="0.6", linewidth=0.8, linestyle="-")
+        axes[2].legend(loc="lower left")
+        _mosaic(axes[3], _images(image[None]), 1, 1, 1)
+        axes[3].set_title(f"{chosen}, t = {t}")
+    picture.alt = alt or f"beta, alpha_bar and SNR of {', '.join(named)}; the image at t = {t} of {chosen}"
+    return picture

@@ -5,14 +5,19 @@ without a browser (set a control's `value`), and carries a static picture for pa
 """
 
 import base64
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
+import torch
 from torch import Tensor
 
 from diffcourse import plot
 from diffcourse.denoiser import Estimate
+from diffcourse.mixture import GaussianMixture, two_bumps
+from diffcourse.rng import draw
+from diffcourse.schedule import DiffusionSchedule, Level
 
 
 class Explorer(ipywidgets.VBox):
@@ -31,7 +36,10 @@ class Explorer(ipywidgets.VBox):
         extras: Sequence[ipywidgets.Widget] = (),
     ):
         self.controls, self._compute, self._draw = dict(controls), compute, draw
-        self.image = ipywidgets.Image(format="png")
+        own_size = ipywidgets.Layout(
+            align_self="flex-start", max_width="100%"
+        )  # else it is stretched to the page's width
+        self.image = ipywidgets.Image(format="png", layout=own_size)
         self.text = ipywidgets.HTML()
         for control in self.controls.values():
             control.observe(self._refresh, names="value")
@@ -92,10 +100,9 @@ class TrajectoryExplorer(Explorer):
         if not path:
             raise ValueError("path must hold the estimates of a trajectory, got none")
         frames = [(e.x[:most].cpu(), e.x0[:most].cpu(), e.at) for e in path]
-        step = ipywidgets.IntSlider(
-            value=0, min=0, max=len(frames) - 1, description="step", layout=ipywidgets.Layout(width="24em")
-        )
-        play = ipywidgets.Play(min=0, max=len(frames) - 1, interval=250, tooltip="run through the steps")
+        ends = {"min": 0, "max": len(frames) - 1, "value": len(frames) // 2}
+        step = ipywidgets.IntSlider(**ends, description="step", layout=ipywidgets.Layout(width="24em"))
+        play = ipywidgets.Play(**ends, interval=250, tooltip="run through the steps")
         self.link = ipywidgets.link((play, "value"), (step, "value"))
         super().__init__({"step": step}, lambda step: (step, *frames[step]), self._frame, extras=[play])
 
@@ -116,3 +123,149 @@ def zip_rows(*rows: Tensor) -> list[Tensor]:
     import torch
 
     return list(torch.stack(rows, dim=1))
+
+
+# -- lesson 00b -------------------------------------------------------------------------------------------------------
+
+
+class PosteriorExplorer(Explorer):
+    """What a noisy value tells about the clean one: prior, likelihood and posterior of a one-dimensional mixture as noise grows.
+
+    x_t = alpha·x_0 + sigma·eps with alpha² + sigma² = 1; the sliders are sigma and the observed x_t.
+    """
+
+    def __init__(self, mixture: GaussianMixture | None = None, sigma: float = 0.5, x_t: float = 0.3):
+        mixture = two_bumps() if mixture is None else mixture
+        if mixture.D != 1:
+            raise ValueError(f"mixture must be one-dimensional, got {mixture.D} dimensions")
+        controls = {
+            "sigma": slider("noise σ", [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], sigma),
+            "x_t": slider("seen: xₜ", [round(-2 + 0.1 * i, 1) for i in range(41)], x_t),
+        }
+        super().__init__(controls, lambda sigma, x_t: self.compute(mixture, sigma, x_t), self.draw)
+
+    @staticmethod
+    def compute(mixture: GaussianMixture, sigma: float, x_t: float) -> dict[str, Any]:
+        """Grid (N,) of x_0, the three densities over it, and what the posterior says: its mean, its std, p(k | x_t)."""
+        level = Level(t=0.0, alpha=(1 - sigma**2) ** 0.5, sigma=sigma)
+        reach = 4 * float(mixture.stds.max())
+        grid = torch.linspace(
+            float(mixture.means.min()) - reach, float(mixture.means.max()) + reach, 801, dtype=torch.float64
+        )
+        seen = torch.tensor([[x_t]], dtype=torch.float64)
+        weights, means, variances = mixture.posterior(seen, level)
+        posterior = GaussianMixture(means[0], variances[0].sqrt(), weights[0])
+        mean = (weights[0] * means[0, :, 0]).sum()
+        variance = (weights[0] * (variances[0] + means[0, :, 0] ** 2)).sum() - mean**2
+        return {
+            "sigma": sigma,
+            "x_t": x_t,
+            "grid": grid,
+            "prior": mixture.log_prob(grid[:, None]).exp(),
+            "likelihood": (-((x_t - level.alpha * grid) ** 2) / (2 * sigma**2)).exp()
+            / (sigma * math.sqrt(2 * math.pi)),
+            "posterior": posterior.log_prob(grid[:, None]).exp(),
+            "mean": float(mean),
+            "std": float(variance) ** 0.5,
+            "weights": weights[0].tolist(),
+        }
+
+    @staticmethod
+    def draw(a: dict[str, Any]) -> plot.Picture:
+        """The three panels, and the same in words."""
+        shares = ", ".join(f"{w:.2f}" for w in a["weights"])
+        return plot.bayes(
+            a["grid"],
+            a["prior"],
+            a["likelihood"],
+            a["posterior"],
+            mean=a["mean"],
+            title=f"noise σ = {a['sigma']:g}, seen xₜ = {a['x_t']:g}",
+            alt=f"With noise {a['sigma']:g} and x_t = {a['x_t']:g} seen: bump probabilities {shares}; "
+            f"x_0 has mean {a['mean']:.2f} and standard deviation {a['std']:.2f}.",
+        )
+
+
+# -- lesson 02 --------------------------------------------------------------------------------------------------------
+
+
+class NoiseExplorer(Explorer):
+    """One image at every noise level of a schedule: what is left of it, and by what image and noise were multiplied.
+
+    image (1, C, H, W) in [-1, 1]; the same noise, from `seed`, at every level.
+    """
+
+    def __init__(
+        self, image: Tensor, schedule: DiffusionSchedule | None = None, *, t: int | None = None, seed: int = 0
+    ):
+        schedule = DiffusionSchedule.linear() if schedule is None else schedule
+        noise = draw(image, torch.Generator().manual_seed(seed))
+        t = (schedule.T - 1) // 4 if t is None else t
+        super().__init__(
+            {"t": slider("code index t", range(schedule.T), t)},
+            lambda t: self.compute(schedule, image, noise, t),
+            self.draw,
+        )
+
+    @staticmethod
+    def compute(schedule: DiffusionSchedule, image: Tensor, noise: Tensor, t: int) -> dict[str, Any]:
+        """The noisy image (C, H, W), its level and its signal-to-noise ratio."""
+        at = schedule.at(t)
+        return {"t": t, "at": at, "snr": schedule.snr(t), "x_t": (at.alpha * image + at.sigma * noise)[0]}
+
+    @staticmethod
+    def draw(a: dict[str, Any]) -> plot.Picture:
+        """The noisy image beside two bars, and the same in words."""
+        at = a["at"]
+        words = f"t = {a['t']}: image times {at.alpha:.3f}, noise times {at.sigma:.3f}, signal-to-noise ratio {a['snr']:.3g}"
+        return plot.noise_level(a["x_t"], at.alpha, at.sigma, f"t = {a['t']}, SNR = {a['snr']:.3g}", alt=words)
+
+
+class ScheduleExplorer(Explorer):
+    """Linear, cosine and scaled-linear schedules side by side: beta, alpha_bar, SNR, and an image at the chosen step.
+
+    image (1, C, H, W) in [-1, 1]; the same noise, from `seed`, everywhere.
+    """
+
+    def __init__(self, image: Tensor, T: int = 1000, *, schedule: str = "linear", t: int | None = None, seed: int = 0):
+        named = {
+            "linear": DiffusionSchedule.linear(T, 0.1 / T, 20 / T),
+            "cosine": DiffusionSchedule.cosine(T),
+            "scaled-linear": DiffusionSchedule.scaled_linear(T, 0.85 / T, 12 / T),
+        }
+        noise = draw(image, torch.Generator().manual_seed(seed))
+        times = sorted({*range(0, T, max(1, T // 50)), T - 1})
+        controls = {
+            "schedule": choice("schedule", list(named), schedule),
+            "t": slider(
+                "code index t", times, min(times, key=lambda v: abs(v - (T // 2 if t is None else t))), live=False
+            ),
+        }
+        super().__init__(controls, lambda schedule, t: self.compute(named, image, noise, schedule, t), self.draw)
+
+    @staticmethod
+    def compute(
+        named: Mapping[str, DiffusionSchedule], image: Tensor, noise: Tensor, schedule: str, t: int
+    ) -> dict[str, Any]:
+        """The schedules, the noisy image (C, H, W) of the chosen one at t, its level, beta and signal-to-noise ratio."""
+        chosen = named[schedule]
+        at = chosen.at(t)
+        return {
+            "named": named,
+            "schedule": schedule,
+            "t": t,
+            "at": at,
+            "beta": float(chosen.betas[t]),
+            "snr": chosen.snr(t),
+            "x_t": (at.alpha * image + at.sigma * noise)[0],
+        }
+
+    @staticmethod
+    def draw(a: dict[str, Any]) -> plot.Picture:
+        """Three curves and the image, and the same in words."""
+        at = a["at"]
+        words = (
+            f"{a['schedule']}, t = {a['t']}: beta {a['beta']:.4f}, alpha_bar {at.alpha**2:.4f}, "
+            f"image times {at.alpha:.3f}, noise times {at.sigma:.3f}, signal-to-noise ratio {a['snr']:.3g}"
+        )
+        return plot.schedule_point(a["named"], a["schedule"], a["t"], a["x_t"], alt=words)

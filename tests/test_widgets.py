@@ -22,7 +22,10 @@ def path():
 def test_the_trajectory_explorer_shows_each_step():
     explorer = widgets.TrajectoryExplorer(path())
     step, seen = explorer.controls["step"], set()
-    assert (step.min, step.max) == (0, 4) and "step 2" in explorer.text.value  # the middle says most on a page without widgets
+    assert (step.min, step.max) == (
+        0,
+        4,
+    ) and "step 2" in explorer.text.value  # the middle says most on a page without widgets
     for value in range(5):
         step.set_state({"value": value})  # what a browser sends
         assert bytes(explorer.image.value).startswith(b"\x89PNG") and f"step {value}" in explorer.text.value

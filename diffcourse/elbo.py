@@ -1,0 +1,236 @@
+"""The bound that diffusion models are trained with, term by term.
+
+-log p(x_0) <= L_T + sum of L_{t-1} + L_0 in expectation over the noise (Ho et al. 2020, equation 5): each term a KL divergence between
+Gaussians, or a Gaussian log-likelihood. Everything is in nats, float64, one number a point: summed over all dimensions but the first.
+Code index t = 0..T-1 is the papers' t + 1: `step_kl(..., t)` is the papers' L_t, and the papers' x_1 is the code's x_t at t = 0.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffcourse.denoiser import Denoise, evaluating, module_of
+from diffcourse.rng import draw
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_floating, posterior_coefficients
+
+VARIANCES = ("posterior", "beta")
+
+
+class Bound(NamedTuple):
+    """The variational bound of a batch, in nats: means over the points, and `each` point's own estimate.
+
+    L_T and L_0 numbers; L_steps (T-1,) float64, entry i the step from code index i + 1 to i; total = L_T + L_steps.sum() + L_0;
+    se the standard error of total over points and noise (nan for a single point); each (B,) float64.
+    """
+
+    L_T: float
+    L_steps: Tensor
+    L_0: float
+    total: float
+    se: float
+    each: Tensor
+
+
+# -- Gaussians --------------------------------------------------------------------------------------------------------
+
+
+def gaussian_kl(mean_q: Tensor, var_q: Tensor | float, mean_p: Tensor | float, var_p: Tensor | float) -> Tensor:
+    """KL(N(mean_q, var_q) || N(mean_p, var_p)) for independent coordinates, in nats.
+
+    1/2·sum[ var_q/var_p - 1 - log(var_q/var_p) + (mean_q - mean_p)²/var_p ] (Kingma & Welling 2014, appendix B, is the case p = N(0, 1)).
+    Arguments broadcast against each other; the sum runs over every dimension but the first, so (B, …) gives (B,). float64.
+    inf where var_q = 0. ValueError where var_q is negative or var_p is not positive.
+    """
+    mean_q, var_q, mean_p, var_p = torch.broadcast_tensors(*(_double(v) for v in (mean_q, var_q, mean_p, var_p)))
+    if bool((var_q < 0).any()):
+        raise ValueError(
+            f"var_q must not be negative, got {float(var_q.min()):g}: variances are expected, not their logs"
+        )
+    if bool((var_p <= 0).any()):
+        raise ValueError(f"var_p must be positive, got {float(var_p.min()):g}: variances are expected, not their logs")
+    excess = (var_q - var_p) / var_p  # ratio - 1, without cancellation where the variances are close
+    return _total(excess - torch.log1p(excess) + (mean_q - mean_p) ** 2 / var_p) / 2
+
+
+def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor:
+    """-log N(x; mean, var) = 1/2·sum[ log(2·pi·var) + (x - mean)²/var ] in nats, (B, …) -> (B,) float64.
+
+    ValueError where var is not positive.
+    """
+    x, mean, var = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
+    if bool((var <= 0).any()):
+        raise ValueError(f"var must be positive, got {float(var.min()):g}")
+    return _total(torch.log(2 * math.pi * var) + (x - mean) ** 2 / var) / 2
+
+
+# -- the terms of the bound -------------------------------------------------------------------------------------------
+
+
+def prior_kl(schedule: DiffusionSchedule, x0: Tensor) -> Tensor:
+    """L_T = KL(q(x_T | x_0) || N(0, I)): what is left of x0 at the end of the chain. No network in it; (B, …) -> (B,) nats."""
+    check_floating("x0", x0)
+    end = schedule.at(schedule.T - 1)
+    return gaussian_kl(end.alpha * x0, 1 - float(schedule.alpha_bars[-1]), 0.0, 1.0)
+
+
+def transition(
+    denoise: Denoise, schedule: DiffusionSchedule, x_t: Tensor, t: int, variance: str = "posterior"
+) -> tuple[Tensor, float]:
+    """Mean (B, …) and variance of the model's p(x_{t-1} | x_t): the posterior q(x_{t-1} | x_t, x_0) with the predicted x_0 in it.
+
+    Ho et al. 2020, section 3.2. variance "posterior" is that of the posterior, "beta" that of the forward step. At t = 0 (the step to
+    the clean data) the mean is the predicted x_0, and the posterior's variance is 0.
+    """
+    now, to = _levels(schedule, t)
+    a, b, var = posterior_coefficients(now, to)
+    if _check_variance(variance) == "beta":
+        var = float(schedule.betas[t])
+    return a * _x0(denoise, x_t, now) + b * x_t, var
+
+
+def step_kl(
+    denoise: Denoise, schedule: DiffusionSchedule, x0: Tensor, x_t: Tensor, t: int, variance: str = "posterior"
+) -> Tensor:
+    """KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for code index t = 1..T-1, one of the T - 1 middle terms of the bound.
+
+    With variance "posterior" both variances agree and it is |mean - model's mean|²/(2·var) (Ho et al. 2020, equation 8).
+    x0 and x_t (B, …) -> (B,) nats. ValueError outside 1..T-1: the step to the clean data is `last_step_nll`.
+    """
+    if not 1 <= t <= schedule.T - 1:
+        raise ValueError(f"t must lie in [1, {schedule.T - 1}], got {t}; at t = 0 the term is L_0, last_step_nll")
+    check_floating("x0", x0)
+    a, b, var = posterior_coefficients(*_levels(schedule, t))
+    mean, model_var = transition(denoise, schedule, x_t, t, variance)
+    return gaussian_kl(a * x0 + b * x_t, var, mean, model_var)
+
+
+def last_step_nll(
+    denoise: Denoise, schedule: DiffusionSchedule, x0: Tensor, x_t: Tensor, var: float | None = None
+) -> Tensor:
+    """L_0 = -log p(x_0 | x_1) with a Gaussian around the predicted x_0, for continuous data; x_t is the papers' x_1, code index 0.
+
+    var: the variance of that Gaussian, by default beta_1, the variance of the first forward step. (B, …) -> (B,) nats, negative where
+    the density is above 1. Pixels of 256 values need a discretised decoder instead (Ho et al. 2020, equation 13).
+    """
+    check_floating("x0", x0)
+    mean, _ = transition(denoise, schedule, x_t, 0)
+    return gaussian_nll(x0, mean, float(schedule.betas[0]) if var is None else var)
+
+
+@torch.no_grad()
+def diffusion_bound(
+    denoise: Denoise,
+    schedule: DiffusionSchedule,
+    x0: Tensor,
+    *,
+    variance: str = "posterior",
+    last_var: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Bound:
+    """All terms of the bound L_T + sum L_{t-1} + L_0 >= -log p(x_0) for points x0 (B, …) (Ho et al. 2020, equation 5).
+
+    The KLs are exact; only x_t ~ q(x_t | x_0) is drawn, once for each point and step, from `generator`: T calls of `denoise`, which works
+    in eval mode. `each` is an unbiased estimate for each point; repeat points in x0 to average over more noise.
+    """
+    check_floating("x0", x0)
+    prior = prior_kl(schedule, x0)
+    each, steps = prior.clone(), torch.empty(schedule.T - 1, dtype=torch.float64)
+    with evaluating(module_of(denoise)):
+        for t in range(1, schedule.T):
+            at = schedule.at(t)
+            x_t = at.alpha * x0 + at.sigma * draw(x0, generator)
+            kl = step_kl(denoise, schedule, x0, x_t, t, variance)
+            steps[t - 1] = kl.mean()
+            each += kl
+        first = schedule.at(0)
+        last = last_step_nll(denoise, schedule, x0, first.alpha * x0 + first.sigma * draw(x0, generator), last_var)
+    each += last
+    se = float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
+    return Bound(float(prior.mean()), steps, float(last.mean()), float(each.mean()), se, each)
+
+
+@torch.no_grad()
+def chain_log_ratio(
+    denoise: Denoise,
+    schedule: DiffusionSchedule,
+    x0: Tensor,
+    *,
+    variance: str = "posterior",
+    last_var: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """log q(x_1..x_T | x_0) - log p(x_0..x_T) along one whole chain for each point x0 (B, …): (B,) nats.
+
+    Its mean is the bound before it is split into terms (Ho et al. 2020, equation 3); minus the log of the mean of exp(-ratio) over many
+    chains of one x0 is -log p(x_0) itself. Draws every step of the forward chain; the split of `diffusion_bound` has less variance.
+    """
+    check_floating("x0", x0)
+    ratio, before = torch.zeros(len(x0), dtype=torch.float64, device=x0.device), x0
+    with evaluating(module_of(denoise)):
+        for t in range(schedule.T):
+            alpha, beta = float(schedule.alphas[t]) ** 0.5, float(schedule.betas[t])
+            x = alpha * before + beta**0.5 * draw(x0, generator)
+            mean, var = transition(denoise, schedule, x, t, variance)
+            if t == 0:
+                var = beta if last_var is None else last_var
+            ratio += gaussian_nll(before, mean, var) - gaussian_nll(x, alpha * before, beta)
+            before = x
+    return ratio + gaussian_nll(before, 0.0, 1.0)
+
+
+# -- weights and units ------------------------------------------------------------------------------------------------
+
+
+def noise_weights(schedule: DiffusionSchedule, variance: str = "posterior") -> Tensor:
+    """w with L_{t-1} = w_t·|eps - eps_model|² + const: w_t = beta_t²/(2·var_t·alpha_t·(1 - alpha_bar_t)) (Ho et al. 2020, equation 12).
+
+    (T-1,) float64, entry i for code index i + 1, as in `Bound.L_steps`. The simple loss (equation 14) sets every w_t to 1: dividing the
+    squared noise errors' terms by w turns the bound into it. The constant is 0 for variance "posterior".
+    """
+    beta, bars = schedule.betas[1:], schedule.alpha_bars
+    var = beta * (1 - bars[:-1]) / (1 - bars[1:]) if _check_variance(variance) == "posterior" else beta
+    return beta**2 / (2 * var * schedule.alphas[1:] * (1 - bars[1:]))
+
+
+def bits_per_dim(nats: Tensor | float, dims: int, bin_width: float = 1.0) -> Tensor | float:
+    """nats/(dims·log 2) - log2(bin_width): bits for each of `dims` coordinates, stored in steps of bin_width.
+
+    Images of 256 greys in [-1, 1] have bin_width 2/255; 1 leaves the density's own unit. ValueError unless dims >= 1, bin_width > 0.
+    """
+    if dims < 1:
+        raise ValueError(f"dims must be at least 1, got {dims}")
+    if not bin_width > 0:
+        raise ValueError(f"bin_width must be positive, got {bin_width}")
+    return nats / (dims * math.log(2)) - math.log2(bin_width)
+
+
+# -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def _double(value: Tensor | float) -> Tensor:
+    return value.double() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
+def _total(x: Tensor) -> Tensor:
+    return x.flatten(1).sum(dim=1) if x.ndim > 1 else x
+
+
+def _levels(schedule: DiffusionSchedule, t: int) -> tuple[Level, Level]:
+    if not isinstance(t, int):
+        raise TypeError(f"t must be a whole number, got {t!r}")
+    return schedule.at(t), schedule.at(t - 1) if t > 0 else CLEAN
+
+
+def _x0(denoise: Denoise, x_t: Tensor, at: Level) -> Tensor:
+    x0 = denoise(x_t, at).x0
+    if x0.shape != x_t.shape:
+        raise ValueError(f"denoise must predict x0 of shape {tuple(x_t.shape)}, got {tuple(x0.shape)}")
+    return x0
+
+
+def _check_variance(variance: str) -> str:
+    if variance not in VARIANCES:
+        raise ValueError(f"variance must be {' or '.join(VARIANCES)}, got {variance!r}")
+    return variance
