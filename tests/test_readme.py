@@ -1,0 +1,126 @@
+"""What the README promises: its commands, its code, its links and its numbers."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from diffcourse import cli, weights
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+USER_FACING = {"jupyterlab", "nbval", "torch", "torchvision", "matplotlib", "transformers", "ipywidgets"}
+
+
+def block(marker):
+    """The fenced block right after <!-- marker -->."""
+    return re.search(rf"^<!-- {marker} -->\n```\w*\n(.*?)```$", README, re.M | re.S)[1].strip()
+
+
+def test_the_two_commands():
+    for command, extras in ((block("open"), "course"), (block("test"), "course,test")):
+        assert "\n" not in command
+        make, install, use = command.split(" && ")
+        assert make == "python3 -m venv .venv"
+        assert install == f'.venv/bin/pip install -e ".[{extras}]"'
+        assert use in (".venv/bin/python -m diffcourse lab", ".venv/bin/python -m pytest")
+        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_cpu_only_line_takes_torch_and_torchvision_from_one_index():
+    (line,) = [line for line in README.splitlines() if "--index-url" in line]
+    assert "torch torchvision --index-url https://download.pytorch.org/whl/cpu" in line
+
+
+def test_its_code_runs(tmp_path):
+    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
+    assert len([line for line in code.splitlines() if line]) <= 6
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert os.listdir(tmp_path) == ["digits.png"]
+
+
+def test_every_local_link_leads_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    local = [link for link in links if "://" not in link]
+    assert len(local) >= 3
+    for link in local:
+        assert (ROOT / link).exists(), link
+
+
+def test_the_map_links_the_lessons_that_exist_and_only_these():
+    rows = re.findall(r"^\| (\[?)(\d\w+)(?:\]\(notebooks/(\w+)\.ipynb\))? \| ([^|]+) \| [^|]+ \|$", README, re.M)
+    assert len({name for _, name, _, _ in rows}) == len(rows) == 15
+    linked = {name for link, name, _, _ in rows if link}
+    assert linked == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    for link, name, target, time in rows:
+        assert target == (name if link else "") and (time == "to come") == (not link)
+
+
+def test_the_weights_numbers_are_the_cards():
+    table = re.search(r"<!-- weights -->\n(.*?)<!-- /weights -->", README, re.S)[1].strip()
+    assert table == cli.markdown(weights.available()), "put in what `python -m diffcourse weights --markdown` prints"
+
+
+def test_nothing_is_left_open():
+    assert "TODO" not in README
+
+
+def test_its_commands_exist():
+    used = re.findall(r"(?:python -m |`)diffcourse (\w+)", README)
+    assert {"lab", "doctor", "sample", "weights"} <= set(used)
+    parser = cli.parser()
+    for name in used:
+        with pytest.raises(SystemExit) as stop:
+            parser.parse_args([name, "--help"])
+        assert stop.value.code == 0
+
+
+def test_environment_yml_agrees_with_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert environment["name"] == PROJECT["name"] and environment["channels"] == ["conda-forge", "nodefaults"]
+    python, pip, section = environment["dependencies"]
+    assert pip == "pip"
+    *packages, ours = section["pip"]
+    assert set(packages) == USER_FACING and len(packages) == len(
+        USER_FACING
+    )  # names alone: bounds stand in pyproject.toml
+    known = PROJECT["dependencies"] + [r for some in PROJECT["optional-dependencies"].values() for r in some]
+    assert {Requirement(r).name for r in known} >= USER_FACING
+    assert ours == "-e .[course,test]"
+    wanted, offered = SpecifierSet(PROJECT["requires-python"]), SpecifierSet(python.removeprefix("python"))
+    minors = [f"3.{minor}" for minor in range(30)]
+    assert list(offered.filter(minors)) and set(offered.filter(minors)) <= set(wanted.filter(minors))
+    assert min(offered.filter(minors), key=minors.index) == min(wanted.filter(minors), key=minors.index)
+
+
+def test_bounds_hold_here():
+    for requirement in map(Requirement, PROJECT["dependencies"]):
+        assert requirement.specifier.contains(version(requirement.name)), requirement
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs bash")
+def test_ci_runs_the_readmes_command():
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & stat.S_IXUSR
+    subprocess.run(["bash", "-n", script], check=True)
+    extract = re.search(r"^command=\$\((awk .*?) README\.md", script.read_text(), re.M)[1]
+    found = subprocess.run(["bash", "-c", f"{extract} README.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == block("test")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+    (job,) = workflow["jobs"].values()
+    assert {system.split("-")[0] for system in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
+    assert job["steps"][-1]["run"] == "bash .ci/run"
