@@ -182,12 +182,11 @@ class Guided:
 
     def __call__(self, x: Tensor, at: Level) -> Estimate:
         w = self.guidance
-        if self.interval is not None and not self.interval[0] <= at.nsr <= self.interval[1]:
-            w = 1.0
-        if w == 1:
-            return self.denoise(x, at, self.cond)
-        if w == 0:
-            return self.denoise(x, at, self.uncond)
+        if self.interval is not None:
+            inside = (self.interval[0] <= at.nsr) & (at.nsr <= self.interval[1])
+            w = torch.where(inside, w, 1.0) if isinstance(inside, Tensor) else w if inside else 1.0
+        if not isinstance(w, Tensor) and w in (0, 1):
+            return self.denoise(x, at, self.cond if w else self.uncond)
         both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
         twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
         e = self.denoise(torch.cat([x, x]), twice, both)

@@ -265,9 +265,10 @@ def test_guidance_acts_only_inside_its_interval():
     assert spy.calls[-1][2].tolist() == [3] * 4  # outside it the conditional model, for any guidance
 
 
-def test_guidance_works_with_one_level_an_image():
+@pytest.mark.parametrize("interval", [None, (LINEAR.at(100).nsr, LINEAR.at(700).nsr)])
+def test_guidance_works_with_one_level_an_image(interval):
     spy, x = Spy(), randn(3, 2)
-    denoise = guided(Denoiser(spy, LINEAR, null=10), 3, 2.0)
+    denoise = guided(Denoiser(spy, LINEAR, null=10), 3, 2.0, interval=interval)
     t = torch.tensor([10, 500, 999])
     many = denoise(x, LINEAR.at(t, like=x))
     for i in range(3):
