@@ -5,6 +5,7 @@ without a browser (set a control's `value`), and carries a static picture for pa
 """
 
 import base64
+import html
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -56,7 +57,7 @@ class Explorer(ipywidgets.VBox):
         picture = self._draw(self._compute(**self.values))
         self.image.value = picture.png()
         self.alt = picture.alt
-        self.text.value = f"<span>{picture.alt}</span>"
+        self.text.value = f"<span>{html.escape(picture.alt)}</span>"
 
     def _repr_mimebundle_(self, **kwargs: Any):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
