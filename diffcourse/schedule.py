@@ -235,12 +235,9 @@ class DiffusionSchedule:
         if like is None:
             return level
         shape = (-1,) + (1,) * (like.ndim - 1)
-        dtypes = (
-            torch.promote_types(like.dtype, torch.float32),
-            like.dtype,
-            like.dtype,
-        )  # bfloat16 cannot count to 999
-        return Level(*(v.to(like.device, dtype).view(shape) for v, dtype in zip(level, dtypes, strict=True)))
+        exact = torch.promote_types(like.dtype, torch.float32)  # for t: bfloat16 cannot count to 999
+        dtypes = (exact, like.dtype, like.dtype)  # set before the device: MPS has no float64
+        return Level(*(v.to(dtype).to(like.device).view(shape) for v, dtype in zip(level, dtypes, strict=True)))
 
     def times(self, u: Tensor) -> Tensor:
         """Training times for numbers u in [0, 1): the LongTensor floor(u·T)."""
@@ -274,7 +271,7 @@ class DiffusionSchedule:
         bars = torch.where(index > 0, self.alpha_bars[index - 1], 1.0)  # alpha_bar = 1 below t = 0
         to = Level(index - 1.0, bars.sqrt(), (1 - bars).sqrt())
         shape = (-1,) + (1,) * (x0.ndim - 1)
-        a, b, var = (c.to(x0.device, x0.dtype).view(shape) for c in posterior_coefficients(now, to))
+        a, b, var = (c.to(x0.dtype).to(x0.device).view(shape) for c in posterior_coefficients(now, to))
         return a * x0 + b * x_t, var
 
     def snr(self, t: float | Tensor) -> float | Tensor:
