@@ -15,7 +15,7 @@ _HOME = {
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
     ],
     "mixture": ["GaussianMixture"],
-    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings"],
+    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings", "VAE"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [

@@ -88,6 +88,19 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
+def binarise(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Images in [-1, 1] -> pixels 0 or 1, drawn with their grey value as probability: "dynamically binarised", new at every call.
+
+    Salakhutdinov & Murray 2008, as used by Burda et al. 2016: then the Bernoulli likelihood of a VAE is one of the data.
+    """
+    if images.numel() and not (images.min() >= -1 and images.max() <= 1):
+        raise ValueError(f"images must lie in [-1, 1], got values from {images.min():g} to {images.max():g}")
+    grey = (images + 1) / 2
+    device = generator.device if generator else grey.device
+    u = torch.rand(grey.shape, generator=generator, dtype=grey.dtype, device=device).to(grey.device)
+    return (u < grey).to(grey.dtype)
+
+
 @lru_cache(maxsize=4)
 def _order(N: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(N, generator=torch.Generator().manual_seed(counter_seed(seed, "epoch", epoch)))

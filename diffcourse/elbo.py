@@ -1,19 +1,24 @@
-"""The bound that diffusion models are trained with, term by term.
+"""The evidence lower bound: of a variational autoencoder, of a mixture, and of a diffusion model, term by term.
 
+log p(x) = ELBO(x) + KL(q(z | x) || p(z | x)): the bound is as tight as q is close to the *true* posterior. For a diffusion model
 -log p(x_0) <= L_T + sum of L_{t-1} + L_0 in expectation over the noise (Ho et al. 2020, equation 5): each term a KL divergence between
 Gaussians, or a Gaussian log-likelihood. Everything is in nats, float64, one number a point: summed over all dimensions but the first.
 Code index t = 0..T-1 is the papers' t + 1: `step_kl(..., t)` is the papers' L_t, and the papers' x_1 is the code's x_t at t = 0.
 """
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
 from diffcourse.denoiser import Denoise, evaluating, module_of
+from diffcourse.mixture import GaussianMixture
 from diffcourse.rng import draw
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_floating, posterior_coefficients
+
+if TYPE_CHECKING:
+    from diffcourse.models import VAE
 
 VARIANCES = ("posterior", "beta")
 
@@ -29,6 +34,27 @@ class Bound(NamedTuple):
     L_steps: Tensor
     L_0: float
     total: float
+    se: float
+    each: Tensor
+
+
+class Elbo(NamedTuple):
+    """The ELBO of a batch, in nats: means over the points, value = reconstruction - kl, and `each` point's own.
+
+    se is the standard error of value over points and draws (nan for a single point); each (B,) float64.
+    """
+
+    value: float
+    reconstruction: float
+    kl: float
+    se: float
+    each: Tensor
+
+
+class Evidence(NamedTuple):
+    """An estimate of the mean log p(x) of a batch, in nats, its standard error over the points, and `each` point's own, (B,) float64."""
+
+    value: float
     se: float
     each: Tensor
 
@@ -65,7 +91,75 @@ def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor
     return _total(torch.log(2 * math.pi * var) + (x - mean) ** 2 / var) / 2
 
 
-# -- the terms of the bound -------------------------------------------------------------------------------------------
+# -- latent variables: mixtures and variational autoencoders ----------------------------------------------------------
+
+
+def mixture_elbo(mixture: GaussianMixture, x: Tensor, q: Tensor) -> Tensor:
+    """ELBO(x) = sum_k q_k·(log p(x, k) - log q_k) for a Gaussian mixture whose component k is the latent; exact, nothing is drawn.
+
+    x (B, D); q (K,) or (B, K), each row a distribution over the components. Returns (B,) nats. The gap to mixture.log_prob(x) is
+    KL(q || mixture.responsibilities(x)), zero where q is the true posterior.
+    """
+    q = q.double().expand(len(x), -1)
+    if q.shape[1] != mixture.K or bool((q < 0).any()) or not torch.allclose(q.sum(dim=1), q.new_ones(())):
+        raise ValueError(
+            f"q must hold {mixture.K} probabilities that add up to 1 in each row, got shape {tuple(q.shape)}"
+        )
+    log_joint = mixture.log_prob(x)[:, None] + mixture.responsibilities(x).log()
+    return (torch.where(q > 0, q * log_joint, 0.0) - torch.special.xlogy(q, q)).sum(dim=1)
+
+
+def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(0, I)) = -1/2·sum(1 + log_var - mu² - exp(log_var)), (B, …) -> (B,) nats (Kingma & Welling 2014)."""
+    mu, log_var = _double(mu), _double(log_var)
+    return _total(mu**2 + torch.expm1(log_var) - log_var) / 2
+
+
+@torch.no_grad()
+def vae_elbo(
+    vae: "VAE", x: Tensor, *, samples: int = 1, analytic: bool = True, generator: torch.Generator | None = None
+) -> Elbo:
+    """E_q[log p(x | z)] - KL(q(z | x) || p(z)) for images x (B, 1, 28, 28) (Kingma & Welling 2014, equation 3).
+
+    The expectation is a mean over `samples` draws of z an image. analytic: the KL in closed form (their estimator B), otherwise the mean
+    of log q(z | x) - log p(z) over the same draws (estimator A): the same on average, with more noise.
+    """
+    _check_samples(samples)
+    with evaluating(vae):
+        mu, log_var = vae.encode(x)
+        reconstruction, kl = torch.zeros(2, len(x), dtype=torch.float64, device=x.device)
+        for _ in range(samples):
+            z = vae.reparameterize(mu, log_var, generator=generator)
+            reconstruction -= vae.nll(vae.decode(z), x).double() / samples
+            if not analytic:
+                kl += (gaussian_nll(z, 0.0, 1.0) - gaussian_nll(z, mu, log_var.double().exp())) / samples
+    if analytic:
+        kl = standard_kl(mu, log_var)
+    each = reconstruction - kl
+    return Elbo(float(each.mean()), float(reconstruction.mean()), float(kl.mean()), _se(each), each)
+
+
+@torch.no_grad()
+def importance_bound(
+    vae: "VAE", x: Tensor, *, samples: int = 500, generator: torch.Generator | None = None
+) -> Evidence:
+    """log of the mean of p(x, z)/q(z | x) over `samples` draws z ~ q(z | x) (Burda et al. 2016, equation 8).
+
+    Its expectation lies between the ELBO (samples = 1) and log p(x), and rises with every sample. x (B, 1, 28, 28).
+    """
+    _check_samples(samples)
+    with evaluating(vae):
+        mu, log_var = vae.encode(x)
+        total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+        for _ in range(samples):
+            z = vae.reparameterize(mu, log_var, generator=generator)
+            log_joint = -vae.nll(vae.decode(z), x).double() - gaussian_nll(z, 0.0, 1.0)
+            total = torch.logaddexp(total, log_joint + gaussian_nll(z, mu, log_var.double().exp()))
+    each = total - math.log(samples)
+    return Evidence(float(each.mean()), _se(each), each)
+
+
+# -- the terms of the bound of a diffusion model ----------------------------------------------------------------------
 
 
 def prior_kl(schedule: DiffusionSchedule, x0: Tensor) -> Tensor:
@@ -147,8 +241,7 @@ def diffusion_bound(
         first = schedule.at(0)
         last = last_step_nll(denoise, schedule, x0, first.alpha * x0 + first.sigma * draw(x0, generator), last_var)
     each += last
-    se = float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
-    return Bound(float(prior.mean()), steps, float(last.mean()), float(each.mean()), se, each)
+    return Bound(float(prior.mean()), steps, float(last.mean()), float(each.mean()), _se(each), each)
 
 
 @torch.no_grad()
@@ -215,6 +308,15 @@ def _double(value: Tensor | float) -> Tensor:
 
 def _total(x: Tensor) -> Tensor:
     return x.flatten(1).sum(dim=1) if x.ndim > 1 else x
+
+
+def _se(each: Tensor) -> float:
+    return float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
+
+
+def _check_samples(samples: int) -> None:
+    if not isinstance(samples, int) or samples < 1:
+        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
 
 
 def _levels(schedule: DiffusionSchedule, t: int) -> tuple[Level, Level]:

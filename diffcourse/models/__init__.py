@@ -3,5 +3,6 @@
 from diffcourse.models.classifier import DigitClassifier
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.unet import SimpleUNet
+from diffcourse.models.vae import VAE
 
-__all__ = ["DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings"]
+__all__ = ["DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "VAE"]

@@ -1,0 +1,153 @@
+"""The variational autoencoder: an encoder that returns a distribution over codes, and a decoder that returns one over images."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+LIKELIHOODS = {"bernoulli": (0.0, 1.0), "gaussian": (-1.0, 1.0)}  # and the range of their pixels
+FORMS = ("mlp", "conv")
+PIXELS = 28 * 28
+
+
+class VAE(nn.Module):
+    """q(z | x) = N(mu(x), diag exp(log_var(x))), prior p(z) = N(0, I), and a decoder p(x | z) (Kingma & Welling 2014).
+
+    x (B, 1, 28, 28) -> encode: mu and log_var, each (B, latent_dim) -> reparameterize: z -> decode: the mean of p(x | z), shaped as x.
+
+    likelihood "bernoulli": pixels are 0 or 1 (`data.binarise`), decode gives their probability. "gaussian": pixels lie in [-1, 1], decode
+    gives their mean, and one standard deviation for all pixels is learned (`std`).
+    form "mlp": two dense layers of `hidden` units on either side; "conv": two strided convolutions with `channels` and 2·channels channels
+    before them, and their mirror image after.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 20,
+        form: str = "conv",
+        likelihood: str = "bernoulli",
+        hidden: int = 256,
+        channels: int = 32,
+    ):
+        super().__init__()
+        if latent_dim < 1:
+            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
+        if form not in FORMS:
+            raise ValueError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
+        self.config = {
+            "latent_dim": latent_dim,
+            "form": form,
+            "likelihood": likelihood,
+            "hidden": hidden,
+            "channels": channels,
+        }
+        self.latent_dim, self.likelihood = latent_dim, likelihood
+        self.encoder, self.decoder = (mlp if form == "mlp" else conv)(latent_dim, hidden, channels)
+        self.fc_mu = nn.Linear(hidden, latent_dim)
+        self.fc_logvar = nn.Linear(hidden, latent_dim)
+        self.log_std = nn.Parameter(torch.zeros(())) if likelihood == "gaussian" else None
+
+    @property
+    def std(self) -> Tensor | None:
+        """The learned standard deviation of a pixel under the Gaussian likelihood; None under the Bernoulli."""
+        return None if self.log_std is None else self.log_std.exp()
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z | x), each (B, latent_dim)."""
+        self._check(x)
+        h = self.encoder(x)
+        return self.fc_mu(h), self.fc_logvar(h)
+
+    def reparameterize(
+        self, mu: Tensor, log_var: Tensor, noise: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """z = mu + exp(log_var/2)·noise, noise ~ N(0, I): a draw from q through which the gradient reaches mu and log_var (equation 10)."""
+        if noise is None:
+            noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype, device=generator and generator.device)
+        return mu + torch.exp(0.5 * log_var) * noise.to(mu)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The mean of p(x | z), (B, 1, 28, 28): probabilities (Bernoulli) or grey values (Gaussian)."""
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z must be (B, {self.latent_dim}), got {tuple(z.shape)}")
+        h = self.decoder(z)
+        return torch.sigmoid(h) if self.likelihood == "bernoulli" else h
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """(decoded image, mu, log_var), with one draw of z."""
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var, generator=generator)), mu, log_var
+
+    def nll(self, recon_x: Tensor, x: Tensor) -> Tensor:
+        """-log p(x | z) for each image, (B,), in nats: summed over pixels, recon_x = decode(z)."""
+        self._check(x)
+        if self.likelihood == "bernoulli":
+            each = F.binary_cross_entropy(recon_x, x, reduction="none")
+        else:
+            each = ((x - recon_x) / self.std) ** 2 / 2 + self.log_std + math.log(2 * math.pi) / 2
+        return each.flatten(1).sum(dim=1)
+
+    def loss_function(self, recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor, kl_weight: float = 1.0) -> Tensor:
+        """The negative ELBO of the batch, summed over its images, in nats: -log p(x | z) + kl_weight·KL(q(z | x) || N(0, I)).
+
+        KL = -1/2·sum(1 + log_var - mu² - exp(log_var)) (Kingma & Welling 2014, appendix B). Any kl_weight but 1 gives no bound on log p(x)
+        (Higgins et al. 2017 call it beta). Divide by the number of images before an optimiser step.
+        """
+        kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
+        return self.nll(recon_x, x).sum() + kl_weight * kl
+
+    def _check(self, x: Tensor) -> None:
+        if x.ndim != 4 or x.shape[1:] != (1, 28, 28):
+            raise ValueError(f"x must be (B, 1, 28, 28), got {tuple(x.shape)}")
+        low, high = LIKELIHOODS[self.likelihood]
+        if x.numel() and not (low <= x.min() and x.max() <= high):
+            told = "; data.binarise makes 0 or 1 out of images in [-1, 1]" if self.likelihood == "bernoulli" else ""
+            raise ValueError(
+                f"x must lie in [{low:g}, {high:g}] for the {self.likelihood} likelihood, "
+                f"got values from {x.min():g} to {x.max():g}{told}"
+            )
+
+
+def mlp(latent_dim: int, hidden: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """Encoder body (B, 1, 28, 28) -> (B, hidden) and decoder (B, latent_dim) -> (B, 1, 28, 28), of dense layers; `channels` is not used."""
+    encoder = [nn.Flatten(), nn.Linear(PIXELS, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU()]
+    decoder = [
+        nn.Linear(latent_dim, hidden),
+        nn.SiLU(),
+        nn.Linear(hidden, hidden),
+        nn.SiLU(),
+        nn.Linear(hidden, PIXELS),
+    ]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder, nn.Unflatten(1, (1, 28, 28)))
+
+
+def conv(latent_dim: int, hidden: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The same with convolutions on the pixels' side of the dense layers."""
+    C = channels
+    encoder = [
+        nn.Conv2d(1, C, 4, stride=2, padding=1),  # (B, C, 14, 14)
+        nn.SiLU(),
+        nn.Conv2d(C, 2 * C, 4, stride=2, padding=1),  # (B, 2C, 7, 7)
+        nn.SiLU(),
+        nn.Conv2d(2 * C, 2 * C, 3, padding=1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(2 * C * 49, hidden),
+        nn.SiLU(),
+    ]
+    decoder = [
+        nn.Linear(latent_dim, hidden),
+        nn.SiLU(),
+        nn.Linear(hidden, 2 * C * 49),
+        nn.SiLU(),
+        nn.Unflatten(1, (2 * C, 7, 7)),
+        nn.Conv2d(2 * C, 2 * C, 3, padding=1),
+        nn.SiLU(),
+        nn.ConvTranspose2d(2 * C, C, 4, stride=2, padding=1),  # (B, C, 14, 14)
+        nn.SiLU(),
+        nn.ConvTranspose2d(C, 1, 4, stride=2, padding=1),  # (B, 1, 28, 28)
+    ]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder)
