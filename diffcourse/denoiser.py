@@ -5,8 +5,7 @@ such a function and return another.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -58,7 +57,24 @@ def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
             f"predicts={predicts!r} cannot be turned into x0 and eps at t={t}, where {lost} = 0: the output says nothing about the "
             f"{other} there. Use predicts='v', or a schedule whose {lost} stays above 0"
         )
-    return Estimate(x, at, x0=(b * x - at.sigma * output) / det, eps=(at.alpha * output - a * x) / det)
+    return Estimate(
+        x,
+        at,
+        x0=combine(b / det, x, -at.sigma / det, output),
+        eps=combine(-a / det, x, at.alpha / det, output),
+    )
+
+
+def combine(a: float | Tensor, x: Tensor, b: float | Tensor, y: Tensor) -> Tensor:
+    """a·x + b·y: what every step of every sampler is made of, in as few passes over memory as it takes."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return a * x + b * y
+    if a == 0:
+        return y if b == 1 else b * y
+    if a == 1:
+        return x if b == 0 else torch.add(x, y, alpha=b)
+    scaled = torch.add(x, x, alpha=a - 1)  # a·x: for small batches half the cost of a product with a Python number
+    return scaled if b == 0 else scaled.add_(y, alpha=b)
 
 
 class Denoiser(nn.Module):
@@ -99,11 +115,7 @@ class Denoiser(nn.Module):
 
     def _output(self, x: Tensor, t: float | Tensor, cond: Any) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32  # half precision cannot count to 999
-        t = (
-            t.to(x.device, dtype).reshape(-1)
-            if isinstance(t, Tensor)
-            else torch.full((len(x),), t, dtype=dtype, device=x.device)
-        )
+        t = t.to(x.device, dtype).reshape(-1) if isinstance(t, Tensor) else x.new_full(x.shape[:1], t, dtype=dtype)
         cond = expand(self.null if cond is None else cond, x)
         output = self.network(x, t) if cond is None else self.network(x, t, cond)
         if not isinstance(output, Tensor) or output.shape != x.shape:
@@ -208,7 +220,7 @@ class Clipped:
 
     def __call__(self, x: Tensor, at: Level) -> Estimate:
         x0 = self.denoise(x, at).x0.clamp(self.low, self.high)
-        return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
+        return Estimate(x, at, x0=x0, eps=combine(1 / at.sigma, x, -at.alpha / at.sigma, x0))
 
     def rows(self, lo: int, hi: int, n: int) -> "Clipped":
         return Clipped(rows(self.denoise, lo, hi, n), self.low, self.high)
@@ -257,16 +269,22 @@ def module_of(denoise: Any) -> nn.Module | None:
     return denoise
 
 
-@contextmanager
-def evaluating(module: nn.Module | None) -> Iterator[None]:
-    """Put a module into eval mode and give every part of it its own mode back afterwards."""
-    training = [m for m in module.modules() if m.training] if module is not None else []
-    for m in training:
-        m.training = False
-    try:
-        yield
-    finally:
-        for m in training:
+class evaluating:
+    """`with evaluating(module): ...` puts a module into eval mode and gives every part of it its own mode back afterwards.
+
+    One instance may be entered many times, one after the other: it looks the parts up only once.
+    """
+
+    def __init__(self, module: nn.Module | None):
+        self.parts = () if module is None else tuple(module.modules())
+
+    def __enter__(self) -> None:
+        self.training = [m for m in self.parts if m.training]
+        for m in self.training:
+            m.training = False
+
+    def __exit__(self, *_: Any) -> None:
+        for m in self.training:
             m.training = True
 
 

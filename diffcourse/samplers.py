@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoise, Denoiser, Estimate, evaluating, guided, module_of, rows
+from diffcourse.denoiser import Denoise, Denoiser, Estimate, combine, evaluating, guided, module_of, rows
 from diffcourse.rng import Generators, draw, image_generators
 from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_floating, posterior_coefficients
 
@@ -51,7 +51,7 @@ class DDPM:
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
         a, b, var = posterior_coefficients(now.at, to)
-        mean = a * now.x0 + b * now.x  # eq. 7
+        mean = combine(a, now.x0, b, now.x)  # eq. 7
         if self.variance == "beta" and to.sigma > 0:
             var = max(0.0, now.at.sigma**2 - (now.at.alpha / to.alpha * to.sigma) ** 2)
         return mean + var**0.5 * noise() if var > 0 else mean
@@ -75,7 +75,7 @@ class DDIM:
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
         std = self.eta * posterior_std(now.at, to) if self.eta else 0.0  # eq. 16
-        mean = to.alpha * now.x0 + max(0.0, to.sigma**2 - std**2) ** 0.5 * now.eps  # eq. 12
+        mean = combine(to.alpha, now.x0, max(0.0, to.sigma**2 - std**2) ** 0.5, now.eps)  # eq. 12
         return mean + std * noise() if std else mean
 
 
@@ -86,7 +86,7 @@ class Euler:
     history = 0
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
-        return to.alpha * (_scaled(now, self) + (to.nsr - now.at.nsr) * now.eps)
+        return _along(now, to, now.eps, self)
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,11 @@ class Heun:
     history = 0
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
-        h = to.nsr - now.at.nsr
-        guess = to.alpha * (_scaled(now, self) + h * now.eps)
+        guess = _along(now, to, now.eps, self)
         if to.sigma == 0:
             return guess
-        slope = (now.eps + denoise(guess, to).eps) / 2
-        return to.alpha * (_scaled(now, self) + h * slope)
+        change = denoise(guess, to).eps - now.eps  # the mean of both slopes is the first plus half of this
+        return combine(1, guess, to.alpha * (to.nsr - now.at.nsr) / 2, change)
 
 
 @dataclass(frozen=True)
@@ -127,9 +126,12 @@ class LMS:
 
     def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
         known = [*past[-self.history :], now] if self.history else [now]
-        x = _scaled(now, self)
+        _check_signal(now, self)
         weights = _lagrange_integrals(tuple(e.at.nsr for e in known), now.at.nsr, to.nsr)
-        return to.alpha * (x + sum(w * e.eps for w, e in zip(weights, known, strict=True)))
+        x = to.alpha / now.at.alpha * now.x
+        for w, e in zip(weights, known, strict=True):
+            x = combine(1, x, to.alpha * w, e.eps)
+        return x
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,10 @@ class DPMSolverPP:
         at, D = now.at, now.x0
         if self.order == 2 and past and to.sigma > 0 and past[-1].at.alpha > 0:
             h, h_past = to.lam - at.lam, at.lam - past[-1].at.lam
-            D = now.x0 + h / (2 * h_past) * (now.x0 - past[-1].x0)
+            r = h / (2 * h_past)
+            D = combine(1 + r, now.x0, -r, past[-1].x0)
         ratio = to.sigma / at.sigma
-        return ratio * now.x + (to.alpha - ratio * at.alpha) * D  # alpha_s·e^(-h) = ratio·alpha_t
+        return combine(ratio, now.x, to.alpha - ratio * at.alpha, D)  # alpha_s·e^(-h) = ratio·alpha_t
 
 
 def trajectory(
@@ -176,21 +179,19 @@ def trajectory(
     return _trajectory(denoise, x, levels, sampler, generator)
 
 
-@torch.no_grad()
 def _trajectory(denoise, x, levels, sampler, generator) -> Iterator[Estimate]:
-    module = module_of(denoise)
+    eval_mode = evaluating(module_of(denoise))
     past: deque[Estimate] = deque(maxlen=sampler.history)
     for at, to in pairwise(levels):
-        with evaluating(module):
+        with torch.no_grad(), eval_mode:
             now = denoise(x, at)
-        if not isinstance(now, Estimate):
-            raise TypeError(
-                f"denoise must return an Estimate, got {type(now).__name__}; a plain network becomes one as Denoiser(network, schedule)"
-            )
-        yield now
-        with evaluating(module):
-            x = sampler.step(now, to, list(past), denoise, lambda: draw(now.x, generator))  # noqa: B023
+            if not isinstance(now, Estimate):
+                raise TypeError(
+                    f"denoise must return an Estimate, got {type(now).__name__}; a plain network becomes one as Denoiser(network, schedule)"
+                )
+            x = sampler.step(now, to, tuple(past), denoise, lambda: draw(now.x, generator))  # noqa: B023
         past.append(now)
+        yield now
     yield Estimate(x, levels[-1], x0=x, eps=torch.zeros_like(x))
 
 
@@ -312,14 +313,18 @@ def classifier_free_guidance_sample(
 # -- small helpers ----------------------------------------------------------------------------------------------------
 
 
-def _scaled(now: Estimate, sampler: Sampler) -> Tensor:
-    """x/alpha: the variable in which Euler, Heun and LMS integrate."""
+def _along(now: Estimate, to: Level, slope: Tensor, sampler: Sampler) -> Tensor:
+    """x_s with x_s/alpha_s = x_t/alpha_t + (nsr_s - nsr_t)·slope: a straight step in the variables of Euler, Heun and LMS."""
+    _check_signal(now, sampler)
+    return combine(to.alpha / now.at.alpha, now.x, to.alpha * (to.nsr - now.at.nsr), slope)
+
+
+def _check_signal(now: Estimate, sampler: Sampler) -> None:
     if now.at.alpha == 0:
         name = type(sampler).__name__
         raise ValueError(
             f"{name} integrates in sigma/alpha, which is infinite at t={now.at.t:g} (alpha = 0): start lower, or use DDIM or DPMSolverPP"
         )
-    return now.x / now.at.alpha
 
 
 def _lagrange_integrals(nodes: tuple[float, ...], start: float, end: float) -> list[float]:

@@ -1,0 +1,291 @@
+"""What do the samplers cost beyond the network, how good are they at few calls, and how much memory do they take?
+
+    python benchmarks/samplers.py                   # resumes; about 2 hours on 2 cores, of which the reference takes 70 minutes
+    python benchmarks/samplers.py --only overhead share memory
+
+overhead: microseconds a network call of one loop over 50 levels, with a network that returns a tensor made beforehand and whose own time is
+    taken off, against diffusers' schedulers in the loop of their documentation; deterministic samplers; rounds of ours and theirs
+    alternate, medians.
+share: how much of the wall time of `sample` with mnist-ddpm, 16 images, is not inside the network.
+quality: mnist-ddpm at guidance 1, clipped, 1,000 samples a seed: Fréchet distance (and in floors), share of right digits. The rows with
+    1000 calls are the reference: DDPM that visits every level. DDIM(0) and Euler, DDIM(1) and DDPM are the same function: measured once.
+memory: the largest resident set of a process that samples, minus that of one that only loads the model; network calls on `batch` images.
+Results in samplers.json; means and covariances of the reference's features in samplers-reference.safetensors.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from diffcourse import files, metrics, recipes, weights
+from diffcourse.denoiser import Denoiser
+from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
+from diffcourse.schedule import DiffusionSchedule
+
+SAMPLERS = {
+    "DDPM": DDPM(),
+    "DDIM(1)": DDIM(1.0),
+    "DDIM(0)": DDIM(),
+    "Euler": Euler(),
+    "Heun": Heun(),
+    "LMS": LMS(),
+    "DPM++(2M)": DPMSolverPP(),
+}
+SAME = {"DDIM(1)": "DDPM", "Euler": "DDIM(0)"}
+CALLS, HEUN_STEPS = (5, 10, 20, 50), (3, 5, 10, 25)  # n steps of Heun are 2n - 1 calls
+THEIRS = {
+    "DDIM(0)": ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": True}),
+    "Euler": ("EulerDiscreteScheduler", {}),
+    "Heun": ("HeunDiscreteScheduler", {}),
+    "LMS": ("LMSDiscreteScheduler", {}),
+    "DPM++(2M)": ("DPMSolverMultistepScheduler", {}),
+}
+
+
+class Ready(torch.nn.Module):
+    """A network that costs nothing."""
+
+    def __init__(self, x):
+        super().__init__()
+        self.answer = torch.randn(x.shape, generator=torch.Generator().manual_seed(1))
+
+    def forward(self, x, t):
+        return self.answer
+
+
+# -- overhead and share -----------------------------------------------------------------------------------------------
+
+
+def overhead(rounds, steps=50):
+    import diffusers
+
+    schedule, rows = DiffusionSchedule.scaled_linear(), []
+    for name, (theirs_name, options) in THEIRS.items():
+        for batch in (1, 16, 64):
+            x = torch.randn(batch, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+            ready, levels = Ready(x), schedule.levels(steps)
+            denoise = Denoiser(ready, schedule).eval()
+            scheduler = getattr(diffusers, theirs_name)(
+                beta_start=0.00085,
+                beta_end=0.012,
+                beta_schedule="scaled_linear",
+                timestep_spacing="trailing",
+                **options,
+            )
+
+            def ours(denoise=denoise, x=x, levels=levels, name=name):
+                for _ in trajectory(denoise, x, levels, SAMPLERS[name]):
+                    pass
+
+            @torch.no_grad()
+            def theirs(scheduler=scheduler, x=x, ready=ready):
+                scheduler.set_timesteps(steps)
+                y = x * scheduler.init_noise_sigma
+                for t in scheduler.timesteps:
+                    y = scheduler.step(ready(scheduler.scale_model_input(y, t), t), t, y).prev_sample
+                return y
+
+            calls = 2 * steps - 1 if name == "Heun" else steps
+
+            def network(ready=ready, x=x, calls=calls):
+                for _ in range(calls):
+                    ready(x, 0)
+
+            own, a, b = (1e6 * statistics.median(t) / calls for t in interleaved([network, ours, theirs], rounds))
+            a, b = a - own, b - own
+            rows.append(
+                {
+                    "sampler": name,
+                    "theirs": theirs_name,
+                    "batch": batch,
+                    "ours_us": round(a, 1),
+                    "theirs_us": round(b, 1),
+                    "ratio": round(a / b, 3),
+                }
+            )
+    return rows
+
+
+def interleaved(functions, rounds):
+    for f in functions:
+        f()  # warm caches
+    times = [[] for _ in functions]
+    for _ in range(rounds):
+        for f, kept in zip(functions, times, strict=True):
+            start = time.perf_counter()
+            f()
+            kept.append(time.perf_counter() - start)
+    return times
+
+
+def share(rounds, batch=16, steps=20):
+    model, labels = weights.load("mnist-ddpm"), torch.arange(batch) % 10
+    forward, inside = model.network.forward, [0.0]
+
+    def timed(*args):
+        start = time.perf_counter()
+        result = forward(*args)
+        inside[0] += time.perf_counter() - start
+        return result
+
+    model.network.forward = timed
+    percents = {name: [] for name in THEIRS}
+    for _ in range(rounds):
+        for name, kept in percents.items():
+            inside[0], start = 0.0, time.perf_counter()
+            sample(model.given(labels), model.schedule, (batch, 1, 28, 28), SAMPLERS[name], steps, seed=0)
+            kept.append(100 * (1 - inside[0] / (time.perf_counter() - start)))
+    return {"batch": batch, "steps": steps, "percent": {k: round(statistics.median(v), 2) for k, v in percents.items()}}
+
+
+# -- quality ----------------------------------------------------------------------------------------------------------
+
+
+def quality(name, steps, seed, n):
+    """One row, and the mean and covariance of the samples' features."""
+    start = time.monotonic()
+    images, labels = recipes.digits(weights.load("mnist-ddpm"), n, steps=steps, sampler=SAMPLERS[name], seed=seed)
+    seconds = time.monotonic() - start
+    distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
+    row = {
+        "sampler": name,
+        "seed": seed,
+        "steps": steps,
+        "calls": 2 * steps - 1 if name == "Heun" else steps,
+        "distance": round(distance.value, 4),
+        "times_floor": round(distance.ratio, 3),
+        "right": round(accuracy.right, 4),
+        "seconds": round(seconds, 1),
+    }
+    return row, metrics.statistics(metrics.features(images))
+
+
+def settings(reference_steps):
+    for name in SAMPLERS:
+        if name not in SAME:
+            for seed in range(3):
+                for steps in HEUN_STEPS if name == "Heun" else CALLS:
+                    yield name, steps, seed
+    for seed in range(3):
+        yield "DDPM", reference_steps, seed
+
+
+def against_reference(rows, reference_steps=1000):
+    """For each sampler and number of calls: the ratio of its distance to that of DDPM with all levels, the same seed's; mean and standard
+    error over seeds."""
+    base = {row["seed"]: row["distance"] for row in rows if row["steps"] == reference_steps}
+    ratios = {}
+    for row in rows:
+        if row["steps"] != reference_steps and row["seed"] in base:
+            ratios.setdefault((row["sampler"], row["calls"]), []).append(row["distance"] / base[row["seed"]])
+    return [
+        {
+            "sampler": name,
+            "calls": calls,
+            "ratio": round(statistics.mean(values), 3),
+            "se": round(statistics.stdev(values) / len(values) ** 0.5, 3) if len(values) > 1 else None,
+        }
+        for (name, calls), values in ratios.items()
+    ]
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+PROBE = """
+import resource, sys, torch
+from diffcourse import DDIM, sample, weights
+n, batch = int(sys.argv[1]), int(sys.argv[2])
+model = weights.load("mnist-ddpm")
+if n:
+    sample(model, model.schedule, (n, 1, 28, 28), DDIM(), 2, seed=0, batch=batch or None)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+"""
+
+
+def peak(n, batch):
+    run = subprocess.run(
+        [sys.executable, "-c", PROBE, str(n), str(batch or 0)], capture_output=True, text=True, check=True
+    )
+    return float(run.stdout)
+
+
+def memory(sizes):
+    nothing = peak(0, None)
+    return [
+        {"images": n, "batch": batch, "peak_mb": round(peak(n, batch) - nothing, 1)}
+        for batch in (64, None)
+        for n in sizes
+    ]
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+PARTS = ("overhead", "share", "memory", "quality")
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--reference-steps", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=None, help="stop after so many new rows of quality")
+    parser.add_argument("--images", type=int, nargs="*", default=[64, 256, 1024, 4096], help="for memory")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    args = parser.parse_args()
+    sha = weights.verify("mnist-ddpm")["sha256"]
+    fresh = {
+        "command": "python benchmarks/samplers.py",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "weights_sha256": sha,
+        "samples": args.samples,
+        "guidance": 1.0,
+        "quality": [],
+    }
+    table = json.loads(args.out.read_text()) if args.out.exists() else fresh
+    if table["weights_sha256"] != sha or table["samples"] != args.samples:
+        sys.exit(f"{args.out} was measured with other weights or another number of samples: move it away")
+    for part, measure in (
+        ("overhead", lambda: overhead(args.rounds)),
+        ("share", lambda: share(args.rounds)),
+        ("memory", lambda: memory(args.images)),
+    ):
+        if part in args.only:
+            if part not in table:
+                table[part] = measure()
+                files.write_json(args.out, table)
+            for row in table[part] if isinstance(table[part], list) else [table[part]]:
+                print(part, "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    if "quality" in args.only:
+        known, new = {(r["sampler"], r["steps"], r["seed"]) for r in table["quality"]}, 0
+        kept = args.out.with_name(args.out.stem + "-reference.safetensors")
+        for name, steps, seed in settings(args.reference_steps):
+            if (name, steps, seed) in known or new == args.rows:
+                continue
+            row, (mean, cov) = quality(name, steps, seed, args.samples)
+            new += 1
+            twins = [twin for twin, same in SAME.items() if same == name and steps != args.reference_steps]
+            table["quality"] += [row, *(row | {"sampler": twin, "same_as": name} for twin in twins)]
+            if steps == args.reference_steps:
+                stored = weights.tensors(kept) if kept.exists() else {}
+                stored |= {f"mean.{seed}": mean.float(), f"cov.{seed}": cov.float()}
+                card = {
+                    "name": kept.stem,
+                    "about": f"Features of {args.samples} digits drawn by DDPM with {steps} steps, mean and covariance for each seed.",
+                    "command": table["command"],
+                    "weights_sha256": sha,
+                }
+                weights.save_tensors(kept, stored, card)
+            table["against_reference"] = against_reference(table["quality"], args.reference_steps)
+            files.write_json(args.out, table)
+            print("quality", "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+        for row in table.get("against_reference", []):
+            print("against DDPM", "  ".join(f"{k} {v}" for k, v in row.items()))
