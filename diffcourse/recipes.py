@@ -19,9 +19,9 @@ from diffcourse.data import Batch, ImageData
 from diffcourse.denoiser import Denoiser, clipped, guided
 from diffcourse.files import write_json
 from diffcourse.models import VAE, DigitClassifier, SimpleUNet
-from diffcourse.samplers import DPMSolverPP, Sampler, sample
+from diffcourse.samplers import DDPM, DPMSolverPP, Sampler, sample
 from diffcourse.schedule import DiffusionSchedule, Level
-from diffcourse.train import Progress, fit
+from diffcourse.train import Progress, engine, fit
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,15 @@ def digit_denoiser(
     return Denoiser(network, schedule or DiffusionSchedule.scaled_linear(), predicts, null=num_classes)
 
 
+def short_chain(T: int = 200) -> DiffusionSchedule:
+    """The schedule of Stable Diffusion with T steps in place of 1000, each beta 1000/T times as large.
+
+    So the signal is used up at the end here too: alpha_bar_T = 0.0043 for T = 200 (1000 steps: 0.0047). With the betas of 1000 steps kept,
+    it would be 0.34: a chain that never reaches the noise it is started from.
+    """
+    return DiffusionSchedule.scaled_linear(T, beta_start=0.00085 * 1000 / T, beta_end=0.012 * 1000 / T)
+
+
 def middle(at: Level) -> Tensor:
     """Weight 2/cosh(lambda), lambda = log(alpha/sigma): most where signal and noise are of one size and the digit is decided."""
     return 2 / torch.cosh(at.lam)
@@ -99,14 +108,34 @@ def measure_denoiser(model: Denoiser, profile: str) -> dict[str, Any]:
     for guidance in (1.0, 2.0):
         for steps in (10, 20, 50):
             images, labels = digits(model, n, guidance=guidance, steps=steps)
-            distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
-            table[f"guidance {guidance:g}, {steps} steps"] = {
-                "distance": round(distance.value, 3),
-                "times_floor": round(distance.ratio, 2),
-                "right": round(accuracy.right, 4),
-                "recognisable": round(accuracy.recognisable, 4),
-            }
-    return {"samples": n, "seed": 0, "floor": round(distance.floor, 3), "sampler": repr(SAMPLER), **table}
+            table[f"guidance {guidance:g}, {steps} steps"], floor = score(images, labels)
+    return {"samples": n, "seed": 0, "floor": floor, "sampler": repr(SAMPLER), **table}
+
+
+def measure_short_chain(model: Denoiser, profile: str) -> dict[str, Any]:
+    """DDPM over every step of the chain at guidance 1, and 20 steps of the course's sampler at guidance 1 and 2."""
+    n, T = {"smoke": 100}.get(profile, 1000), len(model.schedule)
+    table = {}
+    for name, guidance, steps, sampler in (
+        (f"DDPM, guidance 1, all {T} steps", 1.0, T, DDPM()),
+        ("guidance 1, 20 steps", 1.0, 20, SAMPLER),
+        ("guidance 2, 20 steps", 2.0, 20, SAMPLER),
+    ):
+        images, labels = digits(model, n, guidance=guidance, steps=steps, sampler=sampler)
+        table[name], floor = score(images, labels)
+    return {"samples": n, "seed": 0, "floor": floor, "sampler": repr(SAMPLER), **table}
+
+
+def score(images: Tensor, labels: Tensor) -> tuple[dict[str, float], float]:
+    """A line of the table on a card, and the floor of its distance."""
+    distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
+    line = {
+        "distance": round(distance.value, 3),
+        "times_floor": round(distance.ratio, 2),
+        "right": round(accuracy.right, 4),
+        "recognisable": round(accuracy.recognisable, 4),
+    }
+    return line, round(distance.floor, 3)
 
 
 SAMPLER = DPMSolverPP()
@@ -211,6 +240,14 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
         measure=measure_denoiser,
         options={"batch_size": 64, "lr": 1.5e-3, "ema": 0.9995},
     ),
+    "mnist-ddpm-T200": Recipe(
+        about="Draws digits with a chain of 200 steps instead of 1000, its betas five times as large: every step can be visited.",
+        build=lambda: digit_denoiser(schedule=short_chain()),
+        loss=denoiser_loss,
+        steps={"smoke": 20, "laptop": 6_000, "gpu": 46_875},
+        measure=measure_short_chain,
+        options={"batch_size": 64, "lr": 1.5e-3, "ema": 0.999},
+    ),
     "mnist-vae": Recipe(
         about="Encodes digits as points of a plane, and decodes any point of it: the map of lesson 01.",
         build=partial(VAE, latent_dim=2, form="mlp"),
@@ -239,7 +276,7 @@ def run(
     """Train a recipe and write `out`/NAME.safetensors with its card, which `weights.load` reads; yields after every step.
 
     A checkpoint NAME.checkpoint in `out` lets a stopped run go on with resume=True, to the very same weights. Without it, an `out` that
-    already holds this training is a FileExistsError.
+    already holds this training is a FileExistsError. Of several launched processes the first writes, and the others end before it measures.
     """
     if name not in RECIPES:
         raise ValueError(f"name must be one of {', '.join(RECIPES)}, got {name!r}")
@@ -254,10 +291,13 @@ def run(
                 raise FileExistsError(
                     f"{str(path)!r} exists: continue with --resume (resume=True), or choose another folder with --out"
                 )
-    write_json(out / f".{name}.probe", {})  # an unwritable folder is told now, not after an hour
-    (out / f".{name}.probe").unlink()
+    main = engine().is_main_process
+    if main:
+        write_json(out / f".{name}.probe", {})  # an unwritable folder is told now, not after an hour
+        (out / f".{name}.probe").unlink()
     if not isinstance(RECIPES[name], Recipe):
-        RECIPES[name](out / f"{name}.safetensors")
+        if main:
+            RECIPES[name](out / f"{name}.safetensors")
         return iter(())
     return _run(name, RECIPES[name], profile, out, seed, checkpoint, log)
 
@@ -265,7 +305,10 @@ def run(
 def _run(
     name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path, log: Path
 ) -> Iterator[Progress]:
-    source = recipe.data()
+    processes = engine()
+    main, world = processes.is_main_process, processes.num_processes
+    with processes.local_main_process_first():  # one process downloads, the others find it
+        source = recipe.data()
     model = seeded_build(recipe.build, seed)
     history = json.loads(log.read_text()) if checkpoint.exists() and log.exists() else {"seconds": 0.0, "losses": []}
     steps, stride = recipe.steps[profile], max(1, recipe.steps[profile] // 200)
@@ -277,18 +320,21 @@ def _run(
             kept = [entry for entry in history["losses"] if entry[0] < progress.step]
             history["losses"] = [*kept, [progress.step, round(sum(recent) / len(recent), 5)]]
             recent = []
-        if progress.step % options["every"] == 0 or progress.step == steps:
+        if main and (progress.step % options["every"] == 0 or progress.step == steps):
             history["seconds"] = round(seconds + time.monotonic() - start, 1)
             write_json(log, history)
         yield progress
+    if not main:
+        return
     path = out / f"{name}.safetensors"
     card = {
         "name": name,
         "about": recipe.about,
-        "command": f"python -m diffcourse train {name} --profile {profile} --out {out.name}"
+        "command": ("python" if world == 1 else f"torchrun --nproc_per_node {world}")
+        + f" -m diffcourse train {name} --profile {profile} --out {out.name}"
         + (f" --seed {seed}" if seed else ""),
         "data": f"{len(source)} images, {source.source.split(':')[0]}",
-        "recipe": {"steps": steps, "seed": seed, **recipe.options},
+        "recipe": {"steps": steps, "seed": seed, **recipe.options} | ({"processes": world} if world > 1 else {}),
         "training_seconds": history["seconds"],
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),

