@@ -272,16 +272,19 @@ def module_of(denoise: Any) -> nn.Module | None:
 class evaluating:
     """`with evaluating(module): ...` puts a module into eval mode and gives every part of it its own mode back afterwards.
 
-    One instance may be entered many times, one after the other: it looks the parts up only once.
+    One instance may be entered many times, one after the other. Where every part evaluates already, it later asks only the module itself:
+    between two calls of a network the flags of all its parts have left the processor's cache.
     """
 
     def __init__(self, module: nn.Module | None):
         self.parts = () if module is None else tuple(module.modules())
+        self.training = self.parts
 
     def __enter__(self) -> None:
-        self.training = [m for m in self.parts if m.training]
-        for m in self.training:
-            m.training = False
+        if self.training or self.parts[:1] and self.parts[0].training:
+            self.training = [m for m in self.parts if m.training]
+            for m in self.training:
+                m.training = False
 
     def __exit__(self, *_: Any) -> None:
         for m in self.training:
@@ -295,7 +298,8 @@ def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor | None:
     """A condition for each of the len(x) images: one condition for all is repeated, a batch must have the right length."""
     if cond is None:
         return None
-    cond = torch.as_tensor(cond, device=x.device)
+    if not isinstance(cond, Tensor) or cond.device != x.device:
+        cond = torch.as_tensor(cond, device=x.device)
     if _is_single(cond):
         cond = cond.expand(len(x), *cond.shape)
     _check_length(cond, len(x), name)

@@ -8,11 +8,9 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -128,8 +126,9 @@ class LMS:
         known = [*past[-self.history :], now] if self.history else [now]
         _check_signal(now, self)
         weights = _lagrange_integrals(tuple(e.at.nsr for e in known), now.at.nsr, to.nsr)
-        x = to.alpha / now.at.alpha * now.x
-        for w, e in zip(weights, known, strict=True):
+        *older, newest = weights
+        x = combine(to.alpha / now.at.alpha, now.x, to.alpha * newest, now.eps)
+        for w, e in zip(older, known, strict=False):
             x = combine(1, x, to.alpha * w, e.eps)
         return x
 
@@ -343,19 +342,13 @@ def _check_signal(now: Estimate, sampler: Sampler) -> None:
 
 
 def _lagrange_integrals(nodes: tuple[float, ...], start: float, end: float) -> list[float]:
-    """The integral of each Lagrange polynomial on `nodes` from start to end; exact, by Gauss-Legendre quadrature."""
-    points, weights = _gauss_legendre(len(nodes) // 2 + 1)
-    tau = start + (end - start) * (points + 1) / 2
-    integrals = []
-    for j, node in enumerate(nodes):
-        values = np.prod([(tau - other) / (node - other) for k, other in enumerate(nodes) if k != j], axis=0)
-        integrals.append(float((weights * values).sum() * (end - start) / 2))
-    return integrals
-
-
-@lru_cache
-def _gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.polynomial.legendre.leggauss(n)
+    """The integral of each Lagrange polynomial on up to 4 `nodes` from start to end: degree 3 at most, where two Gauss points are exact."""
+    middle, half = (start + end) / 2, (end - start) / 2
+    points = (middle - half / 3**0.5, middle + half / 3**0.5)
+    return [
+        half * sum(math.prod((p - other) / (node - other) for other in nodes if other != node) for p in points)
+        for node in nodes
+    ]
 
 
 def _as_denoiser(model: Any, schedule: DiffusionSchedule) -> Denoiser:
