@@ -281,7 +281,7 @@ class evaluating:
         self.training = self.parts
 
     def __enter__(self) -> None:
-        if self.training or self.parts[:1] and self.parts[0].training:
+        if self.training or (self.parts[:1] and self.parts[0].training):
             self.training = [m for m in self.parts if m.training]
             for m in self.training:
                 m.training = False
