@@ -105,8 +105,7 @@ def mixture_elbo(mixture: GaussianMixture, x: Tensor, q: Tensor) -> Tensor:
         raise ValueError(
             f"q must hold {mixture.K} probabilities that add up to 1 in each row, got shape {tuple(q.shape)}"
         )
-    log_joint = mixture.log_prob(x)[:, None] + mixture.responsibilities(x).log()
-    return (torch.where(q > 0, q * log_joint, 0.0) - torch.special.xlogy(q, q)).sum(dim=1)
+    return (torch.where(q > 0, q * mixture.log_joint(x), 0.0) - torch.special.xlogy(q, q)).sum(dim=1)
 
 
 def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:

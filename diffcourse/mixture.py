@@ -80,13 +80,22 @@ class GaussianMixture:
         z = torch.randn(n, self.D, generator=generator, dtype=torch.float64)
         return means[labels] + variances[labels].sqrt()[:, None] * z, labels
 
+    def log_joint(self, x: Tensor, level: Level = CLEAN) -> Tensor:
+        """log p(x_t, k) = log weights_k + log N(x_t; mean_k, var_k·I) for every component k, (B, K), in nats."""
+        x = self._points(x)
+        means, variances = self._at(level)
+        if bool((variances == 0).any()):
+            raise ValueError("a component with std 0 has no density at CLEAN: give it a std, or ask at a noisy level")
+        squares = (x[:, None] - means).square().sum(dim=2)
+        return self.weights.log() - squares / (2 * variances) - self.D / 2 * torch.log(2 * math.pi * variances)
+
     def log_prob(self, x: Tensor, level: Level = CLEAN) -> Tensor:
         """log p_t(x), (B,), in nats."""
-        return self._log_joint(x, level).logsumexp(dim=1)
+        return self.log_joint(x, level).logsumexp(dim=1)
 
     def responsibilities(self, x: Tensor, level: Level = CLEAN) -> Tensor:
         """p(k | x_t), (B, K): Bayes' rule over the components."""
-        return self._log_joint(x, level).softmax(dim=1)
+        return self.log_joint(x, level).softmax(dim=1)
 
     def score(self, x: Tensor, level: Level = CLEAN) -> Tensor:
         """The gradient of log p_t at x, (B, D): sum_k p(k | x)·(alpha·mu_k - x)/(alpha²·s_k² + sigma²)."""
@@ -118,14 +127,6 @@ class GaussianMixture:
         if isinstance(level.alpha, Tensor):
             raise TypeError("level must hold plain numbers: the mixture takes one level for all points")
         return level.alpha * self.means, level.alpha**2 * self.stds**2 + level.sigma**2
-
-    def _log_joint(self, x: Tensor, level: Level) -> Tensor:
-        x = self._points(x)
-        means, variances = self._at(level)
-        if bool((variances == 0).any()):
-            raise ValueError("a component with std 0 has no density at CLEAN: give it a std, or ask at a noisy level")
-        squares = (x[:, None] - means).square().sum(dim=2)
-        return self.weights.log() - squares / (2 * variances) - self.D / 2 * torch.log(2 * math.pi * variances)
 
     def _points(self, x: Tensor) -> Tensor:
         if x.ndim != 2 or x.shape[1] != self.D:

@@ -102,6 +102,17 @@ def test_elbo_plus_the_gap_is_the_evidence_of_a_mixture(q):
     assert bool((bound <= mixture.log_prob(x) + 1e-12).all())
 
 
+def test_the_bound_of_a_mixture_is_finite_far_from_its_components():
+    x, q = torch.tensor([[60.0]], dtype=torch.float64), torch.tensor([[0.5, 0.5]], dtype=torch.float64)
+    mixture = two_bumps()
+    log_joint = [
+        w.log() + Normal(m, s).log_prob(x[0])
+        for w, m, s in zip(mixture.weights, mixture.means, mixture.stds, strict=True)
+    ]
+    want = sum(0.5 * (value - math.log(0.5)) for value in log_joint)
+    assert torch.allclose(elbo.mixture_elbo(mixture, x, q), want)
+
+
 def test_both_estimators_of_the_vae_bound_agree_and_the_importance_bound_lies_between_them_and_the_evidence():
     vae, x = made(latent_dim=1, form="mlp"), pixels(2)
     vae.requires_grad_(False)

