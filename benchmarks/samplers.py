@@ -9,7 +9,7 @@ overhead: microseconds a network call of one loop over 50 levels, with a network
 share: how much of the wall time of `sample` with mnist-ddpm, 16 images, is not inside the network.
 quality: mnist-ddpm at guidance 1, clipped, 1,000 samples a seed: Fréchet distance (and in floors), share of right digits. The rows with
     1000 calls are the reference: DDPM that visits every level. DDIM(0) and Euler, DDIM(1) and DDPM are the same function: measured once.
-memory: the largest resident set of a process that samples, minus that of one that only loads the model; network calls on `batch` images.
+memory: by how many MB a process that has drawn one image grows at most while it draws n more; network calls on `batch` images. Linux only.
 Results in samplers.json; means and covariances of the reference's features in samplers-reference.safetensors.
 """
 
@@ -199,31 +199,36 @@ def against_reference(rows, reference_steps=1000):
 # -- memory -----------------------------------------------------------------------------------------------------------
 
 PROBE = """
-import resource, sys, torch
+import sys
+from pathlib import Path
 from diffcourse import DDIM, sample, weights
+
+def status(key):
+    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(key))
+
 n, batch = int(sys.argv[1]), int(sys.argv[2])
 model = weights.load("mnist-ddpm")
-if n:
-    sample(model, model.schedule, (n, 1, 28, 28), DDIM(), 2, seed=0, batch=batch or None)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / (2**20 if sys.platform == "darwin" else 2**10))
+draw = lambda n: sample(model, model.schedule, (n, 1, 28, 28), DDIM(), 2, seed=0, batch=batch or None)
+draw(1)
+Path("/proc/self/clear_refs").write_text("5")  # from here on the peak is a new one
+before = status("VmRSS")
+draw(n)
+print((status("VmHWM") - before) / 2**10)
 """
 
 
 def peak(n, batch):
+    """MB by which the memory of a process that has drawn one image grows at most while it draws n. None where the system is not Linux."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
     run = subprocess.run(
         [sys.executable, "-c", PROBE, str(n), str(batch or 0)], capture_output=True, text=True, check=True
     )
-    return float(run.stdout)
+    return round(float(run.stdout), 1)
 
 
 def memory(sizes):
-    nothing = peak(0, None)
-    return [
-        {"images": n, "batch": batch, "peak_mb": round(peak(n, batch) - nothing, 1)}
-        for batch in (64, None)
-        for n in sizes
-    ]
+    return [{"images": n, "batch": batch, "peak_mb": peak(n, batch)} for batch in (64, None) for n in sizes]
 
 
 # -- the command ------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ loop, `trajectory`, is a generator: progress bars, strips of predicted images, a
 """
 
 import math
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -225,22 +226,23 @@ def sample(
         raise ValueError(f"batch must be at least 1, got {batch}")
     if len(levels) < 2:
         raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
-    generators = image_generators(shape[0], seed, first)
+    seed = secrets.randbits(62) if seed is None else seed
     size = shape[0] if batch is None else batch
     scale = math.hypot(levels[0].alpha, levels[0].sigma)  # 1 on a variance-preserving path
     bar = _bar(progress, total=-(-shape[0] // size) * (len(levels) - 1))
-    done = []
+    images = None
     for lo in range(0, shape[0], size):
         hi = min(lo + size, shape[0])
-        some = generators[lo:hi]
+        some = image_generators(hi - lo, seed, first + lo)
         like = torch.empty((hi - lo, *shape[1:]), dtype=dtype, device=device)
         start = scale * draw(like, some) if x is None else x[lo:hi].to(device)
         for i, now in enumerate(trajectory(rows(denoise, lo, hi, shape[0]), start, levels, sampler, some)):
             end = now.x
             bar.update(i < len(levels) - 1)
-        done.append(end)
+        images = end.new_empty(shape) if images is None else images
+        images[lo:hi] = end
     bar.close()
-    return torch.cat(done)
+    return images
 
 
 # -- the names that the course text uses --------------------------------------------------------------------------------

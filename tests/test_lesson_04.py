@@ -1,0 +1,262 @@
+"""Figures and the explorer of lesson 04, without a browser, and the facts that its prose states, against independent oracles."""
+
+import base64
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from diffusers import LMSDiscreteScheduler
+from torch import nn
+
+from diffcourse import plot, widgets
+from diffcourse.denoiser import Denoiser
+from diffcourse.learn.exercises import lesson_04
+from diffcourse.mixture import GaussianMixture
+from diffcourse.samplers import DDIM, DPMSolverPP, Heun, sample_ddim, trajectory
+from diffcourse.schedule import CLEAN, DiffusionSchedule
+
+LINEAR, COSINE, SCALED = DiffusionSchedule.linear(), DiffusionSchedule.cosine(), DiffusionSchedule.scaled_linear()
+IMAGE = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)
+ROWS = [
+    {"sampler": name, "calls": calls, "ratio": 1 + 1 / calls, "se": 0.1}
+    for name in ("DDIM(0)", "Euler", "DDPM")
+    for calls in (5, 10)
+]
+PICTURES = {
+    "convergence": lambda: plot.convergence(
+        {"a": ([10, 20], [0.1, 0.05]), "b": ([10, 20], [0.1, 0.02])}, guides=(1, 2)
+    ),
+    "paths": lambda: plot.paths(
+        {"few": ([9, 5, 0], torch.randn(3, 4)), "many": (range(40, 0, -1), torch.randn(40, 4))}
+    ),
+    "scheduler_curve": lambda: plot.scheduler_curve([0, 1, 2], [9.0, 1.0, 0.0], [IMAGE] * 3),
+    "level_grids": lambda: plot.level_grids({s: SCALED.levels(10, s) for s in ("leading", "trailing")}),
+    "quality": lambda: plot.quality(ROWS, same={"Euler": "DDIM(0)"}),
+    "race": lambda: plot.race([IMAGE] * 3, ["a", "b", "c"], "caption", "a race of three frames in words"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_every_figure_has_a_picture_and_alt_text(name):
+    data, metadata = PICTURES[name]()._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert len(metadata["image/png"]["alt"]) > 20
+
+
+def test_figures_say_what_they_show_and_name_wrong_arguments():
+    assert "DDIM(0) 1.20, 1.10" in PICTURES["quality"]().alt and "Euler" not in PICTURES["quality"]().alt
+    with pytest.raises(ValueError, match="must be equally many, got 2, 1, 1"):
+        plot.scheduler_curve([0, 1], [1.0], [IMAGE])
+
+
+# -- the explorer ------------------------------------------------------------------------------------------------------
+
+
+class Counting(nn.Module):
+    """A network with labels that counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.calls = nn.Parameter(torch.tensor(0.3)), 0
+
+    def forward(self, x, t, cond):
+        self.calls += 1
+        return torch.tanh(self.scale * x) + cond.view(-1, 1, 1, 1) / 100
+
+
+@pytest.fixture(scope="module")
+def race():
+    model = Denoiser(Counting(), SCALED, "v", null=10).train()
+    explorer = widgets.SamplerRace(model, steps=(2, 4), spacings=("trailing", "leading"), guidances=(1.0, 3.0), fine=6)
+    assert model.training and model.network.training  # given back as it came
+    return explorer, model
+
+
+def test_the_race_is_run_ahead_and_answers_without_the_network(race):
+    explorer, model = race
+    before, seen = model.network.calls, set()
+    for name, values in {
+        "sampler": widgets.RACERS,
+        "steps": (2, 4),
+        "eta": (0.0, 0.5, 1.0),
+        "guidance": (1.0, 3.0),
+    }.items():
+        for value in values:
+            explorer.controls[name].value = value
+            seen.add(bytes(explorer.image.value))
+    assert model.network.calls == before and len(seen) >= 8
+    assert "image/png" in explorer._repr_mimebundle_()[0]
+
+
+def test_the_race_says_calls_and_the_way_to_the_exact_end(race):
+    explorer, model = race
+    explorer.controls["sampler"].value, explorer.controls["steps"].value = "Heun", 4
+    explorer.controls["guidance"].value, explorer.controls["spacing"].value = 1.0, "trailing"
+    assert "Heun, 4 steps (trailing), guidance 1: 7 calls of the network" in explorer.alt
+    x = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    given = model.given(torch.tensor([3, 8]))
+    *_, fine = trajectory(given, x, SCALED.levels(6), DPMSolverPP())
+    *_, heun = trajectory(given, x, SCALED.levels(4), Heun())
+    away = (heun.x - fine.x).square().mean().sqrt().item()
+    assert f"differ by {away:.3f} " in explorer.alt
+
+
+def test_eta_matters_for_ddim_alone(race):
+    explorer, _ = race
+    ends = {}
+    for sampler in ("DDIM", "LMS"):
+        explorer.controls["sampler"].value = sampler
+        for eta in (0.0, 1.0):
+            explorer.controls["eta"].value = eta
+            ends[sampler, eta] = bytes(explorer.image.value)
+    assert ends["DDIM", 0.0] != ends["DDIM", 1.0] and ends["LMS", 0.0] == ends["LMS", 1.0]
+
+
+def test_the_race_names_what_it_cannot_use(race):
+    with pytest.raises(TypeError, match="model must be a Denoiser with labels"):
+        widgets.SamplerRace(Counting())
+    with pytest.raises(ValueError, match="must hold at least one value each"):
+        widgets.SamplerRace(race[1], steps=())
+
+
+# -- facts that the prose states ---------------------------------------------------------------------------------------
+
+
+def spread(levels, eta, data=0.01):
+    """The exact standard deviation of DDIM's samples for data of variance `data`: every step is linear, so variances follow by hand."""
+    v = 1.0
+    for now, to in pairwise(levels):
+        a2, s2 = now.alpha**2, to.alpha**2
+        std2 = eta**2 * (1 - s2) / (1 - a2) * (1 - a2 / s2)
+        gain = now.alpha * data / (a2 * data + now.sigma**2)  # E[x_0 | x_t] = mean + gain·(x_t - …)
+        eps = (1 - now.alpha * gain) / now.sigma
+        v = (to.alpha * gain + math.sqrt(max(0.0, to.sigma**2 - std2)) * eps) ** 2 * v + std2
+    return v**0.5
+
+
+def test_eta_one_is_not_the_more_diverse_one_with_few_steps():
+    last = LINEAR.at(0)
+    told = {(50, 0): 0.079, (50, 1): 0.069, (1000, 0): 0.099, (1000, 1): 0.097}
+    for (n, eta), value in told.items():
+        assert spread(LINEAR.levels(n, "leading", last=last), eta) == pytest.approx(value, abs=6e-4)
+    # and the simulation of the lesson has this spread: 20,000 draws standardised to variance 1
+    x = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    x = (x - x.mean()) / x.std()
+    levels = LINEAR.levels(50, "leading", last=last)
+    *_, end = trajectory(GaussianMixture([-0.7], 0.1).denoise, x, levels, DDIM())
+    assert end.x.std().item() == pytest.approx(spread(levels, 0), rel=1e-3)
+
+
+def test_ending_at_index_0_leaves_its_noise_in():
+    for schedule, sigma in ((LINEAR, 0.01), (SCALED, 0.0292)):
+        assert schedule.at(0).sigma == pytest.approx(sigma, abs=5e-5)
+        assert spread(schedule.levels(50, "leading", last=schedule.at(0)), 0) > spread(
+            schedule.levels(50, "leading"), 0
+        )
+
+
+def test_the_variance_of_the_jump():
+    bars = LINEAR.alpha_bars
+    trained = LINEAR.betas[780] * (1 - bars[779]) / (1 - bars[780])
+    assert lesson_04.ddim_std(bars[780].item(), bars[779].item(), 1.0) ** 2 == pytest.approx(trained.item(), rel=1e-9)
+    assert trained.item() == pytest.approx(0.0156, abs=5e-5)
+    assert lesson_04.ddim_std(bars[780].item(), bars[760].item(), 1.0) ** 2 == pytest.approx(0.2674, abs=5e-5)
+
+
+def test_where_the_strided_walk_starts():
+    top = {(LINEAR, 980): 0.0077, (LINEAR, 800): 0.039, (COSINE, 900): 0.154, (COSINE, 800): 0.305}
+    for (schedule, t), left in top.items():
+        assert schedule.at(t).alpha == pytest.approx(left, abs=6e-4)
+    counts = {n: len(range(0, 1000, 1000 // n)) for n in (51, 300, 600)}
+    assert counts == {51: 53, 300: 334, 600: 1000} and all(len(lesson_04.level_grid(1000, n)) == n for n in counts)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # theirs, with numpy 2
+def test_the_scheduler_of_stable_diffusion():
+    theirs = LMSDiscreteScheduler(
+        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000
+    )
+    theirs.set_timesteps(51)
+    ours = [*(SCALED.at(t) for t in np.linspace(999, 0, 51)), CLEAN]
+    np.testing.assert_allclose([at.nsr for at in ours], theirs.sigmas.numpy(), rtol=2e-4, atol=1e-6)
+    assert len(theirs.timesteps) == 51 and ours[0].nsr == pytest.approx(14.6146, abs=1e-4)
+    nsr = [at.nsr for at in ours]
+    assert (
+        nsr[10] < nsr[0] / 2 and nsr[25] < 2
+    )  # half of the height after a fifth of the steps; below 2 for the second half
+
+
+def test_the_answers_that_are_values():
+    """How the error falls when steps are doubled, by the closed form; and the calls, by counting."""
+    gauss, factors = GaussianMixture([0.0], 0.5), []
+    std = lambda at: (0.25 * at.alpha**2 + at.sigma**2) ** 0.5  # noqa: E731
+    for sampler in (DDIM(), Heun()):
+        errors = []
+        for n in (80, 160):
+            levels = [SCALED.at(t) for t in np.linspace(999, 20, n + 1)]
+            *_, end = trajectory(gauss.denoise, torch.ones(1, 1, dtype=torch.float64), levels, sampler)
+            errors.append(abs(end.x.item() - std(levels[-1]) / std(levels[0])))
+        factors.append(round(errors[0] / errors[1]))
+    assert tuple(factors) == lesson_04.HALVING.reference
+    calls = []
+
+    def counting(x, at):
+        calls[-1] += 1
+        return gauss.denoise(x, at)
+
+    for sampler, n in ((DDIM(), 1000), (DDIM(), 50), (Heun(), 50)):
+        calls.append(0)
+        list(trajectory(counting, torch.ones(1, 1), SCALED.levels(n), sampler))
+    assert tuple(calls) == lesson_04.CALLS.reference
+
+
+def test_the_loop_of_the_exercise_is_the_packages_sampler():
+    net = lambda x, t: torch.tanh(x) * (1 + t.view(-1, 1) / 1000)  # noqa: E731
+    x = torch.randn(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    model = Denoiser(net, LINEAR)
+    levels = LINEAR.levels(20, "linspace")
+    assert [int(at.t) for at in levels[:-1]] == lesson_04.level_grid(1000, 20)
+    *_, end = trajectory(model, x, levels, DDIM())
+    times = lesson_04.level_grid(1000, 20)
+    mine = lesson_04.ddim(lambda x, t: model(x, LINEAR.at(t)).eps, x, times, LINEAR.alpha_bars)
+    torch.testing.assert_close(mine, end.x, rtol=0, atol=1e-10)
+    assert sample_ddim(model, LINEAR, (3, 2), None, 50, 0.0, seed=0).shape == (3, 2)  # the text's order of arguments
+
+
+def test_steps_shrink_the_width_and_extrapolation_overshoots_a_wide_last_step():
+    from diffcourse.mixture import two_bumps
+
+    hills, x = two_bumps(), torch.randn(4000, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    ends = {}
+    for name, sampler in {"DDIM": DDIM(), "DPM": DPMSolverPP()}.items():
+        for spacing in ("linspace", "trailing"):
+            *_, end = trajectory(hills.denoise, x, LINEAR.levels(10, spacing), sampler)
+            ends[name, spacing] = end.x.std().item()
+    assert ends["DDIM", "linspace"] < 1.2 and ends["DDIM", "trailing"] < 1.2  # the data: 1.298
+    assert ends["DPM", "linspace"] > 1.5 and ends["DPM", "trailing"] == pytest.approx(1.28, abs=0.05)
+    levels = LINEAR.levels(10, "linspace")
+    assert levels[9].lam - levels[8].lam > 4 * (levels[8].lam - levels[7].lam)
+
+
+def test_noise_is_long_and_the_middle_of_two_noises_is_not():
+    a, b = torch.randn(2, 5000, 784, generator=torch.Generator().manual_seed(0))
+    lengths = a.norm(dim=1)
+    assert lengths.min() > 25 and lengths.max() < 31
+    assert ((a + b) / 2).norm(dim=1).max() < 22
+    arc = torch.stack([lesson_04.slerp(p, q, 0.5) for p, q in zip(a[:50], b[:50], strict=True)])
+    assert arc.norm(dim=1).min() > 25
+
+
+def test_the_way_up_needs_the_noise_of_its_first_level():
+    """Gaussian data: each point keeps its place in units of the marginal's deviation, also upwards. Nearly flat data show the bug."""
+    world, up = GaussianMixture([0.0], 0.001), [SCALED.at(t) for t in np.linspace(0, 999, 401)]
+    std = lambda at: (1e-6 * at.alpha**2 + at.sigma**2) ** 0.5  # noqa: E731
+    clean = 0.001 * torch.ones(1, 1, dtype=torch.float64)  # one deviation from the mean
+    for start, ends in ((clean, 0.001 / std(up[0])), (clean / 0.001 * std(up[0]), 1.0)):
+        *_, top = trajectory(world.denoise, start, up, DDIM())
+        assert top.x.item() / std(up[-1]) == pytest.approx(ends, rel=0.05)
+        *_, back = trajectory(world.denoise, top.x, up[::-1], DDIM())
+        assert back.x.item() == pytest.approx(start.item(), rel=0.1)
+    assert 0.001 / std(up[0]) < 0.05  # "digits shine through": almost no noise comes out
