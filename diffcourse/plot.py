@@ -160,7 +160,7 @@ def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int
     images = _images(images)
     columns = columns or min(10, math.ceil(len(images) ** 0.5))
     mosaic = _tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
-    picture = Image.fromarray(mosaic.squeeze(-1))
+    picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
     picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
     with atomic_write(path) as file:
         picture.save(file, format=kinds[path.suffix.lower()])

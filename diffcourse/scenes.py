@@ -1,0 +1,347 @@
+"""Captioned scenes: an MNIST digit in a named colour, size and place on a coloured ground, with a sentence that says so.
+
+Composed on the fly from (seed, number of the scene) alone, nothing is stored. Because the attributes are known exactly, one can measure
+how well a generated picture follows its caption (`metrics.prompt_accuracy`), and some combinations are kept out of training, to see
+whether a model composes what it has only seen apart.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffcourse.data import ImageData, to_float, walk
+from diffcourse.rng import counter_seed
+
+SIDE = 64  # of a scene, in pixels
+JITTER = 2  # a digit lies up to so many pixels beside its place
+COLOURS = {  # sRGB 0..255, chosen so that no two of them fall together for protanopes and deuteranopes
+    "red": (209, 10, 16),
+    "orange": (245, 150, 0),
+    "yellow": (252, 242, 50),
+    "green": (0, 116, 86),
+    "blue": (36, 72, 214),
+    "pink": (238, 125, 220),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+SIZES = {"small": 20, "large": 32}  # the longer side of the digit's box in pixels; MNIST's own is 20
+ATTRIBUTES = {
+    "digit": tuple("0123456789"),
+    "ink": tuple(COLOURS),
+    "size": tuple(SIZES),
+    "background": tuple(COLOURS),
+    "position": (
+        *("top left", "top", "top right"),
+        *("left", "centre", "right"),
+        *("bottom left", "bottom", "bottom right"),
+    ),
+}  # the names of the values of each attribute; an attribute is stored as the index of its value
+
+# never ink and ground of one scene
+TOO_NEAR = ("red orange", "orange yellow", "orange pink", "yellow white", "red green", "green blue")
+HELD_OUT_INKS = (
+    "green",
+    "orange",
+    "pink",
+    "white",
+    "blue",
+    "black",
+    "yellow",
+    "red",
+    "green",
+    "blue",
+)  # of the digits 0..9
+HELD_OUT_GROUNDS = {  # {ink: its background}; the same two colours the other way round are in training
+    "red": "yellow",
+    "yellow": "blue",
+    "blue": "red",
+    "orange": "green",
+    "green": "white",
+    "white": "pink",
+    "pink": "black",
+    "black": "orange",
+}
+
+
+class Attributes(NamedTuple):
+    """What a scene shows, each as an index into `ATTRIBUTES`; None: not named."""
+
+    digit: int | None
+    ink: int | None
+    size: int | None
+    background: int | None
+    position: int | None
+
+
+class Scenes(NamedTuple):
+    """`images` (B, 3, 64, 64) float32 in [-1, 1], their `captions`, their `attributes` (B, 5) int64 in the order of `ATTRIBUTES`, and
+    `ink` (B, 1, 64, 64) float32 in [0, 1]: how much of each pixel the digit covers."""
+
+    images: Tensor
+    captions: list[str]
+    attributes: Tensor
+    ink: Tensor
+
+
+# -- which combinations there are ---------------------------------------------------------------------------------------
+
+
+def legible(ink: int, background: int) -> bool:
+    """Whether the two colours may meet in one scene: neither equal nor `TOO_NEAR`."""
+    names = {ATTRIBUTES["ink"][ink], ATTRIBUTES["background"][background]}
+    return len(names) == 2 and all(set(pair.split()) != names for pair in TOO_NEAR)
+
+
+def held_out(attributes: Tensor) -> Tensor:
+    """Which scenes (B, 5) hold a combination that training never shows: (B,) bool.
+
+    Such combinations are a digit in the ink of `HELD_OUT_INKS`, and an ink on the ground of `HELD_OUT_GROUNDS`.
+    """
+    return torch.tensor([_held_out(d, i, b) for d, i, _, b, _ in attributes.tolist()], dtype=torch.bool)
+
+
+def _held_out(digit: int, ink: int, background: int) -> bool:
+    ink, background = ATTRIBUTES["ink"][ink], ATTRIBUTES["background"][background]
+    return HELD_OUT_INKS[digit] == ink or HELD_OUT_GROUNDS[ink] == background
+
+
+_INDICES = range(len(COLOURS))
+_PAIRS = {  # (held out, digit) -> the (ink, background) that a scene may take
+    (kind, d): [(i, b) for i in _INDICES for b in _INDICES if legible(i, b) and _held_out(d, i, b) == kind]
+    for kind in (False, True)
+    for d in range(10)
+}
+
+
+# -- captions -----------------------------------------------------------------------------------------------------------
+
+NUMERALS = ATTRIBUTES["digit"]
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+SIZE_WORDS = (("small", "little", "tiny"), ("large", "big", "huge"))
+PLACES = (
+    ("top left", "in the upper left", "top left corner"),
+    ("at the top", "in the upper middle", "top edge"),
+    ("top right", "in the upper right", "top right corner"),
+    ("on the left", "in the middle left", "left edge"),
+    ("in the centre", "in the middle", "at the centre"),
+    ("on the right", "in the middle right", "right edge"),
+    ("bottom left", "in the lower left", "bottom left corner"),
+    ("at the bottom", "in the lower middle", "bottom edge"),
+    ("bottom right", "in the lower right", "bottom right corner"),
+)
+SENTENCES = (  # which colour is the ink follows from the sentence, not from the order of the words
+    "a {size} {ink} {digit} on a {ground} background, {place}",
+    "a {size} {ink} {digit}, {place}, {ground} background",
+    "{place}, a {size} {ink} {digit} on {ground}",
+    "{ground} background, {size} {ink} {digit}, {place}",
+    "on a {ground} background a {size} {ink} {digit}, {place}",
+    "the digit {digit} in {ink}, {size}, {place}, on {ground}",
+    "a {size} {digit} in {ink} ink, {place}, on {ground} paper",
+    "{size} {digit}, {ink} on {ground}, {place}",
+    "the number {digit}, {size} and {ink}, {place}, against {ground}",
+    "{ink} on {ground}, a {size} {digit}, {place}",
+    "a {ground} picture with a {size} {ink} {digit}, {place}",
+    "{place}, on {ground}, a {size} {digit} written in {ink}",
+)
+PHRASINGS = len(SENTENCES) * 2 * 3 * 3  # sentence, numeral or word, word for the size, words for the place
+
+
+def caption(attributes: Sequence[int] | Tensor, phrasing: int = 0) -> str:
+    """The attributes of one scene (5) as a sentence; `phrasing` is one of `PHRASINGS` ways to say it, taken modulo their number."""
+    digit, ink, size, ground, place = _checked(torch.as_tensor(attributes).view(1, -1))[0].tolist()
+    return _caption(digit, ink, size, ground, place, phrasing)
+
+
+def _caption(digit: int, ink: int, size: int, ground: int, place: int, phrasing: int) -> str:
+    phrasing, sentence = divmod(phrasing, len(SENTENCES))
+    phrasing, spelled = divmod(phrasing, 2)
+    where, how_large = divmod(phrasing, 3)
+    text = SENTENCES[sentence].format(
+        digit=(NUMERALS, WORDS)[spelled][digit],
+        ink=ATTRIBUTES["ink"][ink],
+        size=SIZE_WORDS[size][how_large],
+        ground=ATTRIBUTES["background"][ground],
+        place=PLACES[place][where % 3],
+    )
+    return text.replace("a orange", "an orange")
+
+
+_DIGITS = {name: i for names in (NUMERALS, WORDS) for i, name in enumerate(names)}
+_COLOURS = {name: i for i, name in enumerate(COLOURS)}
+_SIZES = {name: i for i, names in enumerate(SIZE_WORDS) for name in names}
+_ROWS = {"top": 0, "upper": 0, "above": 0, "bottom": 2, "lower": 2, "below": 2}
+_COLUMNS = {"left": 0, "right": 2}
+_MIDDLE = {"centre", "center", "central", "middle"}
+_ARTICLES = {"a", "an", "the"}
+_ON = {"on", "over", "against", "upon", "before"}
+_GROUND = {"background", "backdrop", "ground", "paper", "picture", "image", "scene", "canvas", "page", "field"}
+
+
+def attributes_of(caption: str) -> Attributes:
+    """What a sentence asks for; None for what it does not name, or names twice and differently.
+
+    Made for the captions of this module, which it reads exactly, and it understands free text that is built like them. A colour belongs to
+    the background if it stands before a word such as "background" or "paper", or after "on", "over" or "against"; otherwise to the ink.
+    """
+    words = [*re.findall(r"[a-z]+|\d+|[^\sa-z\d]", caption.lower()), ""]
+    inks, grounds = set(), set()
+    for i, word in enumerate(words):
+        if word in _COLOURS:
+            before = ["", "", *(w for w in words[:i] if w not in _ARTICLES)][-2:]
+            on = before[-1] in _ON or words[i + 1] in _GROUND
+            named = before[0] in _GROUND and before[1] in {"is", "in", "of", ":"}
+            (grounds if on or named else inks).add(_COLOURS[word])
+    rows, columns = ({table[w] for w in words if w in table} for table in (_ROWS, _COLUMNS))
+    place = None
+    if len(rows) < 2 and len(columns) < 2 and (rows or columns or _MIDDLE & set(words)):
+        place = 3 * (rows or {1}).pop() + (columns or {1}).pop()
+    digits, sizes = ({table[w] for w in words if w in table} for table in (_DIGITS, _SIZES))
+    digit, ink, size, ground = (found.pop() if len(found) == 1 else None for found in (digits, inks, sizes, grounds))
+    return Attributes(digit, ink, size, ground, place)
+
+
+# -- pictures -----------------------------------------------------------------------------------------------------------
+
+
+def compose(
+    digits: Tensor, attributes: Tensor, *, shift: Tensor | None = None, phrasing: int | Sequence[int] = 0
+) -> Scenes:
+    """Put digits (B, 1, 28, 28) in [-1, 1] into scenes with the given attributes (B, 5): pixel = ground + coverage·(ink - ground).
+
+    The digit's box is resized (bilinear) until its longer side has the length in `SIZES`, and its centre goes to the place of the
+    position plus `shift` (B, 2), pixels down and right. phrasing: of the captions, one or one a scene.
+    """
+    if digits.ndim != 4 or digits.shape[1:] != (1, 28, 28):
+        raise ValueError(f"digits must be (B, 1, 28, 28), got {tuple(digits.shape)}")
+    attributes = _checked(attributes)
+    if len(attributes) != len(digits):
+        raise ValueError(f"attributes must be ({len(digits)}, 5), one row a digit, got {tuple(attributes.shape)}")
+    _, ink, size, ground, place = attributes.unbind(dim=1)
+    for i, b in zip(ink.tolist(), ground.tolist(), strict=True):
+        if not legible(i, b):
+            raise ValueError(
+                f"attributes must not put {ATTRIBUTES['ink'][i]} ink on {ATTRIBUTES['background'][b]}: that is hard to see"
+            )
+    grey = (digits.float()[:, 0] + 1) / 2
+    (top, bottom), (left, right) = box(grey > 0.2)
+    longer = torch.maximum(bottom - top, right - left)
+    if bool((longer <= 0).any()):
+        raise ValueError(f"digits[{int((longer <= 0).nonzero()[0])}] is blank")
+
+    side = torch.tensor(list(SIZES.values()))[size]
+    scale = side / longer
+    centre = torch.stack([_centre(place // 3, side), _centre(place % 3, side)], dim=1)
+    if shift is not None:
+        centre = centre + shift
+    # whole pixels where the scale is 1, so that nothing is blurred without need
+    down = (centre[:, 0] - scale * (bottom - top) / 2).round() - scale * top
+    across = (centre[:, 1] - scale * (right - left) / 2).round() - scale * left
+    coverage = resample(grey, SIDE, scale, down, across).clamp(0, 1)[:, None]
+
+    colours = torch.tensor(list(COLOURS.values())) / 127.5 - 1
+    paint, paper = (colours[c][:, :, None, None] for c in (ink, ground))
+    phrasings = [phrasing] * len(digits) if isinstance(phrasing, int) else phrasing
+    captions = [_caption(*row, p) for row, p in zip(attributes.tolist(), phrasings, strict=True)]
+    return Scenes(torch.lerp(paper, paint, coverage), captions, attributes, coverage)
+
+
+def _centre(step: Tensor, side: Tensor) -> Tensor:
+    """Where the middle of a box goes that lies at the beginning (step 0), in the middle (1) or at the end (2) of an axis."""
+    first = side / 2 + JITTER + 2
+    return first + step * (SIDE / 2 - first)
+
+
+def box(seen: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """The smallest boxes around what is true in (B, H, W): ((top, bottom), (left, right)), each (B,), as half-open ranges."""
+    ranges = []
+    for line in (seen.any(dim=2), seen.any(dim=1)):
+        n, line = line.shape[1], line.int()
+        ranges.append((line.argmax(dim=1), torch.where(line.any(dim=1), n - line.flip(1).argmax(dim=1), 0)))
+    return ranges[0], ranges[1]
+
+
+def resample(images: Tensor, side: int, scale: Tensor, down: Tensor, across: Tensor) -> Tensor:
+    """Scale images (B, H, W) and move them: pixel (y, x) goes to (scale·y + down, scale·x + across) of (B, side, side); outside lies 0.
+
+    Bilinear, and antialiased where it shrinks: each axis is a matrix of triangle weights, as wide as a pixel of the coarser image. One
+    scale an image, or a pair (B, 2) for its two axes.
+    """
+    scale = scale[:, None].expand(-1, 2) if scale.ndim == 1 else scale
+    rows = _triangles(images.shape[1], side, scale[:, 0], down)
+    columns = _triangles(images.shape[2], side, scale[:, 1], across)
+    return rows @ images @ columns.mT
+
+
+def _triangles(n: int, side: int, scale: Tensor, offset: Tensor) -> Tensor:
+    """(B, side, n): the weights with which `side` new pixels look at n old ones."""
+    width = (1 / scale).clamp(min=1)[:, None, None]
+    margin = int(width.max().ceil())  # old pixels beyond the edge count as 0, with their weight
+    seen = (torch.arange(side) + 0.5 - offset[:, None]) / scale[:, None]  # the new pixels' centres on the old image
+    old = torch.arange(-margin, n + margin) + 0.5
+    weights = (1 - (seen[:, :, None] - old).abs() / width).clamp(min=0)
+    weights = weights / weights.sum(dim=2, keepdim=True).clamp(min=1e-6)
+    return weights[:, :, margin : margin + n]
+
+
+def _checked(attributes: Tensor) -> Tensor:
+    """Attributes (B, 5) as int64, or a ValueError that says what is wrong."""
+    if attributes.ndim != 2 or attributes.shape[1] != 5 or attributes.is_floating_point():
+        raise ValueError(f"attributes must be whole numbers (B, 5), got {attributes.dtype} {tuple(attributes.shape)}")
+    for column, (name, values) in zip(attributes.T, ATTRIBUTES.items(), strict=True):
+        if bool((column < 0).any()) or bool((column >= len(values)).any()):
+            bad = column[(column < 0) | (column >= len(values))][0]
+            raise ValueError(f"the {name} of attributes must be in 0..{len(values) - 1}, got {int(bad)}")
+    return attributes.long()
+
+
+# -- the data set -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CaptionedDigits:
+    """Scenes without end, composed from `digits`. Scene i of a seed takes the i-th digit of a shuffled order, a new one each epoch."""
+
+    digits: ImageData
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+    def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Scenes:
+        """The scenes of training step `step`, a function of its arguments alone; no combination that is `held_out` is among them.
+
+        With `world` processes, each takes its own `batch_size` scenes of the step's `world * batch_size`.
+        """
+        if step < 0 or batch_size < 1 or not 0 <= rank < world:
+            raise ValueError(
+                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
+                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
+            )
+        return self._scenes((step * world + rank) * batch_size, batch_size, seed, heldout=False)
+
+    def take(self, n: int, *, seed: int = 0, heldout: bool = False) -> Scenes:
+        """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that training never shows."""
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        return self._scenes(0, n, seed, heldout)
+
+    def _scenes(self, first: int, n: int, seed: int, heldout: bool) -> Scenes:
+        index = walk(len(self), first, n, seed)
+        attributes, shifts, phrasings = [], [], []
+        for i, digit in enumerate(self.digits.labels[index].tolist(), start=first):
+            code = counter_seed(seed, "scene", i)  # 63 random bits, spent digit by digit
+            pairs = _PAIRS[heldout, digit]
+            code, pair = divmod(code, len(pairs))
+            code, size = divmod(code, len(SIZES))
+            code, place = divmod(code, len(PLACES))
+            code, down = divmod(code, 2 * JITTER + 1)
+            code, across = divmod(code, 2 * JITTER + 1)
+            ink, ground = pairs[pair]
+            attributes.append((digit, ink, size, ground, place))
+            shifts.append((down - JITTER, across - JITTER))
+            phrasings.append(code % PHRASINGS)
+        images = to_float(self.digits.images[index])
+        return compose(images, torch.tensor(attributes), shift=torch.tensor(shifts), phrasing=phrasings)
