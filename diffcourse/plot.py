@@ -7,6 +7,7 @@ also what a text-only reader sees.
 import base64
 import io
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from diffcourse.data import to_uint8
@@ -146,6 +148,45 @@ def strip(
         _tick(ax, ax.set_yticks, [(i + 0.5) * (H + 1) for i in range(B)], names)
         ax.xaxis.tick_top()
     picture.alt = alt or f"{B} images in {F} stages" + (f": {', '.join(titles[i] for i in chosen)}" if titles else "")
+    return picture
+
+
+def scenes(
+    images: Any, captions: Sequence[str] | None = None, columns: int = 6, *, zoom: float = 2.0, alt: str = ""
+) -> Picture:
+    """Images (N, C, H, W) in [-1, 1], each with its caption below, in rows of `columns`; `Scenes` bring their own captions.
+
+    zoom: screen pixels for a pixel of an image, at the picture's 100 dots an inch.
+    """
+    if captions is None:
+        captions = getattr(images, "captions", None)
+    images = _images(getattr(images, "images", images))
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"captions must hold {len(images)} texts, one an image, got {len(captions)}")
+    N, _, H, W = images.shape
+    columns = min(columns, N)
+    told = [textwrap.wrap(text, max(8, int(zoom * W / 6.3))) for text in captions or [""] * N]
+    line, gap = 12 / zoom, 10 / zoom  # of text, and between images, in pixels of an image
+    rows = [told[i : i + columns] for i in range(0, N, columns)]
+    heights = [H + 1.5 * gap + line * max(map(len, row)) for row in rows]
+    width, height = columns * (W + gap) + gap, sum(heights) + gap
+    with style():
+        picture, ax = canvas(width * zoom / 100, height * zoom / 100)
+        picture.set_layout_engine("none")  # the axes fill the page, so that pixels stay whole
+        ax.set_position((0, 0, 1, 1))
+        for i, image in enumerate(images):
+            row, column = divmod(i, columns)
+            x, y = gap + column * (W + gap), gap + sum(heights[:row])
+            page = image.permute(1, 2, 0).expand(-1, -1, 3).numpy()
+            ax.imshow(page, extent=(x, x + W, y + H, y), interpolation="nearest")
+            ax.add_patch(Rectangle((x, y), W, H, fill=False, edgecolor="0.6", linewidth=0.6))  # white on a white page
+            ax.text(
+                x + W / 2, y + H + 0.4 * gap, "\n".join(told[i]), ha="center", va="top", fontsize=8, linespacing=1.1
+            )
+        ax.set(xlim=(0, width), ylim=(height, 0))
+        ax.set_axis_off()
+    picture.colours = 256
+    picture.alt = alt or f"{N} images" + (f": {'; '.join(captions)}" if captions is not None else "")
     return picture
 
 

