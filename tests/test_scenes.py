@@ -177,6 +177,21 @@ def test_the_pixels_are_what_the_attributes_say(digits, n, which, down, across):
         assert abs((a + b) / 2 - jitter - want) <= 1.5
 
 
+def test_jitter_goes_both_ways_and_attributes_come_in_every_combination(digits):
+    scene = digits.take(1000)
+    size, place = scene.attributes[:, 2], scene.attributes[:, 4]
+    assert len({(s, p) for s, p in zip(size.tolist(), place.tolist(), strict=True)}) == 18
+    (top, bottom), (left, right) = scenes.box(scene.ink[:, 0] > 0.2)
+    half = torch.tensor(list(SIZES.values()))[size] / 2
+    offsets = []
+    for a, b, step in ((top, bottom, place // 3), (left, right, place % 3)):
+        offsets.append(
+            (a + b) / 2 - torch.stack([half + 4, torch.full((1000,), 32.0), 60 - half])[step, torch.arange(1000)]
+        )
+    down, across = offsets
+    assert down.std() > 1.2 and across.std() > 1.2 and torch.corrcoef(torch.stack(offsets))[0, 1].abs() < 0.15
+
+
 @pytest.mark.parametrize(("scale", "side"), [(1.0, 28), (2.0, 56), (1.75, 49), (0.5, 14), (0.75, 21)])
 def test_resampling_is_that_of_torch(scale, side):
     """F.interpolate, bilinear and antialiased, is the oracle; its edges repeat the last pixel where ours see 0, so they are left out."""
