@@ -15,11 +15,11 @@ _HOME = {
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
     ],
     "mixture": ["GaussianMixture"],
-    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings", "VAE"],
+    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings", "VAE", "AutoencoderKL"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "cli", "data", "denoiser", "doctor", "elbo", "files", "lab", "learn", "metrics", "mixture", "models", "plot", "profile",
+    "cli", "data", "denoiser", "doctor", "elbo", "files", "lab", "latent", "learn", "metrics", "mixture", "models", "plot", "profile",
     "recipes", "rng", "samplers", "scenes", "schedule", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}

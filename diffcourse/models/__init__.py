@@ -1,8 +1,9 @@
 """Networks only: each is called `network(x, t)` or `network(x, t, cond)` and imports nothing of the package but `layers`."""
 
+from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.unet import SimpleUNet
 from diffcourse.models.vae import VAE
 
-__all__ = ["DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "VAE"]
+__all__ = ["AutoencoderKL", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "VAE"]
