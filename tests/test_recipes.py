@@ -20,7 +20,10 @@ def small_digits(monkeypatch, small):
     monkeypatch.setattr(data, "mnist", lambda split="train", **kwargs: small[split])
     for name, recipe in recipes.RECIPES.items():
         if isinstance(recipe, recipes.Recipe):
-            quick = {**recipe.__dict__, "data": data.mnist, "measure": lambda model, profile: {"mode": model.training}}
+            small_ones = (
+                recipe.data if recipe.data is data.captioned_digits else data.mnist
+            )  # scenes ask for data.mnist
+            quick = {**recipe.__dict__, "data": small_ones, "measure": lambda model, profile: {"mode": model.training}}
             monkeypatch.setitem(recipes.RECIPES, name, recipes.Recipe(**quick))
 
 
@@ -111,6 +114,73 @@ def test_the_card_of_the_short_chain_tells_what_visiting_every_step_reaches():
     rows = [measured[f"{name} steps"] for name in ("DDPM, guidance 1, all 50", "guidance 1, 20", "guidance 2, 20")]
     assert measured["samples"] == 100 and all(row["times_floor"] > 5 for row in rows)
     assert json.dumps(measured)
+
+
+# -- the autoencoder of scenes -----------------------------------------------------------------------------------------
+
+
+def test_the_autoencoder_of_scenes_has_stable_diffusions_compression_and_starts_narrow():
+    model = recipes.seeded_build(recipes.scene_autoencoder, 0)
+    scenes = data.captioned_digits("test").take(4)
+    z = model.encode(scenes.images)
+    assert scenes.images.numel() / z.numel() == 48 == (3 * 512 * 512) / (4 * 64 * 64)
+    assert sum(p.numel() for p in model.parameters()) == 978_103
+    assert model.posterior(scenes.images)[1].mean().item() == pytest.approx(-6, abs=0.5)
+
+
+def test_ink_weighs_nine_times_the_ground():
+    """An error of 1 everywhere: |1| + 1² = 2, times the mean weight."""
+
+    class Off(torch.nn.Module):
+        loss = recipes.AutoencoderKL.loss
+        scaling_factor = 1.0
+
+        def posterior(self, x):
+            return x + 1, torch.full_like(x, -60.0)  # no noise to speak of
+
+        def decode(self, z):
+            return z
+
+    scenes = data.captioned_digits("test").take(8)
+    weight = 1 + 8 * scenes.ink.double().mean().item()
+    kl = 0.5 * ((scenes.images.double() + 1).square() + 59).sum().item() / 8
+    got = recipes.autoencoder_loss(Off(), scenes, torch.Generator().manual_seed(0))
+    assert got.item() == pytest.approx(2 * weight + 1e-6 * kl, rel=1e-4)
+
+
+def test_after_training_latents_of_scenes_have_unit_standard_deviation(tmp_path):
+    *_, progress = recipes.run("captioned-vae", profile="smoke", out=tmp_path)
+    model = weights.load(tmp_path / "captioned-vae")
+    scenes = data.captioned_digits("train").take(200, seed=5)
+    with torch.no_grad():
+        z, bare = model.encode(scenes.images), model.posterior(scenes.images)[0]
+    assert z.std().item() == pytest.approx(1, abs=0.05) and abs(bare.std().item() - 1) > 0.1
+    assert model.scaling_factor == progress.ema.scaling_factor
+
+
+def test_the_card_of_the_autoencoder_compares_reconstructions_with_the_true_scenes():
+    class Perfect:
+        scaling_factor = 1.0
+
+        def encode(self, x, generator):
+            return x
+
+        def decode(self, z):
+            return z
+
+    card = recipes.measure_autoencoder(Perfect(), "smoke")
+    for name in ("test scenes", "held-out combinations"):
+        line = card[name]
+        assert line["l1"] == line["mse"] == 0 and len(line["latent_mean"]) == len(line["latent_std"]) == 3
+        assert line["prompt_accuracy"] == line["prompt_accuracy_of_the_true_scenes"]
+        assert line["prompt_accuracy"]["digit"] > 0.9 and card["scenes"] == 50
+    Perfect.decode = lambda self, z: z * 0.9  # an error of a tenth of each value
+    card = json.loads(json.dumps(recipes.measure_autoencoder(Perfect(), "smoke")))["test scenes"]
+    images = data.captioned_digits("test").take(50, seed=0).images
+    assert card["l1"] == pytest.approx(0.1 * images.abs().mean().item(), abs=1e-5)
+    assert card["mse"] == pytest.approx(0.01 * images.square().mean().item(), abs=1e-6)
+    psnr = [-10 * torch.log10((0.1 * x).square().mean() / 2**2).item() for x in images]
+    assert card["psnr"] == pytest.approx(sum(psnr) / 50, abs=0.01)
 
 
 def test_shipped_digits_are_right_most_of_the_time():
