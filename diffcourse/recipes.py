@@ -240,7 +240,7 @@ def autoencoder_loss(model: AutoencoderKL, batch: Scenes, generator: torch.Gener
     return model.loss(batch.images, 1 + (ink - 1) * batch.ink, generator)
 
 
-def unit_latents(model: AutoencoderKL, scenes: CaptionedDigits, n: int = 2000) -> None:
+def unit_latents(model: AutoencoderKL, scenes: CaptionedDigits, n: int = 1000) -> None:
     """Set the scaling factor to 1/std of the latents of n training scenes (Rombach et al. 2022, appendix G)."""
     z = in_parts(partial(model.encode, generator=torch.Generator().manual_seed(0)), scenes.take(n).images)
     model.scaling_factor /= z.std().item()
