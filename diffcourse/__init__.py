@@ -15,7 +15,10 @@ _HOME = {
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
     ],
     "mixture": ["GaussianMixture"],
-    "models": ["SimpleUNet", "DigitClassifier", "SinusoidalPositionEmbeddings", "VAE", "AutoencoderKL"],
+    "models": [
+        "AutoencoderKL", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings",
+        "UNet2DCondition", "VAE", "attention_maps",
+    ],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [

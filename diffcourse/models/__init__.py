@@ -4,6 +4,16 @@ from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.unet import SimpleUNet
+from diffcourse.models.unet_condition import CrossAttention, UNet2DCondition, attention_maps
 from diffcourse.models.vae import VAE
 
-__all__ = ["AutoencoderKL", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "VAE"]
+__all__ = [
+    "AutoencoderKL",
+    "CrossAttention",
+    "DigitClassifier",
+    "SimpleUNet",
+    "SinusoidalPositionEmbeddings",
+    "UNet2DCondition",
+    "VAE",
+    "attention_maps",
+]

@@ -1,0 +1,69 @@
+"""What a network costs, known without running it: on the meta device tensors have shapes and no content."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class Cost(NamedTuple):
+    """One part of a network: its name, the shape it returns, how many parameters and multiplications, and whether it has attention."""
+
+    name: str
+    shape: tuple[int, ...] | None
+    parameters: int
+    operations: int
+    attention: bool
+
+
+def operations(network: nn.Module, *inputs: Tensor | Sequence[int]) -> int:
+    """Multiply-accumulates of one call `network(*inputs)`: those of convolutions and matrix products, which are nearly all there are.
+
+    inputs: tensors, of which only shape and dtype matter, or shapes of floats, such as (1, 4, 64, 64). All of the batch is counted.
+    """
+    return _run(network, inputs)[0].get_total_flops() // 2  # a multiplication and an addition are two of its "flops"
+
+
+def blocks(network: nn.Module, *inputs: Tensor | Sequence[int]) -> list[Cost]:
+    """The same call part by part: each child of the network, and each entry of a child that is a ModuleList."""
+    counter, shapes = _run(network, inputs)
+    counts = counter.get_flop_counts()
+    return [
+        Cost(
+            name,
+            shapes.get(name),
+            sum(p.numel() for p in part.parameters()),
+            sum(counts.get(f"{type(network).__name__}.{name}", {}).values()) // 2,
+            any("Attention" in type(m).__name__ for m in part.modules()),
+        )
+        for name, part in _parts(network).items()
+    ]
+
+
+def _parts(network: nn.Module) -> dict[str, nn.Module]:
+    parts = {}
+    for name, child in network.named_children():
+        entries = child.named_children() if isinstance(child, nn.ModuleList) else None
+        parts |= {name: child} if entries is None else {f"{name}.{i}": entry for i, entry in entries}
+    return parts
+
+
+def _run(network: nn.Module, inputs: Sequence[Tensor | Sequence[int]]) -> tuple[FlopCounterMode, dict[str, tuple]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def keep_shape(name: str, part: nn.Module, args: tuple, out: Tensor) -> None:
+        shapes[name] = tuple(out.shape)
+
+    empty = [i.to("meta") if isinstance(i, Tensor) else torch.empty(tuple(i), device="meta") for i in inputs]
+    state = {name: value.detach().to("meta") for name, value in network.state_dict().items()}
+    hooks = [part.register_forward_hook(partial(keep_shape, name)) for name, part in _parts(network).items()]
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            torch.func.functional_call(network, state, tuple(empty))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return counter, shapes
