@@ -16,7 +16,7 @@ _HOME = {
     ],
     "mixture": ["GaussianMixture"],
     "models": [
-        "AutoencoderKL", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings",
+        "AutoencoderKL", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
         "UNet2DCondition", "VAE", "attention_maps",
     ],
     "train": ["fit"],

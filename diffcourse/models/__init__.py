@@ -1,7 +1,11 @@
-"""Networks only: each is called `network(x, t)` or `network(x, t, cond)` and imports nothing of the package but `layers`."""
+"""Networks only: each is called `network(x, t)` or `network(x, t, cond)` and imports nothing of the package but `layers`.
+
+Beside them stand what they need: `TextEncoder` makes a text `cond` out of words, `cost` counts what they cost.
+"""
 
 from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier
+from diffcourse.models.clip import TextEncoder
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.unet import SimpleUNet
 from diffcourse.models.unet_condition import CrossAttention, UNet2DCondition, attention_maps
@@ -13,6 +17,7 @@ __all__ = [
     "DigitClassifier",
     "SimpleUNet",
     "SinusoidalPositionEmbeddings",
+    "TextEncoder",
     "UNet2DCondition",
     "VAE",
     "attention_maps",

@@ -1,0 +1,336 @@
+"""CLIP's text encoder: numbers against transformers' own, tokens, cuts, unknown words, folders that are wrong, no network."""
+
+import json
+import shutil
+import warnings
+from itertools import product
+
+import pytest
+import torch
+
+from diffcourse import Denoiser, DiffusionSchedule, guided, weights
+from diffcourse.models import TextEncoder, UNet2DCondition
+
+transformers = pytest.importorskip("transformers")
+
+LENGTH, WIDTH, SHARED = 12, 32, 24
+CAPTIONS = [
+    f"a {size} {colour} {digit} on {background}"
+    for size, colour, digit, background in product(
+        ("small", "big"), ("red", "green", "blue"), ("zero", "one", "two", "three", "seven"), ("black", "white", "grey")
+    )
+]
+PROMPTS = ["a small red two on black", "", "seven", "a big blue three"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return transformers.CLIPTokenizer().train_new_from_iterator(CAPTIONS, vocab_size=500)
+
+
+@pytest.fixture(scope="module")
+def clip(tokenizer):
+    """A whole CLIP with random weights; the text's config does not know how wide the shared space is, as is usual."""
+    text = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 64,
+        "max_position_embeddings": LENGTH,
+    }
+    layers = {"num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": 1}
+    image = {"hidden_size": 16, "intermediate_size": 32, "image_size": 8, "patch_size": 4, **layers}
+    config = transformers.CLIPConfig(text_config={**text, **layers, **ends}, vision_config=image, projection_dim=SHARED)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.CLIPModel(config).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in model.parameters():  # norms and biases too
+            p += 0.1 * torch.randn(p.shape, generator=generator)
+    return model
+
+
+@pytest.fixture(scope="module")
+def folders(clip, tokenizer, tmp_path_factory):
+    """What people have: the whole CLIP, its text half with and without projection, a Stable Diffusion, and half precision."""
+    root = tmp_path_factory.mktemp("clip")
+    text = transformers.CLIPTextModel(clip.config.text_config)
+    text.load_state_dict(clip.text_model.state_dict())
+    config = transformers.CLIPTextConfig(**{**clip.config.text_config.to_dict(), "projection_dim": SHARED})
+    projected = transformers.CLIPTextModelWithProjection(config)
+    projected.text_model.load_state_dict(clip.text_model.state_dict())
+    projected.text_projection.load_state_dict(clip.text_projection.state_dict())
+    for name, model in {"whole": clip, "text": text, "projected": projected}.items():
+        model.save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+    text.save_pretrained(root / "diffusion" / "text_encoder")
+    tokenizer.save_pretrained(root / "diffusion" / "tokenizer")
+    shutil.copytree(root / "whole", root / "half")
+    transformers.CLIPModel.from_pretrained(root / "whole", dtype=torch.float16).save_pretrained(root / "half")
+    return root
+
+
+@pytest.fixture(scope="module")
+def encoder(folders):
+    return TextEncoder.from_pretrained(folders / "whole")
+
+
+def padded(tokenizer, prompts):
+    return tokenizer(prompts, padding="max_length", truncation=True, max_length=LENGTH, return_tensors="pt").input_ids
+
+
+# -- the numbers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["whole", "text", "projected", "diffusion"])
+def test_embeddings_are_the_normed_last_hidden_states_of_transformers(folders, clip, tokenizer, name):
+    encoder = TextEncoder.from_pretrained(folders / name)
+    theirs = transformers.CLIPTextModel.from_pretrained(folders / "text").eval()
+    out = encoder(PROMPTS)
+    ids = padded(tokenizer, PROMPTS)
+    assert out.shape == (4, LENGTH, WIDTH) == (4, encoder.length, encoder.dim)
+    assert torch.equal(encoder.ids(PROMPTS), ids)
+    torch.testing.assert_close(out, theirs(ids).last_hidden_state, atol=1e-6, rtol=0)
+    torch.testing.assert_close(out, clip.text_model(ids).last_hidden_state, atol=1e-6, rtol=0)
+    states = theirs(ids, output_hidden_states=True).hidden_states[-1]  # before the norm: another thing
+    assert (states - out).abs().max() > 0.1
+    torch.testing.assert_close(theirs.final_layer_norm(states), out, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["whole", "projected"])
+def test_pooled_is_the_projected_text_feature_of_the_whole_clip(folders, clip, tokenizer, name):
+    encoder = TextEncoder.from_pretrained(folders / name)
+    features = clip.get_text_features(padded(tokenizer, PROMPTS)).pooler_output
+    assert features.shape == (4, SHARED) and (features - features.mean(0)).abs().max() > 0.1
+    torch.testing.assert_close(encoder.pooled(PROMPTS), features, atol=1e-6, rtol=0)
+
+
+def test_pooled_needs_a_projection(folders):
+    with pytest.raises(ValueError, match="pooled needs the projection of a CLIPModel; this encoder is a CLIPTextModel"):
+        TextEncoder.from_pretrained(folders / "text").pooled(PROMPTS)
+
+
+def test_pooled_reads_the_end_whatever_the_config_says_of_it(folders, clip, tokenizer):
+    """eos_token_id = 2 in a config means "the largest id" to transformers: wrong for a small vocabulary. An unknown mark becomes an end."""
+    encoder = TextEncoder.from_pretrained(folders / "whole")
+    features = encoder.pooled(PROMPTS)
+    encoder.text_model.eos_token_id = encoder.text_model.config.eos_token_id = 2
+    assert torch.equal(encoder.pooled(PROMPTS), features)
+    with pytest.warns(UserWarning, match="unknown words: ','"):
+        ids, comma = encoder.ids("two, on black"), encoder.pooled("two, on black")
+    end = clip.text_projection(clip.text_model(ids).last_hidden_state[:, 5])  # start two , on black end
+    assert ids[0, 2] == ids[0, 5] == tokenizer.eos_token_id
+    torch.testing.assert_close(comma, end, atol=1e-6, rtol=0)
+
+
+def test_half_precision_files_are_read_as_floats(folders, encoder):
+    half = TextEncoder.from_pretrained(str(folders / "half"))
+    assert {p.dtype for p in half.parameters()} == {torch.float32}
+    torch.testing.assert_close(half(PROMPTS), encoder(PROMPTS), atol=0.05, rtol=0)
+
+
+def test_a_word_is_not_changed_by_what_follows(encoder):
+    short, long = encoder("a small red"), encoder("a small red two on black")
+    torch.testing.assert_close(short[:, :4], long[:, :4], atol=1e-5, rtol=0)
+    assert (short[:, 4:8] - long[:, 4:8]).abs().amax(dim=2).min() > 1e-2
+
+
+def test_one_string_is_one_prompt_and_batches_do_not_matter(encoder):
+    together = encoder(PROMPTS)
+    for i, prompt in enumerate(PROMPTS):
+        torch.testing.assert_close(encoder(prompt), together[i : i + 1], atol=1e-5, rtol=0)
+    assert torch.equal(encoder(tuple(PROMPTS)), together) and encoder.pooled("two").shape == (1, SHARED)
+
+
+def test_it_is_frozen_and_quiet(folders, capfd):
+    transformers.logging.set_verbosity_info()
+    transformers.logging.enable_progress_bar()
+    state = torch.get_rng_state()
+    try:
+        encoder = TextEncoder.from_pretrained(folders / "whole")
+        assert transformers.logging.get_verbosity() == transformers.logging.INFO
+        assert transformers.utils.logging.is_progress_bar_enabled()
+    finally:
+        transformers.logging.set_verbosity_warning()
+    assert torch.equal(state, torch.get_rng_state())
+    assert not encoder.training and not encoder(PROMPTS).requires_grad
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_small_network_draws_what_the_text_says(encoder):
+    network = UNet2DCondition((16, 32), encoder.dim, heads=2, layers_per_block=1, norm_num_groups=8)
+    torch.nn.init.normal_(network.conv_out.weight)
+    for p in network.mid_block.parameters():
+        torch.nn.init.normal_(p, std=0.1)
+    model = Denoiser(network.eval(), DiffusionSchedule.scaled_linear(), null=encoder([""])[0])
+    x, at = torch.randn(3, 4, 8, 8), model.schedule.at(500)
+    with torch.no_grad():
+        eps = guided(model, encoder(PROMPTS[:3]), 2.0)(x, at).eps
+        torch.testing.assert_close(eps[1], model(x, at).eps[1], atol=1e-4, rtol=1e-4)  # the empty prompt is the null
+    assert eps.shape == x.shape and (eps[0] - model(x, at).eps[0]).abs().max() > 1e-6
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_are_named_and_numbered(encoder, tokenizer):
+    tokens = encoder.tokens("A big  RED two")
+    assert [t.text for t in tokens] == ["<|startoftext|>", "a</w>", "big</w>", "red</w>", "two</w>", "<|endoftext|>"]
+    assert [t.id for t in tokens] == tokenizer("a big red two").input_ids
+    assert [t.id for t in tokens] == encoder.ids("A big  RED two")[0, :6].tolist()
+    assert [t.text for t in encoder.tokens("")] == ["<|startoftext|>", "<|endoftext|>"]
+    assert encoder.tokens("zebra")[1].text == "z"  # to look at, without a warning
+
+
+def test_known_words_give_no_warning(encoder):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder(PROMPTS)
+        encoder(CAPTIONS)
+        encoder.pooled(CAPTIONS[:3])
+        encoder.tokens("a zebra" * 20)
+
+
+@pytest.mark.parametrize("words", [10, 11, 200])
+def test_a_long_prompt_is_cut_and_says_by_how_much(encoder, tokenizer, words):
+    prompt = " ".join(["red"] * words)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        out, ids = encoder(prompt), encoder.ids(prompt)
+    assert torch.equal(ids, padded(tokenizer, [prompt])) and out.shape == (1, LENGTH, WIDTH)
+    assert ids[0, -1] == tokenizer.eos_token_id and len(encoder.tokens(prompt)) == LENGTH
+    if words == 10:  # with start and end it just fits
+        assert not caught
+    else:
+        says = (
+            f"a prompt of {words + 2} tokens is longer than the 12 that this CLIP reads: the last {words - 10} were cut"
+        )
+        assert says in str(caught[0].message) and caught[0].filename == __file__
+
+
+def test_what_is_cut_off_is_shown(encoder):
+    with pytest.warns(UserWarning, match="the last 3 were cut, from 'blue three on' on"):
+        encoder("a small red two on white a big green seven blue three on")
+
+
+@pytest.mark.parametrize(
+    "prompt, unknown",
+    [
+        ("a small zebra", "'zebra'"),
+        (
+            "Two THREES on a Purple zebra",
+            "'THREES', 'Purple', 'zebra'",
+        ),  # as typed; "three" is known, its plural is not
+        ("redgreen", "'redgreen'"),  # out of pieces that are long
+        ("a red two!", "'!'"),
+        ("one é", "'é'"),
+        ("red red red red red red red red red red red zebra", "'zebra'"),  # in the part that is cut off
+    ],
+)
+def test_unknown_words_are_named(encoder, prompt, unknown):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        encoder(["red", prompt, prompt])
+    assert f"unknown words: {unknown}. They are not among" in str(caught[-1].message)
+    assert caught[-1].filename == __file__
+
+
+@pytest.mark.parametrize("prompts", [[], [3], ["red", None], None, 7, [["red"]]])
+def test_prompts_that_are_none_are_told(encoder, prompts):
+    with pytest.raises(TypeError, match=r"prompts must be a string or a list of at least one string, got "):
+        encoder(prompts)
+
+
+# -- loading -----------------------------------------------------------------------------------------------------------
+
+
+def test_saved_and_loaded_it_says_the_same(encoder, folders, tmp_path):
+    again = weights.load(weights.save(tmp_path / "text", encoder))
+    assert torch.equal(again(PROMPTS), encoder(PROMPTS)) and torch.equal(again.pooled(PROMPTS), encoder.pooled(PROMPTS))
+    assert again.config == encoder.config == json.loads(json.dumps(encoder.config))
+    assert not any(p.requires_grad for p in again.parameters())
+    alone = TextEncoder.from_pretrained(folders / "text")
+    again = weights.load(weights.save(tmp_path / "alone", alone))
+    assert torch.equal(again(PROMPTS), alone(PROMPTS)) and again.text_projection is None
+
+
+@pytest.mark.parametrize("name", ["openai/clip-vit-large-patch14", "clip-of-mine"])
+def test_a_name_without_a_network_says_how_to_get_the_file(name):
+    with pytest.raises(
+        FileNotFoundError, match=f"'{name}' is neither a folder here nor in the cache .* `hf download {name}`"
+    ):
+        TextEncoder.from_pretrained(name)
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/no/where", "a/b/c", "~/no-such-folder-of-mine"])
+def test_a_folder_that_is_not_there_is_no_name(name):
+    with pytest.raises(FileNotFoundError, match=f"there is no folder '{name}'"):
+        TextEncoder.from_pretrained(name)
+
+
+def without(*files):
+    return lambda folder: [(folder / file).unlink() for file in files]
+
+
+def change(**entries):
+    def do(folder):
+        path = folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+    return do
+
+
+def truncate(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def lose_a_tensor(folder):
+    import safetensors.torch
+
+    tensors = safetensors.torch.load_file(folder / "model.safetensors")
+    tensors.pop("text_model.final_layer_norm.weight")
+    safetensors.torch.save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    "damage, says",
+    [
+        (without("config.json"), r"has no CLIP model: save one there .*; it holds model.safetensors, tokenizer"),
+        (without("model.safetensors"), r"has no CLIP weights \(model.safetensors\); it holds config.json"),
+        (without("tokenizer.json"), "has no CLIP tokenizer: save it there too"),
+        (change(model_type="bert"), "holds a model of type 'bert', not a CLIP"),
+        (
+            change(model_type=None, _class_name="UNet2DConditionModel"),
+            "holds a model of type 'UNet2DConditionModel', not",
+        ),
+        (truncate, "cannot be read as a CLIP: "),
+        (lose_a_tensor, "the weights in .* lack text_model.final_layer_norm.weight"),
+    ],
+)
+def test_a_wrong_folder_is_told(folders, tmp_path, damage, says):
+    folder = tmp_path / "mine"
+    shutil.copytree(folders / "whole", folder)
+    damage(folder)
+    with pytest.raises((OSError, ValueError), match=says) as error:
+        TextEncoder.from_pretrained(folder)
+    assert "mine" in str(error.value)
+
+
+def test_an_empty_folder_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"has no CLIP model: .*; it holds nothing"):
+        TextEncoder.from_pretrained(tmp_path)
+
+
+def test_a_model_and_a_tokenizer_that_are_strangers_are_told(clip, tokenizer):
+    larger = transformers.CLIPTokenizer().train_new_from_iterator(
+        [*CAPTIONS, "purple zebras under yellow umbrellas"], 600
+    )
+    with pytest.raises(
+        ValueError, match=f"tokenizer has {len(larger)} tokens, but model has embeddings for {len(tokenizer)}"
+    ):
+        TextEncoder(clip, larger)
+    with pytest.raises(TypeError, match="model must be a CLIPModel or CLIPTextModel of transformers, got Linear"):
+        TextEncoder(torch.nn.Linear(1, 1), tokenizer)
+    assert torch.equal(TextEncoder(clip.text_model, tokenizer)("two"), TextEncoder(clip, tokenizer)("two"))
