@@ -10,6 +10,7 @@ import torch
 
 from diffcourse import Denoiser, DiffusionSchedule, guided, weights
 from diffcourse.models import TextEncoder, UNet2DCondition
+from diffcourse.models.clip import openai_tokenizer
 
 transformers = pytest.importorskip("transformers")
 
@@ -334,3 +335,57 @@ def test_a_model_and_a_tokenizer_that_are_strangers_are_told(clip, tokenizer):
     with pytest.raises(TypeError, match="model must be a CLIPModel or CLIPTextModel of transformers, got Linear"):
         TextEncoder(torch.nn.Linear(1, 1), tokenizer)
     assert torch.equal(TextEncoder(clip.text_model, tokenizer)("two"), TextEncoder(clip, tokenizer)("two"))
+
+
+# -- OpenAI's vocabulary -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def openai():
+    return openai_tokenizer()
+
+
+@pytest.mark.parametrize(
+    "prompt, ids",
+    [
+        ("a dog wearing hat", [49406, 320, 1929, 3309, 3801, 49407]),
+        ("", [49406, 49407]),
+        (
+            "A photograph of an Astronaut riding a horse!",
+            [49406, 320, 8853, 539, 550, 18376, 6765, 320, 4558, 256, 49407],
+        ),
+        (
+            "it's 2 o'clock,   isn't it?",
+            [49406, 585, 568, 273, 334, 262, 6716, 267, 2923, 713, 585, 286, 49407],
+        ),
+        ("wolpertinger é 日本 😀", [49406, 2798, 36970, 3541, 4166, 39121, 19277, 361, 7334, 49407]),
+    ],
+)  # open_clip 3.3
+def test_the_vocabulary_of_openai_gives_the_numbers_of_open_clip(openai, prompt, ids):
+    assert openai(prompt).input_ids == ids
+
+
+def test_a_dog_wearing_hat_in_77_numbers(openai):
+    padded = openai("a dog wearing hat", padding="max_length", truncation=True, max_length=77)
+    assert padded.input_ids == [49406, 320, 1929, 3309, 3801] + 72 * [49407] and sum(padded.attention_mask) == 6
+    assert len(openai) == 49408 and (openai.bos_token_id, openai.eos_token_id, openai.pad_token_id) == (
+        49406,
+        49407,
+        49407,
+    )
+
+
+def test_a_large_vocabulary_spells_only_what_is_no_word(openai):
+    config = transformers.CLIPTextConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1)
+    encoder = TextEncoder(transformers.CLIPTextModel(config), openai)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "error"
+        )  # words in a few long pieces are none to warn of; nor are digits, marks and faces
+        assert encoder("An astronaut's wolpertinger, 42 zebras --> naïve 😀!").shape == (1, 77, 8)
+    with pytest.warns(UserWarning, match="unknown words: 'xqzvkj', '日本'"):
+        encoder("a xqzvkj in 日本")
+    with pytest.warns(
+        UserWarning, match="a prompt of 202 tokens is longer than the 77 .*: the last 125 were cut, from 'dog dog"
+    ):
+        encoder("dog " * 200)

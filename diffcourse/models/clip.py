@@ -1,5 +1,6 @@
 """CLIP's text encoder: prompts in, one vector a token out, which cross-attention reads (Radford et al. 2021; Rombach et al. 2022)."""
 
+import gzip
 import json
 import os
 import sys
@@ -146,7 +147,7 @@ class TextEncoder(nn.Module):
         """Words that the vocabulary has to spell.
 
         A large vocabulary builds rare words from pieces that it knows from others ("wol-pert-inger"): such a word is unknown if its pieces
-        have less than two letters on average. A small one holds whole each word of the captions that made it: others are unknown.
+        have less than 1.5 letters on average. A small one holds whole each word of the captions that made it: others are unknown.
         """
         pieces: dict[int, list[int]] = {}
         for word, number in zip(encoding.word_ids, encoding.ids, strict=True):
@@ -155,7 +156,7 @@ class TextEncoder(nn.Module):
         for word, numbers in pieces.items():
             start, end = encoding.word_to_chars(word)
             text = prompt[start:end]
-            spelled = len(self.tokenizer) < SMALL or len(text) < 2 * len(numbers)
+            spelled = len(self.tokenizer) < SMALL or len(text) < 1.5 * len(numbers)
             if (len(numbers) > 1 and spelled and any(map(str.isalpha, text))) or self.tokenizer.unk_token_id in numbers:
                 yield text
 
@@ -235,6 +236,27 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+# -- OpenAI's vocabulary ----------------------------------------------------------------------------------------------
+
+MERGES = Path(__file__).with_name("clip-merges.txt.gz")  # (c) 2021 OpenAI, MIT: clip-merges.LICENSE
+
+
+def openai_tokenizer() -> Any:
+    """The tokenizer of OpenAI's CLIPs and of Stable Diffusion 1.x, with its 49,408 tokens, from a file that ships with the course.
+
+    The vocabulary is 256 bytes as letters, the same at the end of a word, one token for each of 48,894 merges of two pieces in the order
+    in which they were learned (Sennrich et al. 2016), start and end. A CLIPTokenizer of transformers; padded with the end, 49407.
+    """
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())
+    merges = [tuple(line.split()) for line in gzip.decompress(MERGES.read_bytes()).decode().strip().split("\n")]
+    ends = ["<|startoftext|>", "<|endoftext|>"]
+    vocab = [*letters, *(letter + "</w>" for letter in letters), *map("".join, merges), *ends]
+    return CLIPTokenizer(vocab={token: i for i, token in enumerate(vocab)}, merges=merges)
 
 
 # -- as JSON ----------------------------------------------------------------------------------------------------------
