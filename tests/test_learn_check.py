@@ -354,16 +354,22 @@ def test_the_limit_works_in_another_thread():
     assert found and found[0].timed_out
 
 
-def test_the_limit_works_without_sigalrm(monkeypatch):
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_the_limit_works_without_sigalrm(monkeypatch, handler):
     monkeypatch.delattr(signal, "setitimer")
+    before = signal.signal(signal.SIGINT, handler)  # a shell's background jobs ignore SIGINT
 
     def endless():
         while True:
             pass
 
-    assert run.Runner(0.3).call(endless).timed_out
-    assert run.Runner(5.0).call(lambda: 7).value == 7
-    time.sleep(0.05)  # nothing arrives late
+    try:
+        assert run.Runner(0.3).call(endless).timed_out
+        assert run.Runner(5.0).call(lambda: 7).value == 7
+        time.sleep(0.05)  # nothing arrives late
+        assert signal.getsignal(signal.SIGINT) is handler
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_the_readers_own_stop_comes_through():

@@ -163,6 +163,14 @@ def _timer(seconds: float) -> Iterator[None]:
                     ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(TimeUp))
             wait = 0.5
 
+    before = signal.getsignal(signal.SIGINT)
+    deaf = in_main and before in (
+        signal.SIG_IGN,
+        signal.SIG_DFL,
+        None,
+    )  # started in the background: interrupt_main would do nothing
+    if deaf:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=ring, daemon=True).start()
     try:
         try:
@@ -179,6 +187,9 @@ def _timer(seconds: float) -> Iterator[None]:
         if rang.is_set():
             raise TimeUp from None
         raise
+    finally:
+        if deaf:
+            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
 
 
 class _Head(io.TextIOBase):
