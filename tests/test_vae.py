@@ -53,7 +53,7 @@ def test_the_gaussian_likelihood_is_that_of_torch_with_a_learned_std():
     recon = vae.decode(torch.randn(3, 20, generator=rng()))
     want = -Normal(recon, math.exp(-0.7)).log_prob(x).flatten(1).sum(dim=1)
     assert torch.allclose(vae.nll(recon, x), want, rtol=1e-5)
-    assert float(vae.std) == pytest.approx(math.exp(-0.7))
+    assert vae.std.item() == pytest.approx(math.exp(-0.7))
 
 
 def test_reparameterize_draws_from_q():
