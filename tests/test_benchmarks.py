@@ -171,3 +171,20 @@ def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_pat
     assert first["noise"] < 0.1 < 0.5 < wide["noise"]  # standard deviations of exp(-3) and 1
     other = benchmark("autoencoder_choices", *tiny, "--images", "48", cwd=tmp_path)
     assert other.returncode != 0 and "other settings" in other.stderr
+
+
+def test_the_conditional_unet_can_be_timed_against_diffusers(tmp_path):
+    out = tmp_path / "table.json"
+    run = benchmark("unet_condition", "--rounds", "1", "--only", "small", "--out", str(out), cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    (row,) = json.loads(out.read_text())["rows"].values()
+    assert row["deviation"] < 1e-5 and row["parameters"] == 4_283_012
+    assert all(row[kind]["ours"] > 0 and row[kind]["ratio"] > 0 for kind in ("forward", "training"))
+
+
+def test_the_conditional_unet_is_faster_than_diffusers_where_python_counts_and_no_slower_where_it_does_not():
+    """The committed table."""
+    rows = json.loads((ROOT / "benchmarks" / "unet_condition.json").read_text())["rows"]
+    assert rows["small"]["forward"]["cpu_ratio"] <= 0.9 and rows["large"]["forward"]["cpu_ratio"] <= 1.05
+    assert rows["small"]["training"]["cpu_ratio"] <= 1 and rows["large"]["training"]["cpu_ratio"] <= 1.05
+    assert all(row["deviation"] < 1e-5 for row in rows.values())

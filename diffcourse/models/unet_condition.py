@@ -58,15 +58,15 @@ class CrossAttention(nn.Module):
 
 
 class GEGLU(nn.Module):
-    """x W + b, halved into a and g: a·gelu(g), a linear layer that is opened and closed by another (Shazeer 2020)."""
+    """x W + b in two halves, a and g: a·gelu(g), a linear layer that another opens and closes (Shazeer 2020)."""
 
     def __init__(self, dim: int, inner: int):
         super().__init__()
         self.proj = nn.Linear(dim, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        (W_a, W_gate), (b_a, b_gate) = self.proj.weight.chunk(2), self.proj.bias.chunk(2)
-        return F.linear(x, W_a, b_a) * F.gelu(F.linear(x, W_gate, b_gate))
+        a, gate = self.proj(x).chunk(2, dim=-1)
+        return a * F.gelu(gate)
 
 
 class FeedForward(nn.Module):
