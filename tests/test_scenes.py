@@ -121,6 +121,33 @@ def test_a_training_on_scenes_resumes_to_the_same_bits(digits, tmp_path):
     )
 
 
+# -- scenes that look alike ---------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 3), step=st.integers(0, 40), size=st.integers(1, 11))
+def test_look_alikes_follow_from_seed_and_number_alone_too(digits, seed, step, size):
+    alike = scenes.CaptionedDigits(digits.digits, alike=4)
+    halves = [alike.batch(step, size, seed=seed, rank=rank, world=2) for rank in (0, 1)]
+    alone = alike.batch(step, 2 * size, seed=seed)
+    joined = scenes.Scenes(*(a + b if isinstance(a, list) else torch.cat([a, b]) for a, b in zip(*halves, strict=True)))
+    assert same(joined, alone)
+
+
+def test_look_alikes_share_the_look_of_the_first_and_keep_their_digit(digits):
+    alike = scenes.CaptionedDigits(digits.digits, alike=8)
+    a, b = (torch.cat([d.batch(k, 64, seed=2).attributes for k in range(60)]).view(-1, 8, 5) for d in (alike, digits))
+    assert torch.equal(a[:, 0], b[:, 0]) and torch.equal(a[..., 0], b[..., 0])  # the first of eight, and all digits
+    assert not held_out(a.flatten(0, 1)).any()
+    agree = (a[:, 1:] == a[:, :1]).double().mean(dim=(0, 1)).tolist()
+    assert agree[2] == pytest.approx(3 / 4 + 1 / 8, abs=0.02) and agree[4] == pytest.approx(3 / 4 + 1 / 36, abs=0.02)
+    assert 0.6 < agree[1] < 0.76 and 0.6 < agree[3] < 0.76 and agree[0] < 0.15  # some digits may not wear those colours
+    alone = (b[:, 1:] == b[:, :1]).double().mean(dim=(0, 1)).tolist()
+    assert max(alone[1], alone[3], alone[4]) < 0.2
+    for k, name in enumerate(ATTRIBUTES):  # every value still comes
+        assert a[..., k].flatten().bincount(minlength=len(ATTRIBUTES[name])).min() > 0.4 * 3840 / len(ATTRIBUTES[name])
+    assert same(alike.take(20, seed=1), digits.take(20, seed=1))  # evaluations are as they were
+
+
 # -- captions -----------------------------------------------------------------------------------------------------------
 
 
@@ -261,6 +288,7 @@ ONE = torch.tensor([[7, 0, 1, 4, 0]])
         (lambda d: d.batch(0, 2, seed=0, rank=2, world=2), "rank"),
         (lambda d: d.take(0), "n must be at least 1"),
         (lambda d: data.captioned_digits("val"), "split"),
+        (lambda d: scenes.CaptionedDigits(d.digits, alike=0), "alike must be at least 1, got 0"),
         (lambda d: caption((10, 0, 0, 4, 0)), r"the digit of attributes must be in 0\.\.9, got 10"),
         (lambda d: caption((1, 0, 0, 4)), "attributes must be whole numbers"),
         (lambda d: caption(attributes_of("a seven")), "must all be named"),
