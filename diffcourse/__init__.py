@@ -16,8 +16,8 @@ _HOME = {
     ],
     "mixture": ["GaussianMixture"],
     "models": [
-        "AutoencoderKL", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
-        "UNet2DCondition", "VAE", "attention_maps",
+        "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
+        "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
     ],
     "train": ["fit"],
 }  # fmt: skip

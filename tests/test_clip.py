@@ -1,16 +1,19 @@
-"""CLIP's text encoder: numbers against transformers' own, tokens, cuts, unknown words, folders that are wrong, no network."""
+"""CLIP: loss, gradients and embeddings against transformers' own, tokens, cuts, unknown words, folders that are wrong, no network."""
 
 import json
+import math
 import shutil
 import warnings
 from itertools import product
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diffcourse import Denoiser, DiffusionSchedule, guided, weights
-from diffcourse.models import TextEncoder, UNet2DCondition
-from diffcourse.models.clip import openai_tokenizer
+from diffcourse.models import CLIP, DigitClassifier, TextEncoder, UNet2DCondition, contrastive_loss
+from diffcourse.models.clip import learn_merges, learned_tokenizer, openai_tokenizer
 
 transformers = pytest.importorskip("transformers")
 
@@ -337,6 +340,157 @@ def test_a_model_and_a_tokenizer_that_are_strangers_are_told(clip, tokenizer):
     assert torch.equal(TextEncoder(clip.text_model, tokenizer)("two"), TextEncoder(clip, tokenizer)("two"))
 
 
+# -- both halves -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def both(clip, tokenizer):
+    return CLIP(clip, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+
+
+def test_embeddings_logits_and_loss_are_those_of_transformers(both, clip, tokenizer, images):
+    theirs = clip(input_ids=padded(tokenizer, PROMPTS), pixel_values=images, return_loss=True)
+    torch.testing.assert_close(both.encode_images(images), theirs.image_embeds, atol=1e-6, rtol=0)
+    torch.testing.assert_close(both.encode_texts(PROMPTS), theirs.text_embeds, atol=1e-6, rtol=0)
+    torch.testing.assert_close(both.logits(images, PROMPTS), theirs.logits_per_image, atol=1e-5, rtol=0)
+    torch.testing.assert_close(both.logits(images, PROMPTS[:1]), theirs.logits_per_image[:, :1], atol=1e-5, rtol=0)
+    assert both.loss(images, PROMPTS).item() == pytest.approx(theirs.loss.item(), abs=1e-6)
+    assert theirs.logits_per_image.std() > 0.1 and both.loss(images, PROMPTS[::-1]) != both.loss(images, PROMPTS)
+
+
+def test_gradients_are_those_of_transformers_and_reach_every_parameter(clip, tokenizer, images):
+    twin = CLIP(**CLIP(clip, tokenizer).config)
+    twin.load_state_dict(CLIP(clip, tokenizer).state_dict())
+    assert not any(p.requires_grad for p in twin.parameters())
+    twin.requires_grad_(True).loss(images, PROMPTS).backward()
+    clip.requires_grad_(True).zero_grad()
+    clip(input_ids=padded(tokenizer, PROMPTS), pixel_values=images, return_loss=True).loss.backward()
+    ours = {name.removeprefix("text."): p.grad for name, p in twin.named_parameters()}
+    theirs = {name: p.grad for name, p in clip.named_parameters()}
+    clip.requires_grad_(False).zero_grad()
+    assert ours.keys() == theirs.keys()
+    for name, gradient in theirs.items():
+        torch.testing.assert_close(ours[name], gradient, atol=1e-6, rtol=1e-4, msg=name)
+        assert gradient.abs().max() > 0, name
+
+
+def test_the_scale_is_held_at_100(both, images):
+    twin = CLIP(**both.config).requires_grad_(True)
+    with torch.no_grad():
+        twin.logit_scale.fill_(7.0)
+    twin.loss(images, PROMPTS).backward()
+    assert twin.logit_scale.item() == pytest.approx(math.log(100)) and twin.logit_scale.grad != 0
+    assert both.logit_scale.item() == pytest.approx(math.log(1 / 0.07), abs=0.5)  # below it, as it was
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_both_halves_come_back_with_their_words(both, images, tmp_path, half):
+    path = weights.save(tmp_path / "both", both, half=half)
+    again = weights.load(path)
+    assert again.config == both.config == json.loads(json.dumps(both.config))
+    assert not again.training and not any(p.requires_grad for p in again.parameters())
+    with torch.no_grad():
+        if half:
+            torch.testing.assert_close(again.logits(images, PROMPTS), both.logits(images, PROMPTS), atol=0.05, rtol=0)
+        else:
+            assert torch.equal(again.logits(images, PROMPTS), both.logits(images, PROMPTS))
+            assert torch.equal(again.text(PROMPTS), both.text(PROMPTS))
+    assert again.text.tokens("a big red two") == both.text.tokens("a big red two")
+    stored = sum(t.numel() for t in weights.tensors(path).values())
+    assert stored == sum(p.numel() for p in both.parameters())  # each once
+
+
+def test_a_shipped_clip_is_found_by_its_name(both, tmp_path, monkeypatch):
+    monkeypatch.setattr(weights, "SHIPPED", tmp_path)
+    weights.save(tmp_path / "our-clip", both)
+    weights.save(tmp_path / "our-text", both.text)
+    weights.save(tmp_path / "our-judge", DigitClassifier(width=8))
+    for name in ("our-clip", "our-text"):
+        found = TextEncoder.from_pretrained(name, "cpu")
+        assert isinstance(found, TextEncoder) and torch.equal(found(PROMPTS), both.text(PROMPTS))
+        assert torch.equal(found.pooled(PROMPTS), both.text.pooled(PROMPTS))
+    with pytest.raises(ValueError, match="'our-judge' is a DigitClassifier, not a CLIP"):
+        TextEncoder.from_pretrained("our-judge")
+    with pytest.raises(FileNotFoundError, match="'our-clop' is neither"):
+        TextEncoder.from_pretrained("our-clop")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "our-clip").mkdir()  # a folder of one's own goes before
+    with pytest.raises(FileNotFoundError, match="the folder 'our-clip' has no CLIP model"):
+        TextEncoder.from_pretrained("our-clip")
+
+
+def test_a_clip_of_one_half_and_images_of_another_size_are_told(both, clip, tokenizer):
+    for model in (clip.text_model, torch.nn.Linear(1, 1)):
+        with pytest.raises(TypeError, match="model must be a CLIPModel of transformers, with both halves, got "):
+            CLIP(model, tokenizer)
+    for bad in (torch.zeros(2, 3, 16, 16), torch.zeros(2, 1, 8, 8), torch.zeros(3, 8, 8), "a picture"):
+        with pytest.raises(ValueError, match=r"images must be a tensor \(B, 3, 8, 8\), got "):
+            both.encode_images(bad)
+
+
+# -- the contrastive loss ----------------------------------------------------------------------------------------------
+
+
+def by_hand(logits, same):
+    """Written out, entry by entry, in float64."""
+    N, total = len(logits), 0.0
+    for i in range(N):
+        for line, skip in ((logits[i], same[i]), (logits[:, i], same[:, i])):
+            rivals = sum(math.exp(line[j]) for j in range(N) if j == i or not skip[j])
+            total -= line[i].item() - math.log(rivals)
+    return total / (2 * N)
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 6))
+def test_the_loss_is_its_formula(seed, n):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(n, n, generator=generator, dtype=torch.float64)
+    same = torch.rand(n, n, generator=generator) < 0.3
+    nothing = torch.zeros(n, n, dtype=torch.bool)
+    assert contrastive_loss(logits).item() == pytest.approx(by_hand(logits, nothing), abs=1e-12)
+    assert contrastive_loss(logits, same).item() == pytest.approx(by_hand(logits, same), abs=1e-12)
+    assert contrastive_loss(logits, same) <= contrastive_loss(logits) + 1e-12  # fewer rivals
+    assert contrastive_loss(logits, nothing) == contrastive_loss(logits)
+    assert contrastive_loss(logits.T).item() == pytest.approx(contrastive_loss(logits).item(), abs=1e-12)
+
+
+def test_guessing_costs_the_logarithm_of_the_batch_and_knowing_nothing():
+    assert contrastive_loss(torch.zeros(32, 32)).item() == pytest.approx(math.log(32))
+    assert contrastive_loss(100 * torch.eye(32)).item() == pytest.approx(0, abs=1e-6)
+    assert contrastive_loss(100 * torch.eye(32).roll(1, 0)).item() == pytest.approx(100)
+
+
+def test_pairs_that_are_left_out_are_not_pushed():
+    logits = torch.zeros(3, 3, requires_grad=True)
+    same = torch.zeros(3, 3, dtype=torch.bool)
+    same[0, 2] = True
+    contrastive_loss(logits, same).backward()
+    assert logits.grad[0, 2] == 0 and logits.grad[2, 0] > 0 and (logits.grad.diagonal() < 0).all()
+
+
+@pytest.mark.parametrize(
+    ("logits", "same", "says"),
+    [
+        (torch.zeros(2, 3), None, r"logits must be \(N, N\), .* got \(2, 3\)"),
+        (torch.zeros(0, 0), None, "logits must be"),
+        (torch.zeros(2, 2), torch.zeros(2, 2), r"same must be bool \(2, 2\), got torch.float32"),
+        (
+            torch.zeros(2, 2),
+            torch.zeros(3, 3, dtype=torch.bool),
+            r"same must be bool \(2, 2\), got torch.bool \(3, 3\)",
+        ),
+    ],
+)
+def test_logits_that_are_no_square_are_told(logits, same, says):
+    with pytest.raises(ValueError, match=says):
+        contrastive_loss(logits, same)
+
+
 # -- OpenAI's vocabulary -----------------------------------------------------------------------------------------------
 
 
@@ -389,3 +543,50 @@ def test_a_large_vocabulary_spells_only_what_is_no_word(openai):
         UserWarning, match="a prompt of 202 tokens is longer than the 77 .*: the last 125 were cut, from 'dog dog"
     ):
         encoder("dog " * 200)
+
+
+# -- a vocabulary of one's own -----------------------------------------------------------------------------------------
+
+
+def test_a_learned_tokenizer_cuts_texts_as_that_of_transformers_does(tokenizer):
+    ours = learned_tokenizer(CAPTIONS)
+    for text in CAPTIONS:
+        pieces = ours.convert_ids_to_tokens(ours(text).input_ids)
+        assert pieces == tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids)
+        assert pieces[1:-1] == [word + "</w>" for word in text.split()]
+        assert ours.decode(ours(text).input_ids, skip_special_tokens=True) == text
+    assert ours.convert_ids_to_tokens(ours("RED  zoo").input_ids)[1:-1] == ["red</w>", "z", "o", "o</w>"]
+    assert ours.convert_ids_to_tokens(ours("red!").input_ids)[1:-1] == ["red</w>", ours.unk_token]
+    assert ours.eos_token_id == ours.pad_token_id == ours.unk_token_id == ours.bos_token_id + 1 == len(ours) - 1
+
+
+def test_it_is_the_same_for_the_same_texts_in_any_order():
+    a, b = (learned_tokenizer(texts).get_vocab() for texts in (CAPTIONS, CAPTIONS[::-1]))
+    assert a == b and sorted(a.values()) == list(range(len(a)))
+    with pytest.raises(ValueError, match="texts hold no word"):
+        learned_tokenizer(["", " "])
+
+
+def test_merges_are_learned_in_the_order_of_tokenizers():
+    """The most frequent pairs of the paper's example: e r</w> (9 times), then l o (7); later ones meet equally often."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    words = {"low": 5, "lowest": 2, "newer": 6, "wider": 3}
+    theirs = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
+    theirs.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=100, end_of_word_suffix="</w>", show_progress=False)
+    theirs.train_from_iterator([word for word, n in words.items() for _ in range(n)], trainer)
+    want = [tuple(pair) for pair in json.loads(theirs.to_str())["model"]["merges"]]
+    ours = learn_merges(words)
+    assert ours[:2] == want[:2] == [("e", "r</w>"), ("l", "o")] and len(ours) == len(want)
+    assert {"".join(pair) for pair in ours} >= {word + "</w>" for word in words}
+    assert learn_merges({"a": 3}) == []
+
+
+@given(words=st.dictionaries(st.text("abc", min_size=1, max_size=7), st.integers(1, 9), min_size=1, max_size=6))
+def test_whatever_the_words_each_becomes_one_token(words):
+    """Learned here, applied by transformers."""
+    tokenizer = learned_tokenizer([word for word, n in words.items() for _ in range(n)])
+    for word in words:
+        assert tokenizer.tokenize(word) == [word + "</w>"]
+    assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))

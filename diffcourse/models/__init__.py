@@ -1,17 +1,18 @@
 """Networks only: each is called `network(x, t)` or `network(x, t, cond)` and imports nothing of the package but `layers`.
 
-Beside them stand what they need: `TextEncoder` makes a text `cond` out of words, `cost` counts what they cost.
+Beside them: `TextEncoder` makes a text `cond` out of words, `CLIP` is what teaches it to, `cost` counts what they cost.
 """
 
 from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier
-from diffcourse.models.clip import TextEncoder
+from diffcourse.models.clip import CLIP, TextEncoder, contrastive_loss
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.unet import SimpleUNet
 from diffcourse.models.unet_condition import CrossAttention, UNet2DCondition, attention_maps
 from diffcourse.models.vae import VAE
 
 __all__ = [
+    "CLIP",
     "AutoencoderKL",
     "CrossAttention",
     "DigitClassifier",
@@ -21,4 +22,5 @@ __all__ = [
     "UNet2DCondition",
     "VAE",
     "attention_maps",
+    "contrastive_loss",
 ]

@@ -1,16 +1,20 @@
-"""CLIP's text encoder: prompts in, one vector a token out, which cross-attention reads (Radford et al. 2021; Rombach et al. 2022)."""
+"""CLIP (Radford et al. 2021): texts and images in one space, learned by contrast; and its text half alone, which cross-attention reads."""
 
 import gzip
 import json
+import math
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 SMALL = 4096  # tokens; vocabularies below it come from a few captions, and hold each of their words whole
@@ -54,11 +58,14 @@ class TextEncoder(nn.Module):
     def from_pretrained(
         cls, name_or_folder: str | Path = "openai/clip-vit-large-patch14", device: str | torch.device | None = None
     ) -> "TextEncoder":
-        """The text encoder of a CLIP on the Hugging Face hub, or of a folder: a CLIPModel or CLIPTextModel with its tokenizer beside it.
+        """The text encoder of a CLIP: a shipped one ("tiny-clip"), one on the Hugging Face hub, or that of a folder.
 
-        The folder of a whole Stable Diffusion, with text_encoder and tokenizer in it, will do too. A name is looked up in the local cache
-        first and downloaded if it is not there. float32, safetensors only.
+        The folder holds a CLIPModel or CLIPTextModel with its tokenizer beside it; that of a whole Stable Diffusion, with text_encoder and
+        tokenizer in it, will do too. A name that does not ship is looked up in the local cache first and downloaded if it is not there.
+        float32, safetensors only.
         """
+        if (shipped := _shipped(name_or_folder)) is not None:
+            return shipped.to(device or "cpu")
         model, tokenizer = _locate(name_or_folder)
         from transformers import CLIPConfig, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -161,6 +168,79 @@ class TextEncoder(nn.Module):
                 yield text
 
 
+class CLIP(nn.Module):
+    """Texts and images as unit vectors of one space, in which a picture lies near its caption (Radford et al. 2021, figure 3).
+
+    `text` is the text half, a `TextEncoder`; beside it stand the image half of transformers (a vision transformer), its projection and the
+    logarithm of the scale. Frozen as it is made or loaded; `requires_grad_(True)` makes it one to train.
+
+    model: a CLIPModel of transformers, tokenizer: its CLIPTokenizer; or the two dicts of `config`, which describe them.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any):
+        super().__init__()
+        model = _fresh_clip(model) if isinstance(model, Mapping) else model
+        if getattr(getattr(model, "config", None), "model_type", None) != "clip":
+            raise TypeError(f"model must be a CLIPModel of transformers, with both halves, got {type(model).__name__}")
+        self.text = TextEncoder(model, tokenizer)
+        self.vision_model, self.visual_projection = model.vision_model, model.visual_projection
+        self.logit_scale = model.logit_scale
+        self.requires_grad_(False).eval()
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What makes an empty twin, `CLIP(**config)`; JSON values, the whole vocabulary among them."""
+        text = self.text.config
+        vision = {name: getattr(self.vision_model.config, name) for name in VISION_SETTINGS}
+        return {"model": {"text": text["model"], "vision": vision}, "tokenizer": text["tokenizer"]}
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) of the size that the model reads -> (B, P), unit vectors.
+
+        The values go in as they are: in [-1, 1] where the model was trained so, as "tiny-clip" was; OpenAI's want their own mean and scale.
+        """
+        settings = self.vision_model.config
+        wanted = (settings.num_channels, settings.image_size, settings.image_size)
+        if not isinstance(images, Tensor) or images.ndim != 4 or tuple(images.shape[1:]) != wanted:
+            got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+            raise ValueError(f"images must be a tensor (B, {', '.join(map(str, wanted))}), got {got}")
+        states = self.vision_model(images.to(self.logit_scale)).pooler_output
+        return F.normalize(self.visual_projection(states), dim=1)
+
+    def encode_texts(self, prompts: str | Sequence[str]) -> Tensor:
+        """B prompts -> (B, P), unit vectors: `text.pooled`, normalised."""
+        return F.normalize(self.text.pooled(prompts), dim=1)
+
+    def logits(self, images: Tensor, captions: str | Sequence[str]) -> Tensor:
+        """(images, captions): scale times the cosine of each image with each caption. A softmax over captions makes probabilities of it."""
+        return self.logit_scale.exp() * self.encode_images(images) @ self.encode_texts(captions).T
+
+    def loss(self, images: Tensor, captions: Sequence[str], same: Tensor | None = None) -> Tensor:
+        """`contrastive_loss` of N images and their N captions. The scale is held at 100 or below, as in section 2.5."""
+        with torch.no_grad():
+            self.logit_scale.clamp_(max=math.log(100))
+        return contrastive_loss(self.logits(images, captions), same)
+
+
+def contrastive_loss(logits: Tensor, same: Tensor | None = None) -> Tensor:
+    """Each image is to find its caption among all N, and each caption its image (Radford et al. 2021, section 2.3 and figure 3).
+
+        loss = -1/2N · sum_i [ log softmax(logits[i, :])_i + log softmax(logits[:, i])_i ]
+
+    logits (N, N): image i with caption j. same (N, N), bool: where image i and caption j match although i is not j; such pairs are left
+    out, for to push them apart would be wrong.
+    """
+    N = len(logits)
+    if logits.shape != (N, N) or not N:
+        raise ValueError(f"logits must be (N, N), a row an image and a column a caption, got {tuple(logits.shape)}")
+    own = torch.arange(N, device=logits.device)
+    if same is not None:
+        if same.shape != (N, N) or same.dtype != torch.bool:
+            raise ValueError(f"same must be bool ({N}, {N}), got {same.dtype} {tuple(same.shape)}")
+        logits = logits.masked_fill(same & (own[:, None] != own), -torch.inf)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
 def _listed(prompts: str | Sequence[str]) -> list[str]:
     prompts = [prompts] if isinstance(prompts, str) else prompts
     if not isinstance(prompts, Sequence) or not prompts or not all(isinstance(p, str) for p in prompts):
@@ -203,6 +283,19 @@ def _locate(name_or_folder: str | Path) -> tuple[str | Path, str | Path]:
     return model, tokenizer
 
 
+def _shipped(name_or_folder: str | Path) -> "TextEncoder | None":
+    """The text half of a CLIP that ships with the course; None if there is none of that name, or a folder is called so."""
+    from diffcourse import weights  # stands on the models: imported only here
+
+    name = str(name_or_folder)
+    if name not in weights.available() or Path(name).is_dir():
+        return None
+    model = weights.load(name)
+    if not isinstance(model, (CLIP, TextEncoder)):
+        raise ValueError(f"{name!r} is a {type(model).__name__}, not a CLIP")
+    return getattr(model, "text", model)
+
+
 @contextmanager
 def _explained(name_or_folder: str | Path) -> Iterator[None]:
     """What is not there or not readable, with what to do about it."""
@@ -238,7 +331,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-# -- OpenAI's vocabulary ----------------------------------------------------------------------------------------------
+# -- vocabularies -----------------------------------------------------------------------------------------------------
 
 MERGES = Path(__file__).with_name("clip-merges.txt.gz")  # (c) 2021 OpenAI, MIT: clip-merges.LICENSE
 
@@ -249,13 +342,67 @@ def openai_tokenizer() -> Any:
     The vocabulary is 256 bytes as letters, the same at the end of a word, one token for each of 48,894 merges of two pieces in the order
     in which they were learned (Sennrich et al. 2016), start and end. A CLIPTokenizer of transformers; padded with the end, 49407.
     """
-    from tokenizers.pre_tokenizers import ByteLevel
+    merges = [tuple(line.split()) for line in gzip.decompress(MERGES.read_bytes()).decode().strip().split("\n")]
+    return _assembled(merges, _letters())
+
+
+def learned_tokenizer(texts: Iterable[str]) -> Any:
+    """A tokenizer that knows each word of `texts` as one token, and spells others; the same for the same texts, in whatever order.
+
+    As that of OpenAI, but that it has no end of a word that no word here has. transformers learns one too, with
+    `CLIPTokenizer().train_new_from_iterator(texts, vocab_size)`, yet numbers it differently at every call.
+    """
     from transformers import CLIPTokenizer
 
-    letters = sorted(ByteLevel.alphabet())
-    merges = [tuple(line.split()) for line in gzip.decompress(MERGES.read_bytes()).decode().strip().split("\n")]
+    blank = CLIPTokenizer().backend_tokenizer
+    split, normal = blank.pre_tokenizer.pre_tokenize_str, blank.normalizer.normalize_str
+    words = Counter(word for text in texts for word, _ in split(normal(text)))
+    if not words:
+        raise ValueError("texts hold no word to learn from")
+    return _assembled(learn_merges(words), sorted({word[-1] for word in words}))
+
+
+def learn_merges(words: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Byte-pair encoding (Sennrich et al. 2016, algorithm 1), until each word, given with its frequency, is one piece.
+
+    Again and again, the two neighbours that meet most often become one piece; of equals, those first in the alphabet.
+    """
+    spelled = {(*word[:-1], word[-1] + "</w>"): n for word, n in words.items()}
+    merges = []
+    while True:
+        meetings: Counter[tuple[str, str]] = Counter()
+        for pieces, n in spelled.items():
+            for pair in pairwise(pieces):
+                meetings[pair] += n
+        if not meetings:
+            return merges
+        merges.append(min(meetings, key=lambda pair: (-meetings[pair], pair)))
+        spelled = {_joined(pieces, merges[-1]): n for pieces, n in spelled.items()}
+
+
+def _joined(pieces: Sequence[str], pair: tuple[str, str]) -> tuple[str, ...]:
+    done: list[str] = []
+    for piece in pieces:
+        if done and (done[-1], piece) == pair:
+            done[-1] += piece
+        else:
+            done.append(piece)
+    return tuple(done)
+
+
+def _letters() -> list[str]:
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    return sorted(ByteLevel.alphabet())
+
+
+def _assembled(merges: list[tuple[str, str]], last: Sequence[str]) -> Any:
+    """The CLIPTokenizer of these merges: 256 letters, those that end a word, the merges, start and end."""
+    from transformers import CLIPTokenizer
+
     ends = ["<|startoftext|>", "<|endoftext|>"]
-    vocab = [*letters, *(letter + "</w>" for letter in letters), *map("".join, merges), *ends]
+    vocab = [*_letters(), *(letter + "</w>" for letter in last), *map("".join, merges), *ends]
+    vocab = dict.fromkeys(vocab)  # two merges may make the same piece: ab + c, a + bc
     return CLIPTokenizer(vocab={token: i for i, token in enumerate(vocab)}, merges=merges)
 
 
@@ -274,6 +421,17 @@ SETTINGS = (
     "eos_token_id",
     "pad_token_id",
 )
+VISION_SETTINGS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_channels",
+    "image_size",
+    "patch_size",
+    "hidden_act",
+    "layer_norm_eps",
+)
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
@@ -282,6 +440,16 @@ def _fresh_model(settings: Mapping[str, Any]) -> nn.Module:
 
     kind = CLIPTextModel if settings["projection_dim"] is None else CLIPTextModelWithProjection
     return kind(CLIPTextConfig(**settings))
+
+
+def _fresh_clip(settings: Mapping[str, Any]) -> nn.Module:
+    from transformers import CLIPConfig, CLIPModel
+
+    text, vision = (dict(settings[half]) for half in ("text", "vision"))
+    shared = text["projection_dim"]
+    return CLIPModel(
+        CLIPConfig(text_config=text, vision_config={**vision, "projection_dim": shared}, projection_dim=shared)
+    )
 
 
 def _tokenizer(description: Mapping[str, Any]) -> Any:
