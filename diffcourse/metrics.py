@@ -3,7 +3,8 @@
 Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the digit that was asked for. Recognisable: it is more than
 90 % sure. Distance: the Fréchet distance to the 10,000 test digits on the classifier's features, next to its floor, the same distance for
 as many real training digits. Distances on these features compare with each other only, not with the FID of papers. Prompt accuracy: of
-captioned scenes, how many show the digit, ink, size, background and position that their caption names.
+captioned scenes, how many show the digit, ink, size, background and position that their caption names. Retrieval and zero-shot reading
+tell how well a CLIP knows which caption belongs to which scene.
 """
 
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from diffcourse import scenes
 from diffcourse.denoiser import evaluating
+from diffcourse.models import CLIP
 
 REFERENCE = "mnist-reference"
 
@@ -255,6 +257,78 @@ def _third(middle: Tensor) -> Tensor:
     large = max(scenes.SIZES.values())
     bound = scenes.SIDE / 2 - (scenes.SIDE - large - 2 * scenes.MARGIN) / 4
     return (middle > bound).long() + (middle > scenes.SIDE - bound).long()
+
+
+# -- text and image in one space ----------------------------------------------------------------------------------------
+
+
+class Retrieval(NamedTuple):
+    """How often the right one of `among` captions is nearest to an image, and the right one of `among` images to a caption.
+
+    n: scenes, in n/among sets; `se`: the two standard errors, over sets. Chance finds 1/among.
+    """
+
+    caption_of_image: float
+    image_of_caption: float
+    n: int
+    among: int
+    se: tuple[float, float]
+
+    def __str__(self) -> str:
+        (a, b), (da, db) = self[:2], self.se
+        return (
+            f"caption of an image {a:.1%} ± {da:.1%}, image of a caption {b:.1%} ± {db:.1%} "
+            f"(among {self.among}, chance {1 / self.among:.1%}; n = {self.n})"
+        )
+
+
+def retrieval(clip: CLIP, shown: scenes.Scenes, *, among: int = 32) -> Retrieval:
+    """Whether a CLIP finds a scene's caption, and a caption's scene, in sets of `among` scenes that all differ in their attributes."""
+    if among < 2:
+        raise ValueError(f"among must be at least 2, got {among}")
+    sets = _unlike(shown.attributes, among)
+    if len(sets) < 2:
+        raise ValueError(f"{len(shown.images)} scenes do not make two sets of {among} with different attributes")
+    with torch.no_grad(), evaluating(clip):
+        images = torch.cat([clip.encode_images(part).cpu() for part in shown.images.split(500)])[sets]  # (S, among, P)
+        texts = _encode_texts(clip, shown.captions)[sets]
+    cosine = images @ texts.mT
+    own = torch.arange(among)
+    found = torch.stack([cosine.argmax(dim=2) == own, cosine.argmax(dim=1) == own]).double().mean(dim=2)  # (2, S)
+    se = (found.std(dim=1) / len(sets) ** 0.5).tolist()
+    return Retrieval(*found.mean(dim=1).tolist(), sets.numel(), among, tuple(se))
+
+
+def zero_shot(clip: CLIP, shown: scenes.Scenes, attribute: str = "digit", *, phrasing: int = 0) -> Tensor:
+    """What a CLIP reads from scenes without having been taught to: of all values of one attribute (Radford et al. 2021, section 3.1), (N,).
+
+    The nearest of the captions that name every value in turn; what else they say of a scene is true.
+    """
+    if attribute not in scenes.ATTRIBUTES:
+        raise ValueError(f"attribute must be one of {', '.join(scenes.ATTRIBUTES)}, got {attribute!r}")
+    column, values = list(scenes.ATTRIBUTES).index(attribute), torch.arange(len(scenes.ATTRIBUTES[attribute]))
+    asked = shown.attributes.cpu()[:, None].repeat(1, len(values), 1)  # (N, values, 5)
+    asked[:, :, column] = values
+    rows, place = asked.flatten(0, 1).unique(dim=0, return_inverse=True)
+    with torch.no_grad(), evaluating(clip):
+        images = torch.cat([clip.encode_images(part).cpu() for part in shown.images.split(500)])
+        texts = _encode_texts(clip, [scenes.caption(row, phrasing) for row in rows])
+    return (texts[place].view(*asked.shape[:2], -1) @ images[:, :, None])[:, :, 0].argmax(dim=1)
+
+
+def _encode_texts(clip: CLIP, captions: Sequence[str]) -> Tensor:
+    return torch.cat([clip.encode_texts(captions[i : i + 500]).cpu() for i in range(0, len(captions), 500)])
+
+
+def _unlike(attributes: Tensor, n: int) -> Tensor:
+    """(S, n): sets of n scenes, each with n different rows of attributes (N, 5), filled in order; what fills no set is left out."""
+    sets: list[dict[tuple[int, ...], int]] = []
+    for i, row in enumerate(map(tuple, attributes.tolist())):
+        home = next((s for s in sets if len(s) < n and row not in s), None)
+        if home is None:
+            sets.append(home := {})
+        home[row] = i
+    return torch.tensor([list(s.values()) for s in sets if len(s) == n], dtype=torch.int64).view(-1, n)
 
 
 @lru_cache(maxsize=1)

@@ -306,3 +306,71 @@ def test_another_judge_may_read_the_digits(truth):
 def test_scenes_that_cannot_be_read_are_named(truth, spoil, asked, word):
     with pytest.raises(ValueError, match=word):
         metrics.prompt_accuracy(spoil(truth.images[:2]), truth.captions[:2] if asked is None else asked)
+
+
+# -- text and image in one space ----------------------------------------------------------------------------------------
+
+
+class Reader(nn.Module):
+    """A CLIP that needs no training: images by what `read_scene` sees, captions by what `attributes_of` reads, one-hot."""
+
+    def vectors(self, attributes):
+        return torch.cat([F.one_hot(v, 10).float() for v in attributes.clamp(min=0).T], dim=1)
+
+    def encode_images(self, images):
+        assert not self.training and not torch.is_grad_enabled()
+        return self.vectors(metrics.read_scene(images))
+
+    def encode_texts(self, captions):
+        assert not self.training and not torch.is_grad_enabled()
+        return self.vectors(torch.tensor([scenes.attributes_of(text) for text in captions]))
+
+
+def test_who_reads_both_retrieves_and_who_reads_shuffled_captions_guesses(truth):
+    reader = Reader().train()
+    found = metrics.retrieval(reader, truth)
+    assert found.caption_of_image > 0.98 and found.image_of_caption > 0.98 and reader.training
+    assert found.among == 32 and found.n in (256, 288) and 0 <= found.se[0] < 0.01
+    shuffled = truth._replace(captions=truth.captions[100:] + truth.captions[:100])
+    lost = metrics.retrieval(reader, shuffled)
+    assert lost.caption_of_image < 0.1 and lost.image_of_caption < 0.1
+    half = truth._replace(captions=truth.captions[:150] + truth.captions[250:] + truth.captions[150:250])
+    between = metrics.retrieval(reader, half)
+    assert 0.3 < between.caption_of_image < 0.7 and between.se[0] > 0.05
+    assert "among 32, chance 3.1%; n =" in str(found)
+    few = metrics.retrieval(reader, scenes.Scenes(*(part[:20] for part in shuffled)), among=2)
+    assert few.n == 20 and few.caption_of_image > 0.1
+
+
+@pytest.mark.parametrize("attribute", list(scenes.ATTRIBUTES))
+def test_zero_shot_reads_what_the_encoders_saw(truth, attribute):
+    """One-hot vectors that agree in all but one attribute: the nearest is the value that was read."""
+    column = list(scenes.ATTRIBUTES).index(attribute)
+    got = metrics.zero_shot(Reader(), truth, attribute, phrasing=7)
+    want = metrics.read_scene(truth.images)[:, column]
+    assert torch.equal(got, want) and (got == truth.attributes[:, column]).float().mean() > 0.95
+    other = truth._replace(images=truth.images.flip(0))
+    assert (metrics.zero_shot(Reader(), other, attribute) == want.flip(0)).all()
+
+
+@given(rows=st.lists(st.integers(0, 5), max_size=40), n=st.integers(2, 5))
+def test_sets_hold_what_differs_and_nothing_twice(rows, n):
+    attributes = torch.tensor(rows, dtype=torch.int64).view(-1, 1).repeat(1, 5)
+    sets = metrics._unlike(attributes, n)
+    assert sets.shape[1] == n and all(len(set(attributes[s, 0].tolist())) == n for s in sets)
+    used = sets.flatten().tolist()
+    assert len(set(used)) == len(used)
+    left = [row for i, row in enumerate(rows) if i not in used]
+    assert len(set(left)) < n or max(rows.count(v) for v in set(rows)) > 1
+
+
+def test_retrieval_and_zero_shot_that_make_no_sense_are_told(truth):
+    few = scenes.Scenes(*(part[:40] for part in truth))
+    with pytest.raises(ValueError, match="40 scenes do not make two sets of 32"):
+        metrics.retrieval(Reader(), few)
+    with pytest.raises(ValueError, match="among must be at least 2, got 1"):
+        metrics.retrieval(Reader(), few, among=1)
+    with pytest.raises(
+        ValueError, match="attribute must be one of digit, ink, size, background, position, got 'colour'"
+    ):
+        metrics.zero_shot(Reader(), few, "colour")
