@@ -13,12 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse import data, elbo, metrics, weights
+from diffcourse import data, elbo, metrics, scenes, weights
 from diffcourse import profile as profiles
 from diffcourse.data import Batch
 from diffcourse.denoiser import Denoiser, clipped, guided
 from diffcourse.files import write_json
-from diffcourse.models import VAE, AutoencoderKL, DigitClassifier, SimpleUNet
+from diffcourse.models import CLIP, VAE, AutoencoderKL, DigitClassifier, SimpleUNet
+from diffcourse.models.clip import learned_tokenizer
 from diffcourse.samplers import DDPM, DPMSolverPP, Sampler, sample
 from diffcourse.scenes import CaptionedDigits, Scenes
 from diffcourse.schedule import DiffusionSchedule, Level
@@ -279,6 +280,72 @@ def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor, size: int = 10
         return torch.cat([function(part) for part in batch.split(size)])
 
 
+# -- text and image ---------------------------------------------------------------------------------------------------
+
+
+def caption_tokenizer() -> Any:
+    """The tokenizer of the captions, learned from them: each of their 61 words and marks is one token."""
+    looks = [(k % 10, k % 8, k % 2, (k + 3) % 8, k % 9) for k in range(72)]  # every value with every wording of it
+    return learned_tokenizer(scenes.caption(look, p) for look in looks for p in range(scenes.PHRASINGS))
+
+
+def tiny_clip(tokenizer: Any = None) -> CLIP:
+    """transformers' CLIPModel, small: captions of up to 17 tokens, 64x64 scenes in 64 patches; unfrozen, to be trained.
+
+    The text half is 128 wide and 4 layers deep; a longer caption than any of the scenes' has no place in it.
+    """
+    tokenizer = tokenizer or caption_tokenizer()
+    ends = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    text = {
+        "vocab_size": len(tokenizer),
+        "max_position_embeddings": 17,
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "projection_dim": 64,
+        **ends,
+    }
+    vision = {
+        "image_size": scenes.SIDE,
+        "patch_size": 8,
+        "hidden_size": 96,
+        "intermediate_size": 192,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+    }
+    return CLIP({"text": text, "vision": vision}, tokenizer).requires_grad_(True)
+
+
+def clip_loss(model: CLIP, batch: Scenes, generator: torch.Generator) -> Tensor:
+    """Images and captions of a batch; two scenes that show the same are not told apart."""
+    same = (batch.attributes[:, None] == batch.attributes).all(dim=2)
+    return model.loss(batch.images, batch.captions, same)
+
+
+def measure_clip(model: CLIP, profile: str) -> dict[str, Any]:
+    """Retrieval among 32, and what is read from scenes by captions alone: of test scenes, and of combinations that training never shows."""
+    n = {"smoke": 100}.get(profile, 3200)
+    table: dict[str, Any] = {"chance_of_retrieval": round(1 / 32, 4)}
+    for name, heldout in (("test scenes", False), ("held-out combinations", True)):
+        batch = data.captioned_digits("test").take(n, seed=0, heldout=heldout)
+        found = metrics.retrieval(model, batch)
+        table[name] = {
+            "retrieved_among_32": found.n,
+            "caption_of_image": plus_minus(found.caption_of_image, found.se[0]),
+            "image_of_caption": plus_minus(found.image_of_caption, found.se[1]),
+            "zero_shot": n,
+        }
+        for k, attribute in enumerate(scenes.ATTRIBUTES):
+            right = (metrics.zero_shot(model, batch, attribute) == batch.attributes[:, k]).double().mean().item()
+            table[name][attribute] = plus_minus(right, (right * (1 - right) / n) ** 0.5)
+    return table
+
+
+def plus_minus(share: float, se: float) -> str:
+    return f"{share:.4f} ± {se:.4f}"
+
+
 # -- statistics of real digits: what distances are measured against ---------------------------------------------------
 
 
@@ -361,6 +428,15 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
         data=partial(data.captioned_digits, every_combination=True),
         options={"batch_size": 16, "lr": 1.5e-3},
         finish=unit_latents,
+    ),
+    "tiny-clip": Recipe(
+        about="Brings captions and 64x64 scenes into one space; its text half tells a denoiser what to draw.",
+        build=tiny_clip,
+        loss=clip_loss,
+        steps={"smoke": 20, "laptop": 12_000, "gpu": 60_000},
+        measure=measure_clip,
+        data=partial(data.captioned_digits, alike=8),
+        options={"batch_size": 64, "lr": 1e-3},
     ),
 }
 

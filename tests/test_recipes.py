@@ -1,11 +1,14 @@
 """Recipes: each one runs, resumes, and writes what `weights.load` reads."""
 
 import json
+import re
+import warnings
+from functools import partial
 
 import pytest
 import torch
 
-from diffcourse import data, metrics, recipes, weights
+from diffcourse import data, metrics, recipes, scenes, weights
 from diffcourse.schedule import DiffusionSchedule
 
 
@@ -20,9 +23,8 @@ def small_digits(monkeypatch, small):
     monkeypatch.setattr(data, "mnist", lambda split="train", **kwargs: small[split])
     for name, recipe in recipes.RECIPES.items():
         if isinstance(recipe, recipes.Recipe):
-            small_ones = (
-                recipe.data if recipe.data is data.captioned_digits else data.mnist
-            )  # scenes ask for data.mnist
+            scenic = recipe.data is data.captioned_digits or isinstance(recipe.data, partial)
+            small_ones = recipe.data if scenic else data.mnist  # scenes ask for data.mnist
             quick = {**recipe.__dict__, "data": small_ones, "measure": lambda model, profile: {"mode": model.training}}
             monkeypatch.setitem(recipes.RECIPES, name, recipes.Recipe(**quick))
 
@@ -188,6 +190,76 @@ def test_the_card_of_the_autoencoder_compares_reconstructions_with_the_true_scen
     assert card["mse"] == pytest.approx(0.01 * images.square().mean().item(), abs=1e-6)
     psnr = [-10 * torch.log10((0.1 * x).square().mean() / 2**2).item() for x in images]
     assert card["psnr"] == pytest.approx(sum(psnr) / 50, abs=0.01)
+
+
+# -- text and image ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return recipes.caption_tokenizer()
+
+
+def test_every_caption_is_known_word_by_word_and_comes_back(tokenizer):
+    clip = recipes.tiny_clip(tokenizer)
+    worn = [(d, (d + 3 * k) % 8, (d + k) % 2, (d + k) % 8, (3 * d + k) % 9) for d in range(10) for k in range(3)]
+    captions = [scenes.caption(attributes, p) for p in range(scenes.PHRASINGS) for attributes in worn]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # neither cut nor unknown
+        ids = clip.text.ids(captions)
+    end = tokenizer.eos_token_id
+    lengths = (ids == end).int().argmax(dim=1) + 1
+    assert ids.shape[1] == lengths.max() == clip.text.length == 17  # the longest one just fits
+    for text, row, n in zip(captions, ids.tolist(), lengths.tolist(), strict=True):
+        words = re.findall(r"\w+|,", text)
+        assert n == len(words) + 2 and tokenizer.convert_ids_to_tokens(row[1 : n - 1]) == [w + "</w>" for w in words]
+        assert tokenizer.decode(row, skip_special_tokens=True).replace(" ,", ",") == text
+
+
+def test_the_vocabulary_is_the_same_every_time(tokenizer):
+    """A resumed training builds it anew."""
+    a, b = (recipes.tiny_clip(t).config["tokenizer"] for t in (tokenizer, recipes.caption_tokenizer()))
+    assert a == b and list(a["vocab"].values()) == list(range(len(tokenizer))) and len(tokenizer) < 500
+    with pytest.warns(UserWarning, match="unknown words: 'zebra'"):
+        recipes.tiny_clip(tokenizer).text("a red zebra")
+
+
+def test_the_tiny_clip_fits_in_two_megabytes_and_starts_by_guessing(tmp_path, tokenizer):
+    model = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
+    assert weights.save(tmp_path / "clip", model, half=True).stat().st_size < 2e6
+    batch = recipes.RECIPES["tiny-clip"].data().batch(0, 32, seed=0)
+    loss = recipes.clip_loss(model, batch, torch.Generator())
+    assert loss.requires_grad and loss.item() == pytest.approx(torch.tensor(32.0).log().item(), abs=0.5)
+
+
+def test_scenes_that_show_the_same_are_not_told_apart(tokenizer):
+    """With a caption in other words beside its own, the loss is what it is without that scene, but for its own two terms."""
+    model = recipes.tiny_clip(tokenizer)
+    batch = data.captioned_digits("test").take(6, seed=3)
+    twice = scenes.Scenes(
+        *(part[:1] * 2 + part[1:] if isinstance(part, list) else torch.cat([part[:1], part]) for part in batch)
+    )
+    twice.captions[1] = scenes.caption(batch.attributes[0], 100)
+    assert twice.captions[1] != twice.captions[0]
+    own = torch.arange(7)
+    logits = model.logits(twice.images, twice.captions)
+    kept = logits.masked_fill(
+        torch.zeros(7, 7, dtype=torch.bool).index_put((own[:2], own[:2].flip(0)), torch.tensor(True)), -1e9
+    )
+    want = (torch.nn.functional.cross_entropy(kept, own) + torch.nn.functional.cross_entropy(kept.T, own)) / 2
+    assert recipes.clip_loss(model, twice, torch.Generator()).item() == pytest.approx(want.item(), abs=1e-5)
+    assert model.loss(twice.images, twice.captions) > want
+
+
+def test_the_card_of_the_tiny_clip_tells_what_it_finds_and_reads(tokenizer):
+    model = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
+    card = json.loads(json.dumps(recipes.measure_clip(model, "smoke")))
+    for name in ("test scenes", "held-out combinations"):
+        line = card[name]
+        assert line["retrieved_among_32"] in (64, 96) and line["zero_shot"] == 100
+        shares = {k: float(v.split(" ± ")[0]) for k, v in line.items() if isinstance(v, str)}
+        assert shares.keys() == {"caption_of_image", "image_of_caption", *scenes.ATTRIBUTES}
+        assert shares["caption_of_image"] < 0.2 and shares["digit"] < 0.4  # it knows nothing yet
 
 
 def test_shipped_digits_are_right_most_of_the_time():
