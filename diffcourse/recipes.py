@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -148,12 +148,20 @@ MNIST_SHARES = (
 
 
 def digits(
-    model: Denoiser, n: int, *, guidance: float = 1.0, steps: int = 20, sampler: Sampler = SAMPLER, seed: int = 0
+    model: Denoiser,
+    n: int,
+    *,
+    guidance: float = 1.0,
+    steps: int = 20,
+    sampler: Sampler = SAMPLER,
+    seed: int = 0,
+    levels: Sequence[Level] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """n samples (n, 1, 28, 28) and the labels asked for: drawn as often as they are in MNIST, so that distances compare like with like."""
     labels = torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
     denoise = clipped(guided(model, labels, guidance))
-    return sample(denoise, model.schedule, (n, 1, 28, 28), sampler, steps, seed=seed, batch=200), labels
+    shape = (n, 1, 28, 28)
+    return sample(denoise, model.schedule, shape, sampler, steps, seed=seed, levels=levels, batch=200), labels
 
 
 # -- variational autoencoders -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Code index t = 0..T-1 is the papers' t = 1..T, so t = 0 is already slightly nois
 """
 
 import math
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -279,11 +280,13 @@ class DiffusionSchedule:
         at = self.at(t)
         return at.alpha**2 / at.sigma**2
 
-    def levels(self, steps: int, spacing: str = "trailing", last: Level = CLEAN) -> list[Level]:
+    def levels(self, steps: int, spacing: str = "trailing", last: Level = CLEAN, *, rho: float = 7.0) -> list[Level]:
         """`steps` levels of the schedule, noisiest first, and `last`: steps + 1 in all, so `steps` calls of the network.
 
         spacing (names of Lin et al. 2024, table 2): "trailing" starts at T-1 and ends one stride above the data; "linspace" holds both
         T-1 and 0; "leading" holds 0 and starts one stride below T, so it skips the noisiest levels. All are whole numbers, all differ.
+        "karras": from T-1 to 0 in equal steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, equation 5), so the larger rho, the more
+        levels lie near the data; they fall between the steps of the chain.
         """
         _check_int("steps", steps, 1, self.T)
         if spacing == "trailing":
@@ -292,14 +295,34 @@ class DiffusionSchedule:
             times = [self.T - 1 - round(i * (self.T - 1) / max(1, steps - 1)) for i in range(steps)]
         elif spacing == "leading":
             times = [i * (self.T // steps) for i in reversed(range(steps))]
+        elif spacing == "karras":
+            times = self._karras(steps, rho)
         else:
-            raise ValueError(f"spacing must be trailing, linspace or leading, got {spacing!r}")
+            raise ValueError(f"spacing must be trailing, linspace, leading or karras, got {spacing!r}")
         if not isinstance(last, Level):
             raise TypeError(f"last must be a Level such as CLEAN or schedule.at(0), got {type(last).__name__}")
         levels = [*(self.at(t) for t in times), last]
         if last.nsr > levels[-2].nsr:
             raise ValueError(f"last must not be noisier than the level before it, t={levels[-2].t:g}; got t={last.t:g}")
         return levels
+
+    def _karras(self, steps: int, rho: float) -> list[float]:
+        if not 0 < rho < math.inf:
+            raise ValueError(f"rho must be a number > 0, got {rho}")
+        nsr = [at.nsr for at in self._levels]
+        if nsr[-1] == math.inf:
+            raise ValueError(
+                "spacing 'karras' needs a finite sigma/alpha at the start: this schedule ends without signal"
+            )
+        high, low = nsr[-1] ** (1 / rho), nsr[0] ** (1 / rho)
+        inner = [(high + i / (steps - 1) * (low - high)) ** rho for i in range(1, steps - 1)]
+        return [float(self.T - 1), *(self._time(nsr, v) for v in inner), *[0.0] * (steps > 1)]
+
+    @staticmethod
+    def _time(nsr: Sequence[float], value: float) -> float:
+        """The t between two steps at which `at` has this sigma/alpha."""
+        above = min(max(bisect(nsr, value), 1), len(nsr) - 1)
+        return above - 1 + (value - nsr[above - 1]) / (nsr[above] - nsr[above - 1])
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Schedules and levels, against closed forms, Bayes' rule on a grid, and simulated chains."""
 
+import itertools
 import math
 from fractions import Fraction
 from itertools import pairwise
@@ -244,6 +245,18 @@ def test_grids_are_the_rounded_formulas_of_lin_et_al(n):
         assert max(abs(a - b) for a, b in zip(ours, times, strict=True)) <= Fraction(1, 2)
 
 
+@pytest.mark.parametrize("schedule", [LINEAR, SCALED, DiffusionSchedule.cosine(200)])
+def test_karras_levels_are_even_in_a_root_of_sigma_over_alpha(schedule):
+    for n, rho in itertools.product((2, 3, 10, 50, 200), (1.0, 3.0, 7.0)):
+        levels = schedule.levels(n, "karras", rho=rho)
+        times, roots = [at.t for at in levels], torch.tensor([at.nsr for at in levels[:-1]]).double() ** (1 / rho)
+        assert len(levels) == n + 1 and levels[-1] is CLEAN and (times[0], times[-2]) == (schedule.T - 1, 0)
+        assert all(a > b for a, b in pairwise(times))
+        steps = roots.diff()
+        assert torch.allclose(steps, steps.mean().expand(n - 1), rtol=1e-4)
+    assert schedule.levels(1, "karras") == schedule.levels(1)
+
+
 def test_as_many_steps_run_as_were_asked_for():
     for n in (51, 300, 600):  # a stride T//n would give 53, 334 and 1000
         assert len(LINEAR.levels(n)) == n + 1
@@ -417,10 +430,12 @@ ONE = torch.zeros(2, 3)
         (lambda: LINEAR.levels(1001), ValueError, r"steps must be in \[1, 1000\], got 1001"),
         (lambda: LINEAR.levels(20.0), TypeError, "steps must be a whole number"),
         (
-            lambda: LINEAR.levels(20, "karras"),
+            lambda: LINEAR.levels(20, "even"),
             ValueError,
-            "spacing must be trailing, linspace or leading, got 'karras'",
+            "spacing must be trailing, linspace, leading or karras, got 'even'",
         ),
+        (lambda: LINEAR.levels(20, "karras", rho=0), ValueError, "rho must be a number > 0, got 0"),
+        (lambda: LINEAR.zero_terminal_snr().levels(20, "karras"), ValueError, "ends without signal"),
         (lambda: LINEAR.levels(20, last=0), TypeError, "last must be a Level"),
         (lambda: linear_beta_schedule(0), ValueError, "timesteps must be at least 1"),
         (lambda: linear_beta_schedule(10.5), TypeError, "timesteps must be a whole number"),

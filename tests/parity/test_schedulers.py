@@ -16,6 +16,7 @@ from diffusers import (
 from theirs import COSINE, KINDS, LINEAR, SD, deviation, run_ours, run_theirs, with_their_table
 
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun
+from diffcourse.schedule import DiffusionSchedule
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # theirs, with numpy 2
 
@@ -139,3 +140,12 @@ def test_ddim_on_zero_terminal_snr_with_v():
     scheduler.set_timesteps(20)
     theirs = run_theirs(scheduler)
     assert deviation(run_ours(DDIM(), scheduler, "v"), theirs, relative=True) < 2e-5
+
+
+def test_karras_levels_are_those_of_diffusers():
+    theirs = EulerDiscreteScheduler(**SD, use_karras_sigmas=True, timestep_spacing="linspace")
+    theirs.set_timesteps(30)
+    ours = DiffusionSchedule.scaled_linear().levels(30, "karras")
+    assert [at.nsr for at in ours] == pytest.approx(theirs.sigmas.tolist(), rel=5e-5)  # theirs come from float32
+    # they read the time off log sigma, we off sigma, between the same two steps of the chain
+    assert [at.t for at in ours[:-1]] == pytest.approx(theirs.timesteps.tolist(), abs=0.05)
