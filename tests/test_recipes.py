@@ -232,6 +232,30 @@ def test_the_tiny_clip_fits_in_two_megabytes_and_starts_by_guessing(tmp_path, to
     assert loss.requires_grad and loss.item() == pytest.approx(torch.tensor(32.0).log().item(), abs=0.5)
 
 
+def test_the_image_half_starts_with_open_eyes(tokenizer):
+    """Against the start values of transformers: flat patches look the same, strokes count for more, attention chooses, near is alike."""
+    ours = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
+    theirs = recipes.seeded_build(lambda: type(ours)(**ours.config), 0)
+    assert all(torch.equal(a, b) for a, b in zip(ours.text.parameters(), theirs.text.parameters(), strict=True))
+    flat = torch.tensor([-0.7, 0.1, 0.9])[None, :, None, None].expand(1, 3, 64, 64)
+    strokes = data.captioned_digits("test").take(20).images
+    with torch.no_grad():
+        patches = [m.vision_model.embeddings.patch_embedding for m in (ours, theirs)]
+        assert torch.allclose(*(p(flat) for p in patches), atol=1e-4)
+        spread = [p(strokes).flatten(2).std(dim=2).mean() for p in patches]
+        assert spread[0] > 2 * spread[1]
+        entropies = []
+        for model in (ours, theirs):
+            vision = model.vision_model
+            vision.set_attn_implementation("eager")
+            share = vision(strokes, output_attentions=True).attentions[0]
+            entropies.append((-(share * share.log()).sum(dim=-1)).exp().mean())  # so many patches are looked at
+    assert entropies[0] < 0.7 * entropies[1] and entropies[1] > 60  # of 65: theirs looks at everything alike
+    grid = ours.vision_model.embeddings.position_embedding.weight[1:].detach().view(8, 8, -1)
+    like = torch.nn.functional.cosine_similarity(grid[3, 3], grid, dim=-1)
+    assert like[3, 4] > like[3, 5] > like[3, 7] and like[4, 3] > like[5, 3] > like[7, 3] and like[3, 3] > 0.999
+
+
 def test_scenes_that_show_the_same_are_not_told_apart(tokenizer):
     """With a caption in other words beside its own, the loss is what it is without that scene, but for its own two terms."""
     model = recipes.tiny_clip(tokenizer)
