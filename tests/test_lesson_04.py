@@ -10,7 +10,7 @@ import torch
 from diffusers import LMSDiscreteScheduler
 from torch import nn
 
-from diffcourse import plot, widgets
+from diffcourse import files, plot, widgets
 from diffcourse.denoiser import Denoiser
 from diffcourse.learn.exercises import lesson_04
 from diffcourse.mixture import GaussianMixture
@@ -260,3 +260,23 @@ def test_the_way_up_needs_the_noise_of_its_first_level():
         *_, back = trajectory(world.denoise, top.x, up[::-1], DDIM())
         assert back.x.item() == pytest.approx(start.item(), rel=0.1)
     assert 0.001 / std(up[0]) < 0.05  # "digits shine through": almost no noise comes out
+
+
+def test_what_part_8_says_about_steps_that_shrink_towards_the_data():
+    table = files.benchmark("samplers")
+    ratio = {(row["sampler"], row["calls"]): (row["ratio"], row["se"]) for row in table["against_reference"]}
+    base = {row["seed"]: row["distance"] for row in table["quality"] if row["calls"] == 1000}
+    three = {
+        row["seed"]: row["distance"] / base[row["seed"]]
+        for row in table["quality"]
+        if (row["sampler"], row["calls"]) == ("DDPM, Karras rho=3", 50)
+    }
+    assert ratio["DDPM, Karras rho=3", 50] == (pytest.approx(0.94, abs=0.005), pytest.approx(0.05, abs=0.005))
+    assert (three[1], three[2]) == (pytest.approx(0.85, abs=0.005), pytest.approx(1.01, abs=0.005))
+    assert three[0] < 1 < ratio["DDPM, Karras rho=7", 50][0] < ratio["DDPM", 50][0]
+    for calls in (5, 10):
+        assert all(ratio["DDPM", calls][0] < ratio[f"DDPM, Karras rho={rho}", calls][0] for rho in (3, 7))
+    at_20 = [ratio[name, 20][0] for name in ("DDPM", "DDPM, Karras rho=3", "DDPM, Karras rho=7")]
+    assert at_20 == [pytest.approx(1.17, abs=0.02)] * 3
+    for calls in (5, 10, 20, 50):
+        assert ratio["DPM++(2M), Karras rho=7", calls][0] > ratio["DPM++(2M)", calls][0]
