@@ -301,7 +301,7 @@ def caption_tokenizer() -> Any:
 def tiny_clip(tokenizer: Any = None) -> CLIP:
     """transformers' CLIPModel, small: captions of up to 17 tokens, 64x64 scenes in 64 patches; unfrozen, to be trained.
 
-    The text half is 128 wide and 4 layers deep; a longer caption than any of the scenes' has no place in it.
+    The text half is 128 wide and 2 layers deep; a longer caption than any of the scenes' has no place in it.
     """
     tokenizer = tokenizer or caption_tokenizer()
     ends = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
@@ -310,7 +310,7 @@ def tiny_clip(tokenizer: Any = None) -> CLIP:
         "max_position_embeddings": 17,
         "hidden_size": 128,
         "intermediate_size": 256,
-        "num_hidden_layers": 4,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "projection_dim": 64,
         **ends,
@@ -462,7 +462,7 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
         about="Brings captions and 64x64 scenes into one space; its text half tells a denoiser what to draw.",
         build=tiny_clip,
         loss=clip_loss,
-        steps={"smoke": 20, "laptop": 12_000, "gpu": 60_000},
+        steps={"smoke": 20, "laptop": 18_000, "gpu": 60_000},
         measure=measure_clip,
         data=partial(data.captioned_digits, alike=16),
         options={"batch_size": 64, "lr": 1e-3},

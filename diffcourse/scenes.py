@@ -312,7 +312,7 @@ class CaptionedDigits:
     autoencoder has to know every picture; what a model composes from words is measured on combinations that this model never saw.
 
     alike: so many scenes in a row of a batch share the look of the first: its two colours, its size and its place, each with probability
-    3/4 and otherwise their own. A batch then holds scenes that only a close look tells apart. 1: each has its own look.
+    7/8 and otherwise their own. A batch then holds scenes that only a close look tells apart. 1: each has its own look.
     """
 
     digits: ImageData
@@ -366,8 +366,8 @@ class CaptionedDigits:
             if i % alike == 0:
                 shared = look
             else:
-                bits = counter_seed(seed, "alike", i)  # two for each part of the look; 0 keeps one's own
-                look = [b if bits >> 2 * k & 3 else a for k, (a, b) in enumerate(zip(look, shared, strict=True))]
+                bits = counter_seed(seed, "alike", i)  # three for each part of the look; 0 keeps one's own
+                look = [b if bits >> 3 * k & 7 else a for k, (a, b) in enumerate(zip(look, shared, strict=True))]
                 look[0] = look[0] if look[0] in pairs else pairs[pair]  # not every digit may wear every pair of colours
             (ink, ground), size, place = look
             attributes.append((digit, ink, size, ground, place))
