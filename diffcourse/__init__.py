@@ -19,6 +19,7 @@ _HOME = {
         "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
         "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
     ],
+    "latent": ["LatentDiffusion"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [

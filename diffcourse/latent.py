@@ -1,17 +1,320 @@
-"""Latent diffusion: pictures to latents and back."""
+"""Latent diffusion: pictures from words, made in the small space of an autoencoder; and pictures to latents and back."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from diffcourse.data import to_float, to_uint8
-from diffcourse.models import AutoencoderKL
+from diffcourse.data import to_float, to_uint8, walk
+from diffcourse.denoiser import Denoiser, Estimate, evaluating, guided
+from diffcourse.files import atomic_write, write_json
+from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
+from diffcourse.rng import counter_seed, draw, image_generators
+from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
+from diffcourse.schedule import DiffusionSchedule, Level
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+    from diffcourse.scenes import CaptionedDigits
+
+
+class LatentDiffusion(nn.Module):
+    """Pictures from words: a denoiser that reads a prompt turns noise into latents, and an autoencoder makes a picture of them.
+
+        prompt ── text ───────── (B, L, D) ─────────┐
+        noise  (B, 4, h, w) ── denoiser, `steps` times ── latents (B, 4, h, w) ── autoencoder.decode ── image (B, 3, H, W)
+
+    Rombach et al. 2022, figure 3; Stable Diffusion is one of these.
+
+    autoencoder  an `AutoencoderKL`, which owns the scale of its latents
+    denoiser     a `Denoiser` of latents; its null condition is the embedding of the empty text, null=text("")[0]
+    text         a `TextEncoder`, or the `CLIP` that it is half of
+    size         the side of its pictures in pixels: of those that it was trained on
+
+    Autoencoder and text are frozen here: what is trained is the denoiser.
+    """
+
+    def __init__(self, autoencoder: AutoencoderKL, denoiser: Denoiser, text: TextEncoder | CLIP, *, size: int = 64):
+        super().__init__()
+        text = text.text if isinstance(text, CLIP) else text
+        _check_parts(autoencoder, denoiser, text, size)
+        self.autoencoder = autoencoder.requires_grad_(False)
+        self.denoiser = denoiser
+        self.text = text.requires_grad_(False)
+        self.size = size
+
+    def loss(
+        self,
+        images: Tensor,
+        captions: Sequence[str],
+        generator: torch.Generator | None = None,
+        *,
+        drop_prob: float = 0.1,
+        weight: Callable[[Level], Tensor] | None = None,
+    ) -> Tensor:
+        """E |eps - eps_theta(z_t, t, text(caption))|² with z = encode(image): Rombach et al. 2022, equation 3, for any parameterisation.
+
+        images (B, 3, H, W) in [-1, 1] and B captions, each dropped with probability drop_prob, so that the denoiser also learns to draw
+        without one; weight as in `Denoiser.loss`. `CachedLatents` spares encoding the same images at every visit.
+        """
+        with torch.no_grad(), evaluating(self.autoencoder), evaluating(self.text):
+            latents, text = self.autoencoder.encode(images, generator), self.text(captions)
+        if len(text) != len(images):
+            raise ValueError(f"captions must be one an image, {len(images)}, got {len(text)}")
+        return self.denoiser.loss(latents, text, drop_prob=drop_prob, weight=weight, generator=generator)
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        guidance: float = 5.0,
+        steps: int = 20,
+        sampler: Sampler = DPMSolverPP(),
+        seed: int | None = 0,
+        negative: str | Sequence[str] = "",
+        x: Tensor | None = None,
+        first: int = 0,
+        progress: bool = True,
+    ) -> Tensor:
+        """One picture a prompt, (B, 3, H, W) in [-1, 1]: the end of `trajectory`, which explains the arguments, decoded."""
+        from tqdm.auto import tqdm
+
+        options = {"guidance": guidance, "steps": steps, "sampler": sampler, "seed": seed, "first": first}
+        path = self.trajectory(prompts, negative=negative, x=x, **options)
+        *_, last = tqdm(path, total=steps + 1, disable=not progress, leave=False)
+        with torch.no_grad(), evaluating(self.autoencoder):
+            return self.autoencoder.decode(last.x).clamp(-1, 1)
+
+    def trajectory(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        guidance: float = 5.0,
+        steps: int = 20,
+        sampler: Sampler = DPMSolverPP(),
+        seed: int | None = 0,
+        negative: str | Sequence[str] = "",
+        x: Tensor | None = None,
+        first: int = 0,
+    ) -> Iterator[Estimate]:
+        """What `generate` goes through, as `samplers.trajectory` yields it: steps + 1 estimates, of which x and x0 are latents.
+
+        guidance   eps_none + guidance·(eps_prompt - eps_none): 1 is the plain model, more follows the prompt more strictly
+        negative   what the picture is led away from in place of the empty text, one for all or one a prompt; not looked at with guidance 1
+        seed       picture i starts from a hash of (seed, first + i): the same alone and in any batch. None: a new one each time
+        x          the noisy latents (B, 4, h, w) to start from, of any height and width, instead
+        """
+        prompts, negative = _listed("prompts", prompts), _listed("negative", negative)
+        B, z, side = len(prompts), self.autoencoder.latent_channels, self.size // self.autoencoder.factor
+        if len(negative) not in (1, B):
+            raise ValueError(f"negative must be one text, or one for each of the {B} prompts, got {len(negative)}")
+        if x is not None and (not isinstance(x, Tensor) or x.ndim != 4 or x.shape[:2] != (B, z)):
+            got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise ValueError(f"x must be noisy latents ({B}, {z}, h, w), one for each of the prompts, got {got}")
+        with torch.no_grad(), evaluating(self.text):
+            cond = self.text(prompts)
+            uncond = None if set(negative) == {""} else self.text(negative).expand_as(cond)
+        generators = image_generators(B, seed, first)
+        x = draw(cond.new_empty(B, z, side, side), generators) if x is None else x
+        denoise = guided(self.denoiser, cond, guidance, uncond=uncond)
+        return trajectory(denoise, x, self.denoiser.schedule.levels(steps), sampler, generators)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write everything into a folder laid out as Stable Diffusion's: `from_pretrained` and diffusers' StableDiffusionPipeline read it.
+
+        model_index.json, which names the parts, is written last: a folder without it is not whole.
+        """
+        folder, network, predicts = Path(folder), self.denoiser.network, self.denoiser.predicts
+        if not isinstance(network, UNet2DCondition):
+            raise TypeError(f"denoiser must hold a UNet2DCondition to be saved, got {type(network).__name__}")
+        if predicts not in PREDICTION_TYPES:
+            raise ValueError(f"denoiser predicts {predicts!r}; this layout knows only {', '.join(PREDICTION_TYPES)}")
+        scheduler = {**self.denoiser.schedule.to_diffusers(), "prediction_type": PREDICTION_TYPES[predicts]}
+        _write_part(folder / "unet", network, {"sample_size": self.size // self.autoencoder.factor})
+        _write_part(folder / "vae", self.autoencoder, {"sample_size": self.size})
+        self.text.save_pretrained(folder)
+        write_json(folder / "scheduler" / "scheduler_config.json", {**SCHEDULER, **scheduler})
+        write_json(folder / "model_index.json", MODEL_INDEX)
+        return folder
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, device: str | torch.device | None = None) -> "LatentDiffusion":
+        """What `save` wrote, whole and in eval mode: a folder in the layout of Stable Diffusion 1.x, float32, safetensors only."""
+        folder = Path(folder).expanduser()
+        _config(folder, "model_index.json")
+        scheduler, unet = _config(folder, "scheduler/scheduler_config.json"), _config(folder, "unet/config.json")
+        autoencoder, network = _read_part(folder, "vae", AutoencoderKL), _read_part(folder, "unet", UNet2DCondition)
+        text = TextEncoder.from_pretrained(folder)
+        kind = scheduler.get("prediction_type", "epsilon")
+        predicts = {theirs: ours for ours, theirs in PREDICTION_TYPES.items()}.get(kind)
+        if predicts is None:
+            raise ValueError(
+                f"folder {str(folder)!r}: prediction_type {kind!r} is none of {', '.join(PREDICTION_TYPES.values())}"
+            )
+        denoiser = Denoiser(network, DiffusionSchedule.from_diffusers(scheduler), predicts, null=text("")[0])
+        size = unet.get("sample_size", 64) * autoencoder.factor
+        return cls(autoencoder, denoiser, text, size=size).to(device or "cpu").eval()
+
+
+def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
+    parts = ("autoencoder", autoencoder, AutoencoderKL), ("denoiser", denoiser, Denoiser), ("text", text, TextEncoder)
+    for name, part, kind in parts:
+        if not isinstance(part, kind):
+            raise TypeError(
+                f"{name} must be a {kind.__name__}, got {type(part).__name__}; the order is (autoencoder, denoiser, text)"
+            )
+    wanted = (text.length, text.dim)
+    if denoiser.null is None or tuple(denoiser.null.shape) != wanted:
+        got = "none" if denoiser.null is None else f"one of shape {tuple(denoiser.null.shape)}"
+        raise ValueError(f"denoiser must have the embedding of '' {wanted} as null, null=text('')[0], but has {got}")
+    for name, theirs, ours in (
+        ("in_channels", getattr(denoiser.network, "in_channels", None), autoencoder.latent_channels),
+        ("cross_attention_dim", getattr(denoiser.network, "cross_attention_dim", None), text.dim),
+    ):
+        if theirs not in (None, ours):
+            raise ValueError(f"denoiser has {name}={theirs}, but the other parts need {ours}")
+    if not isinstance(size, int) or size < 1 or size % autoencoder.factor:
+        raise ValueError(f"size must be a multiple of the autoencoder's factor {autoencoder.factor}, got {size!r}")
+
+
+def _listed(name: str, texts: Any) -> list[str]:
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{name} must be a string or a list of at least one string, got {texts!r}")
+    return list(texts)
+
+
+# -- a folder laid out as Stable Diffusion's --------------------------------------------------------------------------
+
+PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}  # diffusers' names
+TENSORS = "diffusion_pytorch_model.safetensors"
+SCHEDULER = {  # as the course samples: the last level visited is one stride above the data, the next one is the data
+    "_class_name": "DDIMScheduler",
+    "timestep_spacing": "trailing",
+    "clip_sample": False,
+    "set_alpha_to_one": True,
+}
+MODEL_INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "safety_checker": [None, None],
+    "feature_extractor": [None, None],
+    "image_encoder": [None, None],
+    "requires_safety_checker": False,
+}
+
+
+def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
+    import safetensors.torch
+
+    with atomic_write(folder / TENSORS) as file:
+        file.write(safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.state_dict().items()}))
+    write_json(folder / "config.json", {**part.to_config(), **more})
+
+
+def _read_part(folder: Path, name: str, kind: type) -> Any:
+    import safetensors.torch
+
+    config, file = _config(folder, f"{name}/config.json"), folder / name / TENSORS
+    if not file.is_file():
+        raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}")
+    with torch.random.fork_rng(devices=[]):
+        part = kind.from_config(config)
+    try:
+        part.load_state_dict(safetensors.torch.load_file(file))
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise ValueError(f"{str(file)!r} cannot be read as the {kind.__name__} of its config.json: {error}") from error
+    return part
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"the folder {str(folder)!r} holds no {name}: it is no latent diffusion that `save` wrote"
+        )
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(folder / name)!r} is damaged: {error}") from error
+
+
+# -- training on latents ----------------------------------------------------------------------------------------------
+
+
+class Latents(NamedTuple):
+    """`latents` (B, 4, h, w), scaled, with the `captions` and `attributes` (B, 5) of their scenes."""
+
+    latents: Tensor
+    captions: list[str]
+    attributes: Tensor
+
+
+BLOCK = (
+    100  # scenes are encoded so many at a time, always the same ones: then each has the same bits whenever that happens
+)
+
+
+class CachedLatents:
+    """n scenes as data for `fit`: each is encoded when it is first asked for, and never again.
+
+    Kept are the posterior's mean and standard deviation, 2 kB a scene: every visit draws its latents anew, and words its caption anew. The
+    first epoch shows the scenes in their own order, and each later one in a new one. seed: of the scenes, as in `scenes.batch`.
+    """
+
+    def __init__(self, scenes: "CaptionedDigits", autoencoder: AutoencoderKL, n: int = 60_000, *, seed: int = 0):
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        self.scenes, self.autoencoder, self.n, self.seed = scenes, autoencoder, n, seed
+        self._blocks: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # mean, std, attributes
+
+    def __len__(self) -> int:
+        return self.n
+
+    @property
+    def source(self) -> str:
+        """Where the digits came from."""
+        return self.scenes.source
+
+    def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Latents:
+        """The latents of training step `step`, a function of its arguments alone (and of those that made this cache)."""
+        from diffcourse.scenes import PHRASINGS, caption
+
+        if step < 0 or batch_size < 1 or not 0 <= rank < world:
+            raise ValueError(
+                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
+                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
+            )
+        first = (step * world + rank) * batch_size
+        places = range(first, first + batch_size)
+        index = walk(self.n, first, batch_size, seed).tolist()
+        index = [place if place < self.n else i for place, i in zip(places, index, strict=True)]
+        entries = [tuple(part[i % BLOCK] for part in self._block(i // BLOCK)) for i in index]
+        mean, std, attributes = map(torch.stack, zip(*entries, strict=True))
+        generator = torch.Generator().manual_seed(counter_seed(seed, "latents", step, rank))
+        phrasings = [counter_seed(seed, "phrasing", place) % PHRASINGS for place in places]
+        captions = [caption(*pair) for pair in zip(attributes, phrasings, strict=True)]
+        return Latents(mean + std * draw(mean, generator), captions, attributes)
+
+    @torch.no_grad()
+    def _block(self, k: int) -> tuple[Tensor, Tensor, Tensor]:
+        if k not in self._blocks:
+            scenes, vae = self.scenes.batch(k, BLOCK, seed=self.seed), self.autoencoder
+            mean, log_var = vae.posterior(scenes.images.to(next(vae.parameters())))
+            latents = (vae.scaling_factor * part.float().cpu() for part in (mean, (log_var / 2).exp()))
+            self._blocks[k] = (*latents, scenes.attributes)
+        return self._blocks[k]
+
+
+# -- pictures ---------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()

@@ -19,7 +19,8 @@ from diffcourse import profile as profiles
 from diffcourse.data import Batch
 from diffcourse.denoiser import Denoiser, clipped, guided
 from diffcourse.files import write_json
-from diffcourse.models import CLIP, VAE, AutoencoderKL, DigitClassifier, SimpleUNet
+from diffcourse.latent import CachedLatents, LatentDiffusion, Latents
+from diffcourse.models import CLIP, VAE, AutoencoderKL, DigitClassifier, SimpleUNet, UNet2DCondition
 from diffcourse.models.clip import learned_tokenizer
 from diffcourse.samplers import DDPM, DPMSolverPP, Sampler, sample
 from diffcourse.scenes import CaptionedDigits, Scenes
@@ -43,6 +44,7 @@ class Recipe:
     options: dict[str, Any] = field(default_factory=dict)  # of `fit`
     half: bool = True
     finish: Callable[[Any, Any], None] | None = None  # (model, data): what is set once the training is over
+    parts: dict[str, str] = field(default_factory=dict)  # of the model: shipped weights, which its file refers to
 
 
 # -- the classifier: judge of all digits ------------------------------------------------------------------------------
@@ -375,6 +377,63 @@ def plus_minus(share: float, se: float) -> str:
     return f"{share:.4f} ± {se:.4f}"
 
 
+# -- pictures from words ----------------------------------------------------------------------------------------------
+
+
+def text_unet(text_dim: int = 128) -> UNet2DCondition:
+    """Stable Diffusion's U-Net at a fifth of its width, with two resolutions in place of four and one layer in place of two."""
+    return UNet2DCondition(
+        (64, 128), cross_attention_dim=text_dim, heads=4, attention=(True, True), layers_per_block=1, norm_num_groups=8
+    )
+
+
+def captioned_ldm(predicts: str = "v") -> LatentDiffusion:
+    """Stable Diffusion, small: `text_unet` on the latents of captioned-vae, reading tiny-clip.
+
+    v as in Stable Diffusion 2.x, not eps as in 1.x: in a short training it goes further, see benchmarks/parameterisation.json.
+    """
+    text = weights.load("tiny-clip").text
+    denoiser = Denoiser(text_unet(text.dim), DiffusionSchedule.scaled_linear(), predicts, null=text("")[0])
+    return LatentDiffusion(weights.load("captioned-vae"), denoiser, text, size=scenes.SIDE)
+
+
+def scene_latents(n: int = 60_000) -> CachedLatents:
+    """Training scenes without the held-out combinations, encoded once."""
+    return CachedLatents(data.captioned_digits(), weights.load("captioned-vae"), n)
+
+
+def latent_loss(model: LatentDiffusion, batch: Latents, generator: torch.Generator) -> Tensor:
+    """`LatentDiffusion.loss` of scenes that are encoded already. Captions are not: to read them takes a twentieth of a step."""
+    text = model.text(batch.captions)
+    return model.denoiser.loss(batch.latents, text, drop_prob=0.1, weight=middle, generator=generator)
+
+
+def drawn(model: LatentDiffusion, prompts: list[str], **options: Any) -> Tensor:
+    """`model.generate(prompts, **options)`, a hundred at a time: the same pictures as all at once."""
+    some = range(0, len(prompts), 100)
+    return torch.cat([model.generate(prompts[i : i + 100], first=i, progress=False, **options) for i in some])
+
+
+def measure_ldm(model: LatentDiffusion, profile: str) -> dict[str, Any]:
+    """Which prompts are followed, with guidance 5 and 20 steps, beside what the autoencoder leaves legible of true scenes: the ceiling."""
+    n = {"smoke": 10}.get(profile, 1000)
+    table: dict[str, Any] = {"prompts": n, "guidance": 5.0, "steps": 20, "sampler": repr(SAMPLER), "seed": 0}
+    for name, heldout in (("test scenes", False), ("held-out combinations", True)):
+        asked = data.captioned_digits("test").take(n, seed=0, heldout=heldout)
+        ceiling = scenes_ceiling(model, asked)
+        found = metrics.prompt_accuracy(drawn(model, asked.captions, steps=20, guidance=5.0), asked.attributes)
+        relative = found.relative_to(ceiling)
+        for what, shares in (("", found.shares), (", ceiling", ceiling.shares), (", relative to it", relative)):
+            table[name + what] = {attribute: round(share, 4) for attribute, share in shares.items()}
+    return {**table, "more steps and guidances": "python benchmarks/captioned_ldm.py"}
+
+
+def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccuracy:
+    """The prompt accuracy of the autoencoder's reconstructions of true scenes: no denoiser of its latents can be expected to do better."""
+    recon = in_parts(partial(model.autoencoder, sample=False), shown.images)
+    return metrics.prompt_accuracy(recon, shown.attributes)
+
+
 # -- statistics of real digits: what distances are measured against ---------------------------------------------------
 
 
@@ -467,6 +526,16 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
         data=partial(data.captioned_digits, alike=16),
         options={"batch_size": 64, "lr": 1e-3},
     ),
+    "captioned-ldm": Recipe(
+        about="Draws scenes from prompts: Stable Diffusion in small, on the latents of captioned-vae, reading the text of tiny-clip.",
+        build=captioned_ldm,
+        loss=latent_loss,
+        steps={"smoke": 20, "laptop": 20_000, "gpu": 100_000},
+        measure=measure_ldm,
+        data=scene_latents,
+        options={"batch_size": 32, "lr": 1e-3, "ema": 0.999},
+        parts={"autoencoder": "captioned-vae", "text": "tiny-clip"},
+    ),
 }
 
 
@@ -546,9 +615,10 @@ def _run(
     }
     if recipe.finish:
         recipe.finish(progress.ema, source)
-    weights.save(path, progress.ema, card, half=recipe.half)
+    save = partial(weights.save, path, progress.ema, half=recipe.half, parts=recipe.parts)
+    save(card)
     card["metrics"] = recipe.measure(weights.load(path), profile)
-    weights.save(path, progress.ema, card, half=recipe.half)
+    save(card)
     checkpoint.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
 

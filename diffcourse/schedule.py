@@ -185,6 +185,15 @@ class DiffusionSchedule:
             )
         return schedule.zero_terminal_snr() if config.get("rescale_betas_zero_snr") else schedule
 
+    def to_diffusers(self) -> dict[str, Any]:
+        """The part of a config of diffusers' schedulers that gives these betas: the way back from `from_diffusers`."""
+        config = dict(self.config)
+        names = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
+        if config.get("name") not in names or config.get("s", 0.008) != 0.008:
+            return {"num_train_timesteps": self.T, "trained_betas": self.betas.tolist()}
+        ends = {key: config[key] for key in ("beta_start", "beta_end") if key in config}
+        return {"num_train_timesteps": self.T, "beta_schedule": names[config["name"]], **ends}
+
     def zero_terminal_snr(self) -> "DiffusionSchedule":
         """The schedule shifted and scaled so that no signal is left at the end, alpha_bar_T = 0 (Lin et al. 2024, algorithm 1)."""
         root = self.alpha_bars.sqrt()

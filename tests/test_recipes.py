@@ -2,14 +2,18 @@
 
 import json
 import re
+import shutil
 import warnings
 from functools import partial
 
 import pytest
+import stand_ins
 import torch
 
-from diffcourse import data, metrics, recipes, scenes, weights
+from diffcourse import data, latent, metrics, recipes, scenes, weights
 from diffcourse.schedule import DiffusionSchedule
+
+MNIST = data.mnist  # before it is replaced
 
 
 @pytest.fixture(scope="module")
@@ -23,17 +27,27 @@ def small_digits(monkeypatch, small):
     monkeypatch.setattr(data, "mnist", lambda split="train", **kwargs: small[split])
     for name, recipe in recipes.RECIPES.items():
         if isinstance(recipe, recipes.Recipe):
-            scenic = recipe.data is data.captioned_digits or isinstance(recipe.data, partial)
-            small_ones = recipe.data if scenic else data.mnist  # scenes ask for data.mnist
+            small_ones = data.mnist if recipe.data is MNIST else recipe.data  # scenes ask for data.mnist
             quick = {**recipe.__dict__, "data": small_ones, "measure": lambda model, profile: {"mode": model.training}}
             monkeypatch.setitem(recipes.RECIPES, name, recipes.Recipe(**quick))
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory):
+    return stand_ins.ship(tmp_path_factory.mktemp("shipped"))
+
+
+@pytest.fixture
+def parts(monkeypatch, shipped):
+    """What captioned-ldm stands on, untrained."""
+    monkeypatch.setattr(weights, "SHIPPED", shipped)
 
 
 TRAINED = [name for name, recipe in recipes.RECIPES.items() if isinstance(recipe, recipes.Recipe)]
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(name, tmp_path):
+def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(name, tmp_path, parts):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = [p.step for p in recipes.run(name, profile="smoke", out=whole)]
     assert steps == list(range(1, recipes.RECIPES[name].steps["smoke"] + 1))
@@ -292,3 +306,66 @@ def test_shipped_digits_are_right_most_of_the_time():
     images, labels = recipes.digits(model, 100, guidance=2.0, steps=10, seed=11)
     accuracy = metrics.label_accuracy(images, labels)
     assert accuracy.right >= 0.95, str(accuracy)
+
+
+# -- pictures from words -----------------------------------------------------------------------------------------------
+
+
+def test_captioned_ldm_is_stored_without_its_parts_and_comes_back_whole(tmp_path, parts):
+    model = recipes.seeded_build(recipes.captioned_ldm, 0)
+    schedule = model.denoiser.schedule
+    assert schedule.config == {"name": "scaled_linear", "T": 1000, "beta_start": 0.00085, "beta_end": 0.012}
+    assert torch.equal(model.denoiser.null, model.text("")[0]) and model.denoiser.predicts == "v"
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == [
+        f"denoiser.{name}" for name, _ in model.denoiser.named_parameters()
+    ]
+    path = weights.save(tmp_path / "captioned-ldm", model, half=True, parts=recipes.RECIPES["captioned-ldm"].parts)
+    assert path.stat().st_size < 10e6
+    assert {name.split(".")[0] for name in weights.tensors(path)} == {"denoiser"}
+    twin = weights.load(path)
+    assert isinstance(twin, latent.LatentDiffusion) and twin.size == 64 and not twin.training
+    for a, b in zip(model.state_dict().items(), twin.state_dict().items(), strict=True):
+        assert a[0] == b[0] and torch.equal(a[1].half(), b[1].half())
+    with torch.no_grad():
+        model.text.text_model.final_layer_norm.bias += 0.1
+    with pytest.raises(ValueError, match="the text of model is not 'tiny-clip'"):
+        weights.save(path, model, parts={"text": "tiny-clip"})
+    with pytest.raises(ValueError, match="has no 'denoiser' that may be stored elsewhere"):
+        weights.save(path, model, parts={"denoiser": "tiny-clip"})
+
+
+def test_captioned_ldm_is_not_put_together_with_parts_other_than_its_own(tmp_path, monkeypatch, shipped):
+    monkeypatch.setattr(weights, "SHIPPED", shutil.copytree(shipped, tmp_path / "shipped"))
+    model = recipes.seeded_build(recipes.captioned_ldm, 0)
+    path = weights.save(tmp_path / "captioned-ldm", model, parts=recipes.RECIPES["captioned-ldm"].parts)
+    weights.save(tmp_path / "shipped" / "captioned-vae", recipes.scene_autoencoder(), half=True)
+    with pytest.raises(ValueError, match="another version of 'captioned-vae'"):
+        weights.load(path)
+
+
+def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(parts, monkeypatch):
+    """A model that shows the autoencoder's reconstruction of the scene asked for reaches its ceiling."""
+    model = recipes.seeded_build(recipes.captioned_ldm, 0)
+    asked = {heldout: data.captioned_digits("test").take(10, seed=0, heldout=heldout) for heldout in (False, True)}
+    known = {c: image for some in asked.values() for c, image in zip(some.captions, some.images, strict=True)}
+
+    def perfect(prompts, *, guidance, steps, first, progress):
+        assert (guidance, steps, first, progress) == (5.0, 20, 0, False)
+        return torch.stack([known[prompt] for prompt in prompts])
+
+    monkeypatch.setattr(model, "generate", perfect)
+    monkeypatch.setattr(latent.AutoencoderKL, "forward", lambda self, x, sample: x)
+    card = json.loads(json.dumps(recipes.measure_ldm(model, "smoke")))
+    for name in ("test scenes", "held-out combinations"):
+        assert card[name] == card[name + ", ceiling"] and card[name]["digit"] >= 0.8
+        assert set(card[name + ", relative to it"].values()) == {1.0}
+    assert card["prompts"] == 10 and "benchmarks/captioned_ldm.py" in card["more steps and guidances"]
+    assert scenes.held_out(asked[True].attributes).all() and not scenes.held_out(asked[False].attributes).any()
+
+
+def test_scenes_drawn_in_parts_are_those_of_one_call(monkeypatch):
+    class Model:
+        def generate(self, prompts, *, first, progress, guidance):
+            return torch.arange(first, first + len(prompts)) + guidance
+
+    assert torch.equal(recipes.drawn(Model(), ["a"] * 250, guidance=0.5), torch.arange(250) + 0.5)

@@ -89,6 +89,14 @@ class AutoencoderKL(nn.Module):
             raise ValueError(f"config: this network has no {', '.join(sorted(unknown))}")
         return cls(**DEFAULTS | config)
 
+    def to_config(self) -> dict[str, Any]:
+        """The config.json with which diffusers builds the same network."""
+        types = {
+            key: [BUILT_IN[key]] * len(self.config["block_out_channels"])
+            for key in ("down_block_types", "up_block_types")
+        }
+        return {"_class_name": "AutoencoderKL", **self.config, **types}
+
     @property
     def scaling_factor(self) -> float:
         """1/std of the bare latents: measured after training, and kept in `config`, so that it travels with the weights."""

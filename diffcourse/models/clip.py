@@ -90,6 +90,16 @@ class TextEncoder(nn.Module):
             words = CLIPTokenizer.from_pretrained(tokenizer)
         return cls(network, words).to(device or "cpu")
 
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write `folder`/text_encoder and `folder`/tokenizer, as in a folder of Stable Diffusion: `from_pretrained(folder)` reads them."""
+        model = _fresh_model(self.config["model"])
+        getattr(model, "text_model", model).load_state_dict(self.text_model.state_dict())
+        if self.text_projection is not None:
+            model.text_projection.load_state_dict(self.text_projection.state_dict())
+        with _quiet():
+            model.save_pretrained(Path(folder) / "text_encoder")
+            self.tokenizer.save_pretrained(Path(folder) / "tokenizer")
+
     @property
     def config(self) -> dict[str, Any]:
         """What makes an empty twin, `TextEncoder(**config)`; JSON values, the whole vocabulary among them."""

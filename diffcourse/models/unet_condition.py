@@ -323,6 +323,16 @@ class UNet2DCondition(nn.Module):
         """
         return cls(**translate(config))
 
+    def to_config(self) -> dict[str, Any]:
+        """The config.json with which diffusers builds the same network."""
+        attention = {"down_block_types": self.config["attention"], "up_block_types": self.config["attention"][::-1]}
+        types = {key: [next(n for n, v in TYPES[key].items() if v == each) for each in attention[key]] for key in TYPES}
+        return {
+            "_class_name": "UNet2DConditionModel",
+            **{theirs: self.config[ours] for theirs, (ours, _) in NAMES.items()},
+            **types,
+        }
+
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         self._check(x, t, cond)
         waves = time_waves(t.to(torch.promote_types(x.dtype, torch.float32)), self.conv_in.out_channels)

@@ -19,6 +19,7 @@ from diffcourse.files import atomic_write, write_json
 from diffcourse.schedule import DiffusionSchedule
 
 SHIPPED = Path(__file__).parent
+PARTS = ("autoencoder", "denoiser", "text")  # of a LatentDiffusion, in the order of its arguments
 
 
 def available() -> dict[str, dict[str, Any]]:
@@ -26,14 +27,34 @@ def available() -> dict[str, dict[str, Any]]:
     return {path.stem: json.loads(path.read_text()) for path in sorted(SHIPPED.glob("*.json"))}
 
 
-def save(path: str | Path, model: nn.Module, card: Mapping[str, Any] | None = None, *, half: bool = False) -> Path:
+def save(
+    path: str | Path,
+    model: nn.Module,
+    card: Mapping[str, Any] | None = None,
+    *,
+    half: bool = False,
+    parts: Mapping[str, str] | None = None,
+) -> Path:
     """Write `model` to `path`.safetensors and its card beside it, as a whole or not at all; returns the path of the tensors.
 
-    model: a `Denoiser`, or any network of `diffcourse.models`. card: what a reader should know (recipe, command, data, metrics), JSON
-    values. half=True stores floats as float16; measure the metrics after loading them again.
+    model: a `Denoiser`, a `LatentDiffusion`, or any network of `diffcourse.models`. card: what a reader should know (recipe, command,
+    data, metrics), JSON values. half=True stores floats as float16; measure the metrics after loading them again. parts: of a
+    LatentDiffusion, {"autoencoder": "captioned-vae", …}: these are shipped weights, not stored again; the card holds their SHA-256.
     """
-    state = {k: v.half() if half and v.is_floating_point() else v for k, v in model.state_dict().items()}
-    return save_tensors(path, state, {**(card or {}), "model": describe(model)})
+    spec = describe(model)
+    for part, name in (parts or {}).items():
+        if spec["type"] != "LatentDiffusion" or part not in ("autoencoder", "text"):
+            raise ValueError(f"parts: a {spec['type']} has no {part!r} that may be stored elsewhere")
+        spec[part] = {"type": "shipped", "name": name, "sha256": verify(name)["sha256"]}
+        shipped = build(spec[part])
+        ours, theirs = (
+            m.state_dict() for m in (getattr(model, part), getattr(shipped, part, shipped))
+        )  # a CLIP's text
+        if ours.keys() != theirs.keys() or any(not torch.equal(ours[k].cpu(), theirs[k]) for k in ours):
+            raise ValueError(f"parts: the {part} of model is not {name!r}")
+    state = {k: v for k, v in model.state_dict().items() if not k.startswith(_elsewhere(spec))}
+    state = {k: v.half() if half and v.is_floating_point() else v for k, v in state.items()}
+    return save_tensors(path, state, {**(card or {}), "model": spec})
 
 
 def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> Path:
@@ -51,7 +72,7 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], card: Mapping[
 
 
 def load(name_or_path: str | Path, device: str | torch.device | None = None) -> Any:
-    """The ready object in eval mode, float32: a `Denoiser` with network, schedule, predicts and null, a classifier, …
+    """The ready object in eval mode, float32: a `Denoiser` with network, schedule, predicts and null, a `LatentDiffusion`, a classifier, …
 
     name_or_path: a shipped name (`weights.available()`), or the path of a .safetensors file with its card beside it.
     """
@@ -62,8 +83,9 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
         raise ValueError(f"{str(name_or_path)!r} holds tensors, not a model: read them with weights.tensors")
     model = build(card["model"])
     state = {k: v.float() if v.is_floating_point() else v for k, v in safetensors.torch.load(blob).items()}
+    shipped = {k: v for k, v in model.state_dict().items() if k.startswith(_elsewhere(card["model"]))}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(shipped | state)
     except RuntimeError as error:
         raise ValueError(f"{str(name_or_path)!r} does not fit the model that its card describes: {error}") from error
     return model.to(device or "cpu").eval()
@@ -94,12 +116,14 @@ def describe(model: nn.Module) -> dict[str, Any]:
             "null": null,
         }
     name = type(model).__name__
+    if name == "LatentDiffusion":
+        return {"type": name, "size": model.size} | {part: describe(getattr(model, part)) for part in PARTS}
     if (
         not isinstance(model, nn.Module)
         or getattr(_models(), name, None) is not type(model)
         or not hasattr(model, "config")
     ):
-        raise TypeError(f"model must be a Denoiser or a network of diffcourse.models, got {name}")
+        raise TypeError(f"model must be a Denoiser, a LatentDiffusion or a network of diffcourse.models, got {name}")
     return {"type": name, "config": model.config}
 
 
@@ -111,10 +135,25 @@ def build(spec: Mapping[str, Any]) -> nn.Module:
             spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
         )
         return Denoiser(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
+    if kind == "LatentDiffusion":
+        from diffcourse.latent import LatentDiffusion  # stands on this module's users: imported only here
+
+        return LatentDiffusion(*(build(spec[part]) for part in PARTS), size=spec["size"])
+    if kind == "shipped":
+        if verify(spec["name"])["sha256"] != spec["sha256"]:
+            raise ValueError(
+                f"the card needs another version of {spec['name']!r} than the one that ships: train it again"
+            )
+        return load(spec["name"])
     if kind not in _models().__all__:
         raise ValueError(f"the card names a model {kind!r} that this version of diffcourse does not know")
     with torch.random.fork_rng(devices=[]):
         return getattr(_models(), kind)(**spec["config"])
+
+
+def _elsewhere(spec: Mapping[str, Any]) -> tuple[str, ...]:
+    """How the names of tensors begin that this file does not hold, because other shipped weights do."""
+    return tuple(f"{part}." for part in PARTS if spec.get(part, {}).get("type") == "shipped")
 
 
 def tensors(name_or_path: str | Path) -> dict[str, Tensor]:
