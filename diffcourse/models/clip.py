@@ -92,13 +92,16 @@ class TextEncoder(nn.Module):
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `folder`/text_encoder and `folder`/tokenizer, as in a folder of Stable Diffusion: `from_pretrained(folder)` reads them."""
-        model = _fresh_model(self.config["model"])
+        with torch.random.fork_rng(devices=[]):
+            model = _fresh_model(self.config["model"])
         getattr(model, "text_model", model).load_state_dict(self.text_model.state_dict())
         if self.text_projection is not None:
             model.text_projection.load_state_dict(self.text_projection.state_dict())
+        words = _tokenizer(_describe(self.tokenizer))
+        words.model_max_length = self.length  # diffusers pads to it
         with _quiet():
             model.save_pretrained(Path(folder) / "text_encoder")
-            self.tokenizer.save_pretrained(Path(folder) / "tokenizer")
+            words.save_pretrained(Path(folder) / "tokenizer")
 
     @property
     def config(self) -> dict[str, Any]:
