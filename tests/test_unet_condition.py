@@ -237,6 +237,20 @@ def test_a_config_that_is_not_supported_names_its_key(change, says):
         UNet2DCondition.from_config(STABLE_DIFFUSION_1 | change)
 
 
+@pytest.mark.parametrize("change", [{}, {"use_linear_projection": True, "attention_head_dim": [5, 10, 20, 20]}])
+def test_to_config_leads_back_to_the_network_and_says_what_theirs_says(change):
+    theirs = STABLE_DIFFUSION_1 | change
+    with torch.device("meta"):
+        network = UNet2DCondition.from_config(theirs)
+        config = network.to_config()
+        assert UNet2DCondition.from_config(config).config == network.config
+    assert {k: v for k, v in config.items() if k in theirs and k != "attention_head_dim"} == {
+        k: v for k, v in theirs.items() if k != "attention_head_dim"
+    }
+    heads = theirs["attention_head_dim"]
+    assert config["attention_head_dim"] == (heads if isinstance(heads, list) else [heads] * 4)
+
+
 def test_what_a_config_leaves_open_or_off_is_fine():
     more = {"_diffusers_version": "0.6.0", "sample_size": 64, "dual_cross_attention": False, "time_cond_proj_dim": None}
     with torch.device("meta"):

@@ -89,3 +89,22 @@ def test_a_level_adds_the_noise_that_theirs_adds():
     torch.testing.assert_close(
         at.alpha * noise - at.sigma * x0, scheduler.get_velocity(x0, noise, t), rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        DiffusionSchedule.linear(77, beta_end=0.3),
+        DiffusionSchedule.scaled_linear(),
+        DiffusionSchedule.cosine(50),
+        DiffusionSchedule.cosine(50, s=0.02),
+        DiffusionSchedule([0.1, 0.4, 0.2]).zero_terminal_snr(),
+    ],
+    ids=["linear", "scaled linear", "cosine", "another cosine", "shifted"],
+)
+def test_to_diffusers_gives_them_our_betas_and_leads_back(schedule):
+    config = json.loads(json.dumps(schedule.to_diffusers()))
+    scheduler = DDIMScheduler.from_config(config)
+    torch.testing.assert_close(schedule.alpha_bars, scheduler.alphas_cumprod.double(), rtol=1e-4, atol=1e-7)
+    again = DiffusionSchedule.from_diffusers(config)
+    assert torch.equal(again.betas, schedule.betas)
