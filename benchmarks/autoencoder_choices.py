@@ -1,6 +1,6 @@
-"""What makes an autoencoder keep a small digit? Four choices of the recipe `captioned-vae`, each left out in turn.
+"""What makes an autoencoder keep a small digit? Four choices of the recipe `captioned-vae`, each left out in turn, and three together.
 
-    python benchmarks/autoencoder_choices.py         # five trainings of 24,000 images; resumes, one line of the table a training
+    python benchmarks/autoencoder_choices.py         # six trainings of 24,000 images; resumes, one line of the table a training
 
 Each: the same network, seed, order of scenes and noise, `--images` images in batches of 16, as the recipe but for
 
@@ -9,12 +9,14 @@ Each: the same network, seed, order of scenes and noise, `--images` images in ba
     ink weighs as the ground      a digit covers a twentieth of its scene: as little does it count
     the posterior starts wide     log-variance 0, standard deviation 1: at first the decoder gets mostly noise
     8 groups                      each of 2 to 8 channels in place of 8 to 32
+    none of these three           all three of the above
     some pairs are never shown    the combinations kept from readers of captions are kept from the autoencoder as well
 
 Measured on `--scenes` test scenes of every combination, on the reconstructions from the posterior's mean, with the averaged weights:
 
     digit, together     shares of `metrics.prompt_accuracy`; their ceiling, on the true scenes, stands beside the rows
     heldout             the shares of digit, ink, and together on the combinations that the last row is not shown
+    repainted           of these {"ink on ground": [the ink that is read most often, its share]}, where that is another ink
     l1, psnr            of all pixels, psnr in dB
     ink_mse             mean squared error, each pixel weighed by its share of ink
     mean_std, noise     standard deviation of the posterior's means over scenes, and of the posterior itself, unscaled
@@ -33,7 +35,7 @@ from pathlib import Path
 
 import torch
 
-from diffcourse import data, files, metrics, recipes, train
+from diffcourse import data, files, metrics, recipes, scenes, train
 
 BATCH = 16
 CHOICES = {
@@ -41,6 +43,7 @@ CHOICES = {
     "ink weighs as the ground": {"ink": 1.0},
     "the posterior starts wide": {"initial_log_var": 0.0},
     "8 groups": {"groups": 8},
+    "none of these three": {"ink": 1.0, "initial_log_var": 0.0, "groups": 8},
     "some pairs are never shown": {"every_combination": False},
 }
 
@@ -49,16 +52,26 @@ def training(images, source, *, ink=9.0, every_combination=True, **network):
     """The progress of a training, eight times."""
     model = recipes.seeded_build(partial(recipes.scene_autoencoder, **network), 0)
     loss = partial(recipes.autoencoder_loss, ink=ink)
-    scenes = data.captioned_digits(source=source, every_combination=every_combination)
+    shown = data.captioned_digits(source=source, every_combination=every_combination)
     steps = images // BATCH
     options = {"batch_size": BATCH, "lr": 1.5e-3, "ema": 0.995}
-    for progress in train.fit(model, scenes, loss, steps=steps, **options):
+    for progress in train.fit(model, shown, loss, steps=steps, **options):
         if progress.step % max(1, steps // 8) == 0 or progress.step == steps:
             yield progress
 
 
-def copies(model, scenes):
-    return recipes.in_parts(partial(model, sample=False), scenes.images).clamp(-1, 1)
+def copies(model, shown):
+    return recipes.in_parts(partial(model, sample=False), shown.images).clamp(-1, 1)
+
+
+def repainted(read, attributes):
+    names, found = [*scenes.COLOURS, "no ink"], {}  # -1 stands for none
+    for ink, ground in attributes[:, [1, 3]].unique(dim=0).tolist():
+        seen = read[(attributes[:, 1] == ink) & (attributes[:, 3] == ground), 1]
+        most = seen.mode().values.item()
+        if most != ink:
+            found[f"{names[ink]} on {names[ground]}"] = [names[most], round((seen == most).double().mean().item(), 4)]
+    return found
 
 
 def measure(choice, images, test, heldout, source):
@@ -69,11 +82,13 @@ def measure(choice, images, test, heldout, source):
         at.append([progress.step * BATCH, round(shares["digit"], 4)])
     mean, log_var = recipes.in_parts(lambda x: torch.stack(progress.ema.posterior(x), dim=1), test.images).unbind(1)
     error = recon - test.images
-    kept = metrics.prompt_accuracy(copies(progress.ema, heldout), heldout.attributes).shares
+    other = copies(progress.ema, heldout)
+    kept = metrics.prompt_accuracy(other, heldout.attributes).shares
     return {
         "digit": round(shares["digit"], 4),
         "together": round(shares["together"], 4),
         "heldout": {name: round(kept[name], 4) for name in ("digit", "ink", "together")},
+        "repainted": repainted(metrics.read_scene(other), heldout.attributes),
         "l1": round(error.abs().mean().item(), 5),
         "psnr": round(10 * torch.log10(4 / error.square().mean(dim=(1, 2, 3))).mean().item(), 2),
         "ink_mse": round(((test.ink * error.square()).mean() / test.ink.mean()).item(), 5),
@@ -93,8 +108,8 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     settings = {"images": args.images, "scenes": args.scenes}
-    scenes = data.captioned_digits("test", source=args.source, every_combination=True)
-    test, heldout = scenes.take(args.scenes), scenes.take(args.scenes, heldout=True)
+    shown = data.captioned_digits("test", source=args.source, every_combination=True)
+    test, heldout = shown.take(args.scenes), shown.take(args.scenes, heldout=True)
     if args.out.exists():
         table = json.loads(args.out.read_text())
         if {key: table[key] for key in settings} != settings:

@@ -169,6 +169,8 @@ def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_pat
     first, wide = tables[1]["rows"].values()
     assert first == tables[0]["rows"]["as the recipe"]  # measured once
     assert tables[1]["ceiling"]["digit"] > 0.8 and [n for n, _ in first["at"]] == [16, 32]
+    assert set(first["heldout"]) == {"digit", "ink", "together"}
+    assert all(" on " in pair and 0 < share <= 1 for pair, (_, share) in first["repainted"].items())
     assert first["noise"] < 0.1 < 0.5 < wide["noise"]  # standard deviations of exp(-3) and 1
     other = benchmark("autoencoder_choices", *tiny, "--images", "48", cwd=tmp_path)
     assert other.returncode != 0 and "other settings" in other.stderr
