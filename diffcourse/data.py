@@ -21,6 +21,8 @@ from torch import Tensor
 from diffcourse.rng import counter_seed
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from diffcourse.scenes import CaptionedDigits
 
 MNIST_MEANS = "give the folder that holds MNIST/raw as root=..., or in the environment variable DIFFCOURSE_DATA"
@@ -211,6 +213,59 @@ def captioned_digits(
     from diffcourse.scenes import CaptionedDigits
 
     return CaptionedDigits(mnist(split, root=root, source=source), every_combination, alike)
+
+
+def macaw(side: int = 512) -> "Image":
+    """A drawn parrot, where a photograph would be: side x side pixels, mostly in the colours of `diffcourse.scenes`, with fine details."""
+    from PIL import Image, ImageDraw
+
+    from diffcourse.scenes import COLOURS
+
+    u = 4 * side  # drawn four times as large: shrinking makes the edges soft
+    page = Image.new("RGB", (u, u), COLOURS["green"])
+    pen = ImageDraw.Draw(page)
+    red, white, black, yellow, blue = (COLOURS[name] for name in ("red", "white", "black", "yellow", "blue"))
+
+    def shape(colour, *corners):
+        pen.polygon([(u * x, u * y) for x, y in corners], fill=colour)
+
+    def oval(colour, x, y, w, h):
+        pen.ellipse([u * (x - w), u * (y - h), u * (x + w), u * (y + h)], fill=colour)
+
+    for x, y, w, h in (
+        (0.08, 0.15, 0.16, 0.05),
+        (0.9, 0.12, 0.2, 0.06),
+        (0.02, 0.72, 0.16, 0.05),
+        (0.97, 0.6, 0.14, 0.05),
+    ):
+        oval((40, 150, 90), x, y, w, h)  # leaves
+    shape(red, (0.22, 1.02), (0.3, 0.55), (0.4, 0.4), (0.68, 0.42), (0.78, 0.7), (0.84, 1.02))
+    oval(red, 0.5, 0.36, 0.26, 0.25)
+    shape(yellow, (0.55, 0.72), (0.83, 0.8), (0.86, 1.02), (0.5, 1.02))
+    shape(blue, (0.62, 0.86), (0.84, 0.9), (0.87, 1.02), (0.58, 1.02))
+    for i in range(5):  # feathers
+        pen.line([u * (0.6 + 0.05 * i), 0.87 * u, u * (0.58 + 0.055 * i), u], fill=black, width=u // 250)
+    oval(white, 0.4, 0.38, 0.13, 0.13)
+    for i in range(4):  # fine lines of the bare face
+        y = 0.4 + 0.025 * i
+        pen.arc([0.36 * u, u * (y - 0.03), 0.52 * u, u * (y + 0.03)], 20, 160, fill=red, width=u // 200)
+    beak = (252, 236, 190)
+    shape(
+        beak,
+        (0.37, 0.3),
+        (0.25, 0.3),
+        (0.16, 0.37),
+        (0.12, 0.48),
+        (0.14, 0.58),
+        (0.2, 0.51),
+        (0.28, 0.48),
+        (0.37, 0.48),
+    )
+    shape(black, (0.125, 0.46), (0.12, 0.5), (0.14, 0.6), (0.195, 0.515))
+    shape(black, (0.37, 0.475), (0.28, 0.475), (0.21, 0.53), (0.26, 0.58), (0.35, 0.56))
+    for colour, x, y, r in ((yellow, 0.42, 0.32, 0.03), (black, 0.42, 0.32, 0.016), (white, 0.414, 0.313, 0.005)):
+        oval(colour, x, y, r, r)  # the eye
+    return page.resize((side, side), Image.Resampling.LANCZOS)
 
 
 def to_digit(picture: Any) -> Tensor:

@@ -317,6 +317,23 @@ class CachedLatents:
 # -- pictures ---------------------------------------------------------------------------------------------------------
 
 
+def load_image(path: str | Path, size: int = 512) -> "Image":
+    """A picture file (JPEG, PNG, WebP, …) as RGB, turned as its camera noted, cut to the square in its middle and resized to size x size.
+
+    size must be a multiple of 8, so that the picture fits the autoencoder. FileNotFoundError; ValueError if the file is no picture.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if size < 8 or size % 8:
+        raise ValueError(f"size must be a multiple of 8, got {size}")
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image).convert("RGB")
+    except UnidentifiedImageError as error:
+        raise ValueError(f"path must be a picture file, {str(path)!r} is none that can be read") from error
+    return ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
+
+
 @torch.no_grad()
 def pil_to_latents(
     images: "Image | Sequence[Image]",

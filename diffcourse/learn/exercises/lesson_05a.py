@@ -1037,7 +1037,7 @@ SLERP = Exercise(
         "Give the angles three axes of length 1, so that they meet (B, 4, h, w). Keep the cosine within −1 and 1 before arccos.",
         "Work out arc and straight line for all, and choose between them with torch.where.",
     ],
-    insight="For noise the arc matters: too short reads as another noise level. Does it for clean latents? Part 9 looks.",
+    insight="For noise the arc matters: too short reads as another noise level. Does it for clean latents? Part 10 looks.",
 )
 
 
