@@ -361,7 +361,8 @@ def _metrics(card: dict[str, Any]) -> list[str]:
 
 
 def _pairs(values: dict[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items())
+    told = {key.replace("_", " "): value for key, value in values.items()}
+    return ", ".join(f"{key} ({_pairs(v)})" if isinstance(v, dict) else f"{key} {v}" for key, v in told.items())
 
 
 # -- arguments --------------------------------------------------------------------------------------------------------
