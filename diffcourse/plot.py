@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
+BESIDE = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # of a legend: right of the axes
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), "-")
 STYLE = {
     "axes.prop_cycle": matplotlib.cycler(color=COLOURS) + matplotlib.cycler(linestyle=LINES),
@@ -259,7 +260,7 @@ def curves(
         ax.set(xlabel=x, ylabel=y, title=title)
         _logarithmic(ax, log)
         if len(series) > 1:
-            ax.legend()
+            ax.legend(**BESIDE if len(series) > 3 else {})  # many lines leave no room among them
     picture.alt = alt or f"{y or title} against {x}: {', '.join(series)}"
     return picture
 
@@ -370,7 +371,7 @@ def densities(
         for marker, (name, place) in zip("^sDov", (points or {}).items(), strict=False):
             ax.plot([place], [0], marker, color="black", markersize=7, label=name, clip_on=False, zorder=3)
         ax.set(xlabel=x, ylabel="density", title=title, ylim=(0, None))
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # beside the curves: there is no free corner in general
+        ax.legend(**BESIDE)  # beside the curves: there is no free corner in general
     picture.alt = alt or f"densities over {x}: {', '.join([*curves, *(points or {})])}"
     return picture
 
@@ -1221,7 +1222,7 @@ def quality(rows: Sequence[Mapping[str, Any]], *, same: Mapping[str, str] | None
         ax.axhline(1, color="0.4", linestyle="-", linewidth=1, label="DDPM, 1000 calls")
         ax.set(xlabel="calls of the network for an image", ylabel="distance / that of DDPM-1000", xscale="log")
         _counts(ax, [5, 10, 20, 50])
-        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+        ax.legend(**BESIDE)
     last = {name: [row["ratio"] for row in rows if row["sampler"] == name] for name in names}
     picture.alt = (
         alt

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from diffcourse import data, metrics, plot, weights, widgets
+from diffcourse import data, files, metrics, plot, weights, widgets
 from diffcourse.elbo import standard_kl
 from diffcourse.latent import latents_to_pil, load_image, pil_to_latents
 from diffcourse.learn.exercises import lesson_05a as lesson
@@ -354,3 +354,36 @@ def test_few_bits_are_enough(vae, scenes):
     z = vae.encode(scenes.images, sample=False)
     error = {b: rms(vae.decode(lesson.quantise(z, b, 3.0)).clamp(-1, 1) - scenes.images) for b in (1, 2, 5, 8)}
     assert error[1] > 1.3 * error[2] > 1.3 * error[5] and error[5] < 1.1 * error[8]
+
+
+def test_what_part_8_says_of_the_choices_of_training():
+    """The committed table of benchmarks/autoencoder_choices.py."""
+    table = files.benchmark("autoencoder_choices")
+    rows = table["rows"]
+    assert (table["images"], table["scenes"]) == (24_000, 1000)
+    recipe, ink, wide, groups, none = (
+        rows[name]
+        for name in (
+            "as the recipe",
+            "ink weighs as the ground",
+            "the posterior starts wide",
+            "8 groups",
+            "none of these three",
+        )
+    )
+    at = {name: dict(map(tuple, row["at"])) for name, row in rows.items()}
+    assert [round(at["as the recipe"][n], 2) for n in (2992, 11_968, 24_000)] == [0.19, 0.65, 0.82]
+    assert max(at["ink weighs as the ground"][n] for n in (2992, 5984, 8976)) < 0.1
+    assert at["ink weighs as the ground"][11_968] == pytest.approx(0.2, abs=0.02)
+    assert (at["8 groups"][5984], at["as the recipe"][5984]) == (
+        pytest.approx(0.55, abs=0.01),
+        pytest.approx(0.41, abs=0.01),
+    )
+    assert (
+        groups["digit"] - groups["together"] == pytest.approx(0.1, abs=0.01) and recipe["digit"] == recipe["together"]
+    )
+    assert groups["repainted"]["pink on black"][0] == "white" and not wide["repainted"] and not recipe["repainted"]
+    assert wide["digit"] == pytest.approx(0.84, abs=0.005) and ink["digit"] < 0.75
+    assert none["digit"] == pytest.approx(0.2, abs=0.01) and none["together"] == pytest.approx(0.05, abs=0.005)
+    assert none["noise"] == pytest.approx(0.6, abs=0.005)
+    assert all(0.04 < row["noise"] < 0.095 for row in (recipe, ink, wide, groups))
