@@ -63,12 +63,7 @@ class ImageData:
         The steps walk through one shuffled order after the other, a new one each epoch; with `world` processes, each takes its own
         `batch_size` images of the step's `world * batch_size`.
         """
-        if step < 0 or batch_size < 1 or not 0 <= rank < world:
-            raise ValueError(
-                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
-                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
-            )
-        index = walk(len(self), (step * world + rank) * batch_size, batch_size, seed)
+        index = walk(len(self), first_place(step, batch_size, rank, world), batch_size, seed)
         return Batch(to_float(self.images[index]), self.labels[index])
 
     def take(self, n: int, *, seed: int = 0) -> Batch:
@@ -100,6 +95,16 @@ def binarise(images: Tensor, generator: torch.Generator | None = None) -> Tensor
     device = generator.device if generator else grey.device
     u = torch.rand(grey.shape, generator=generator, dtype=grey.dtype, device=device).to(grey.device)
     return (u < grey).to(grey.dtype)
+
+
+def first_place(step: int, batch_size: int, rank: int = 0, world: int = 1) -> int:
+    """Where the batch of a step begins in an endless walk of which each of `world` processes takes `batch_size` places a step."""
+    if step < 0 or batch_size < 1 or not 0 <= rank < world:
+        raise ValueError(
+            "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
+            f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
+        )
+    return (step * world + rank) * batch_size
 
 
 def walk(N: int, first: int, n: int, seed: int) -> Tensor:

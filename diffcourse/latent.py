@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse.data import to_float, to_uint8, walk
+from diffcourse.data import first_place, to_float, to_uint8, walk
 from diffcourse.denoiser import Denoiser, Estimate, evaluating, guided
 from diffcourse.files import atomic_write, write_json
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
+from diffcourse.models.clip import listed
 from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
 from diffcourse.schedule import DiffusionSchedule, Level
@@ -109,7 +110,7 @@ class LatentDiffusion(nn.Module):
         seed       picture i starts from a hash of (seed, first + i): the same alone and in any batch. None: a new one each time
         x          the noisy latents (B, 4, h, w) to start from, of any height and width, instead
         """
-        prompts, negative = _listed("prompts", prompts), _listed("negative", negative)
+        prompts, negative = listed(prompts), listed(negative, "negative")
         B, z, side = len(prompts), self.autoencoder.latent_channels, self.size // self.autoencoder.factor
         if len(negative) not in (1, B):
             raise ValueError(f"negative must be one text, or one for each of the {B} prompts, got {len(negative)}")
@@ -180,13 +181,6 @@ def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
             raise ValueError(f"denoiser has {name}={theirs}, but the other parts need {ours}")
     if not isinstance(size, int) or size < 1 or size % autoencoder.factor:
         raise ValueError(f"size must be a multiple of the autoencoder's factor {autoencoder.factor}, got {size!r}")
-
-
-def _listed(name: str, texts: Any) -> list[str]:
-    texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) for text in texts):
-        raise TypeError(f"{name} must be a string or a list of at least one string, got {texts!r}")
-    return list(texts)
 
 
 # -- a folder laid out as Stable Diffusion's --------------------------------------------------------------------------
@@ -288,12 +282,7 @@ class CachedLatents:
         """The latents of training step `step`, a function of its arguments alone (and of those that made this cache)."""
         from diffcourse.scenes import PHRASINGS, caption
 
-        if step < 0 or batch_size < 1 or not 0 <= rank < world:
-            raise ValueError(
-                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
-                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
-            )
-        first = (step * world + rank) * batch_size
+        first = first_place(step, batch_size, rank, world)
         places = range(first, first + batch_size)
         index = walk(self.n, first, batch_size, seed).tolist()
         index = [place if place < self.n else i for place, i in zip(places, index, strict=True)]

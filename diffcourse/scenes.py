@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffcourse.data import ImageData, to_float, walk
+from diffcourse.data import ImageData, first_place, to_float, walk
 from diffcourse.rng import counter_seed
 
 SIDE = 64  # of a scene, in pixels
@@ -336,13 +336,8 @@ class CaptionedDigits:
 
         With `world` processes, each takes its own `batch_size` scenes of the step's `world * batch_size`.
         """
-        if step < 0 or batch_size < 1 or not 0 <= rank < world:
-            raise ValueError(
-                "step >= 0, batch_size >= 1 and 0 <= rank < world must hold, "
-                f"got step={step}, batch_size={batch_size}, rank={rank}, world={world}"
-            )
         kind = None if self.every_combination else False
-        return self._scenes((step * world + rank) * batch_size, batch_size, seed, kind, self.alike)
+        return self._scenes(first_place(step, batch_size, rank, world), batch_size, seed, kind, self.alike)
 
     def take(self, n: int, *, seed: int = 0, heldout: bool = False) -> Scenes:
         """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that are `held_out`."""

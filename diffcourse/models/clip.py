@@ -127,7 +127,7 @@ class TextEncoder(nn.Module):
 
     def tokens(self, prompt: str) -> list[Token]:
         """The tokens of a prompt from start to end, without padding: token l is word l of `AttentionMaps.words`."""
-        (encoding,) = self.tokenizer(_listed(prompt), verbose=False).encodings
+        (encoding,) = self.tokenizer(listed(prompt), verbose=False).encodings
         ids = _cut(encoding.ids, self.length, self.tokenizer.eos_token_id)
         return [Token(*pair) for pair in zip(self.tokenizer.convert_ids_to_tokens(ids), ids, strict=True)]
 
@@ -137,7 +137,7 @@ class TextEncoder(nn.Module):
 
     def _numbers(self, prompts: str | Sequence[str]) -> tuple[Tensor, Tensor]:
         """(B, L) ids and the number of them, (B,), that are no padding; warns of what is cut off or not known."""
-        prompts = _listed(prompts)
+        prompts = listed(prompts)
         encodings = self.tokenizer(prompts, verbose=False).encodings
         self._warn(prompts, encodings)
         rows = [_cut(e.ids, self.length, self.tokenizer.eos_token_id) for e in encodings]
@@ -254,11 +254,12 @@ def contrastive_loss(logits: Tensor, same: Tensor | None = None) -> Tensor:
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
 
 
-def _listed(prompts: str | Sequence[str]) -> list[str]:
-    prompts = [prompts] if isinstance(prompts, str) else prompts
-    if not isinstance(prompts, Sequence) or not prompts or not all(isinstance(p, str) for p in prompts):
-        raise TypeError(f"prompts must be a string or a list of at least one string, got {prompts!r}")
-    return list(prompts)
+def listed(texts: str | Sequence[str], name: str = "prompts") -> list[str]:
+    """One text or several as a list; TypeError, which calls the argument `name`, for anything else."""
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, Sequence) or not texts or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{name} must be a string or a list of at least one string, got {texts!r}")
+    return list(texts)
 
 
 def _cut(ids: list[int], length: int, end: int) -> list[int]:
