@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "schedule": ["CLEAN", "DiffusionSchedule", "Level", "cosine_beta_schedule", "linear_beta_schedule", "scaled_linear_beta_schedule"],
-    "denoiser": ["Denoiser", "Estimate", "clipped", "guided"],
+    "denoiser": ["Denoiser", "Estimate", "autoguided", "clipped", "guided"],
     "samplers": [
         "DDIM", "DDPM", "DPMSolverPP", "Euler", "Heun", "LMS",
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",

@@ -191,23 +191,53 @@ class Guided:
     guidance: float
     uncond: Any
     interval: tuple[float, float] | None
+    rescale: float = 0.0
 
     def __call__(self, x: Tensor, at: Level) -> Estimate:
-        w = self.guidance
-        if self.interval is not None:
-            inside = (self.interval[0] <= at.nsr) & (at.nsr <= self.interval[1])
-            w = torch.where(inside, w, 1.0) if isinstance(inside, Tensor) else w if inside else 1.0
-        if not isinstance(w, Tensor) and w in (0, 1):
+        w = _inside(self.guidance, self.interval, at)
+        if not isinstance(w, Tensor) and (w == 1 or (w == 0 and not self.rescale)):
             return self.denoise(x, at, self.cond if w else self.uncond)
         both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
         twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
         e = self.denoise(torch.cat([x, x]), twice, both)
         (x0_u, x0_c), (eps_u, eps_c) = e.x0.chunk(2), e.eps.chunk(2)
-        return Estimate(x, at, x0=x0_u + w * (x0_c - x0_u), eps=eps_u + w * (eps_c - eps_u))
+        now = Estimate(x, at, x0=x0_u + w * (x0_c - x0_u), eps=eps_u + w * (eps_c - eps_u))
+        if not self.rescale:
+            return now
+        predicts = getattr(self.denoise, "predicts", "v")
+        a, b = PREDICTS[predicts](at)
+        output = rescaled(a * now.x0 + b * now.eps, a * x0_c + b * eps_c, self.rescale)
+        return estimate(output, x, at, predicts)
 
     def rows(self, lo: int, hi: int, n: int) -> "Guided":
         cond, uncond = _slice(self.cond, lo, hi, n), _slice(self.uncond, lo, hi, n, "uncond")
-        return Guided(self.denoise, cond, self.guidance, uncond, self.interval)
+        return Guided(self.denoise, cond, self.guidance, uncond, self.interval, self.rescale)
+
+
+@dataclass(frozen=True)
+class Autoguided:
+    """See `autoguided`."""
+
+    denoise: Denoise
+    weak: Denoise
+    guidance: float
+    interval: tuple[float, float] | None
+    weak_evaluates: "evaluating"
+
+    def __call__(self, x: Tensor, at: Level) -> Estimate:
+        w = _inside(self.guidance, self.interval, at)
+        strong = None if not isinstance(w, Tensor) and w == 0 else self.denoise(x, at)
+        if strong is not None and not isinstance(w, Tensor) and w == 1:
+            return strong
+        with self.weak_evaluates:
+            weak = self.weak(x, at)
+        if strong is None:
+            return weak
+        return Estimate(x, at, x0=weak.x0 + w * (strong.x0 - weak.x0), eps=weak.eps + w * (strong.eps - weak.eps))
+
+    def rows(self, lo: int, hi: int, n: int) -> "Autoguided":
+        strong, weak = rows(self.denoise, lo, hi, n), rows(self.weak, lo, hi, n)
+        return Autoguided(strong, weak, self.guidance, self.interval, self.weak_evaluates)
 
 
 @dataclass(frozen=True)
@@ -227,25 +257,84 @@ class Clipped:
 
 
 def guided(
-    denoiser: Denoiser, cond: Any, guidance: float, *, uncond: Any = None, interval: tuple[float, float] | None = None
+    denoiser: Denoiser,
+    cond: Any,
+    guidance: float,
+    *,
+    uncond: Any = None,
+    interval: tuple[float, float] | None = None,
+    rescale: float = 0.0,
 ) -> Denoise:
     """Classifier-free guidance, eps = eps_uncond + guidance·(eps_cond - eps_uncond), and the same for x0.
 
-    Ho & Salimans 2022, equation 6, with guidance w = 1 + their weight: w = 1 is the plain conditional model, w = 0 the unconditional
-    one (one call each), any other w is one call on the doubled batch [uncond, cond].
+    Ho & Salimans 2022, equation 6, with guidance w = 1 + their weight (see `from_weight`): w = 1 is the plain conditional model, w = 0 the
+    unconditional one (one call each), any other w is one call on the doubled batch [uncond, cond].
     uncond defaults to the denoiser's null condition; a negative prompt replaces it. interval=(lo, hi) guides only where lo <= sigma/alpha
-    <= hi (Kynkäänniemi et al. 2024) and is the plain conditional model elsewhere.
+    <= hi (Kynkäänniemi et al. 2024) and is the plain conditional model elsewhere, one call. rescale in [0, 1] passes the network's guided
+    output through `rescaled` with that share (on v, if the denoiser does not say what it predicts).
     """
-    if not isinstance(guidance, (int, float)) or not math.isfinite(guidance):
-        raise ValueError(f"guidance must be a finite number, got {guidance!r}")
+    _check_guidance(guidance, interval)
     if cond is None:
         raise ValueError("cond must be a condition, got None; for the unconditional model call the denoiser itself")
     uncond = getattr(denoiser, "null", None) if uncond is None else uncond
     if uncond is None and (guidance != 1):
         raise ValueError("uncond is missing: give uncond=..., or build the Denoiser with null=...")
+    if not 0 <= rescale <= 1:
+        raise ValueError(f"rescale must lie in [0, 1], got {rescale}")
+    return Guided(denoiser, cond, float(guidance), uncond, interval, float(rescale))
+
+
+def from_weight(weight: float) -> float:
+    """The guidance w = 1 + weight, for a weight as Ho & Salimans write it: (1 + weight)·eps_cond - weight·eps_uncond (2022, equation 6).
+
+    Their weight 0 is the plain conditional model, which is guidance 1 here, in Stable Diffusion and in diffusers.
+    """
+    return 1.0 + weight
+
+
+def rescaled(output: Tensor, cond_output: Tensor, share: float = 0.7) -> Tensor:
+    """share·output·std(cond_output)/std(output) + (1 - share)·output: guided outputs brought back to the spread of the conditional ones.
+
+    Lin et al. 2024, section 3.4, equations 14 to 16 (their phi is `share`). Both (B, …), standard deviations over each image.
+    """
+    if output.shape != cond_output.shape or output.ndim < 2:
+        raise ValueError(
+            f"output and cond_output must be (B, …) of one shape, got {tuple(output.shape)} and {tuple(cond_output.shape)}"
+        )
+    over = tuple(range(1, output.ndim))
+    ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
+    return output * (share * ratio + (1 - share))
+
+
+def autoguided(
+    denoise: Denoise, weak: Denoise, guidance: float, *, interval: tuple[float, float] | None = None
+) -> Denoise:
+    """Guidance by a bad version of the model itself: x0 = x0_weak + guidance·(x0 - x0_weak), and the same for eps.
+
+    Karras et al. 2024, "Guiding a diffusion model with a bad version of itself": D_1 is `denoise`, D_0 is `weak`. Both get the same
+    condition, autoguided(model.given(labels), early.given(labels), 2.0), and must have been trained on the same schedule.
+    guidance 1 calls only `denoise`, 0 only `weak`; interval as in `guided`.
+    """
+    _check_guidance(guidance, interval)
+    for name, value in (("denoise", denoise), ("weak", weak)):
+        if not callable(value):
+            raise TypeError(f"{name} must be a function (x, level) -> Estimate, got {type(value).__name__}")
+    return Autoguided(denoise, weak, float(guidance), interval, evaluating(module_of(weak)))
+
+
+def _check_guidance(guidance: Any, interval: Any) -> None:
+    if not isinstance(guidance, (int, float)) or not math.isfinite(guidance):
+        raise ValueError(f"guidance must be a finite number, got {guidance!r}")
     if interval is not None and not 0 <= interval[0] <= interval[1]:
         raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
-    return Guided(denoiser, cond, float(guidance), uncond, interval)
+
+
+def _inside(guidance: float, interval: tuple[float, float] | None, at: Level) -> float | Tensor:
+    """The guidance at this level: 1 outside the interval."""
+    if interval is None:
+        return guidance
+    inside = (interval[0] <= at.nsr) & (at.nsr <= interval[1])
+    return torch.where(inside, guidance, 1.0) if isinstance(inside, Tensor) else guidance if inside else 1.0
 
 
 def clipped(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:

@@ -2,13 +2,14 @@
 
 Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the digit that was asked for. Recognisable: it is more than
 90 % sure. Distance: the Fréchet distance to the 10,000 test digits on the classifier's features, next to its floor, the same distance for
-as many real training digits. Distances on these features compare with each other only, not with the FID of papers. Prompt accuracy: of
+as many real training digits. Distances on these features compare with each other only, not with the FID of papers. Precision and recall:
+how much of what is drawn looks real, and how much of what is real can be drawn; the ceiling is what real digits score. Prompt accuracy: of
 captioned scenes, how many show the digit, ink, size, background and position that their caption names. Retrieval and zero-shot reading
 tell how well a CLIP knows which caption belongs to which scene.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -121,6 +122,47 @@ def floor(n: int) -> float:
     i = int(torch.searchsorted(xs, torch.tensor(x, dtype=torch.float64)).clamp(1, len(xs) - 1))
     w = (x - xs[i - 1]) / (xs[i] - xs[i - 1])
     return float(ys[i - 1] + w * (ys[i] - ys[i - 1]))
+
+
+class PrecisionRecall(NamedTuple):
+    """Precision: the share of n drawn images among real ones. Recall: the share of `real` real images among drawn ones."""
+
+    precision: float
+    recall: float
+    n: int
+    real: int
+
+    def __str__(self) -> str:
+        return f"precision {self.precision:.1%}, recall {self.recall:.1%} (n = {self.n}, {self.real} real)"
+
+
+def precision_recall(
+    images: Tensor, real: Tensor, *, k: int = 3, classifier: nn.Module | None = None
+) -> PrecisionRecall:
+    """Fidelity and diversity apart: both sets (N, 1, 28, 28) in [-1, 1], compared on the judge's features.
+
+    A set covers a point that lies no farther from one of its members than that member's k-th nearest neighbour in the set (Kynkäänniemi et
+    al. 2019, equations 1 and 2). Both shares depend on the sizes and on k: compare equal ones, and give as ceiling what other real images
+    score in the place of `images`.
+    """
+    return covered(features(images, classifier), features(real, classifier), k=k)
+
+
+def covered(drawn: Tensor, real: Tensor, *, k: int = 3) -> PrecisionRecall:
+    """`precision_recall` of features: drawn (N, F) and real (M, F)."""
+    for name, feats in (("drawn", drawn), ("real", real)):
+        if feats.ndim != 2 or len(feats) <= k:
+            raise ValueError(f"{name} must be features (N, F) with N above k = {k}, got {tuple(feats.shape)}")
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    exact = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
+    drawn, real = drawn.double(), real.double()
+    # the nearest of a member's neighbours is itself, at distance 0: the k-th is the (k + 1)-th smallest distance
+    reach_real, reach_drawn = (exact(x, x).kthvalue(k + 1, dim=1).values for x in (real, drawn))
+    between = exact(drawn, real)  # (N, M)
+    precision = (between <= reach_real).any(dim=1).double().mean().item()
+    recall = (between <= reach_drawn[:, None]).any(dim=0).double().mean().item()
+    return PrecisionRecall(precision, recall, len(drawn), len(real))
 
 
 # -- captioned scenes ---------------------------------------------------------------------------------------------------

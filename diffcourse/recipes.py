@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from diffcourse import data, elbo, metrics, scenes, weights
 from diffcourse import profile as profiles
 from diffcourse.data import Batch
-from diffcourse.denoiser import Denoiser, clipped, guided
+from diffcourse.denoiser import Denoiser, autoguided, clipped, guided
 from diffcourse.files import write_json
 from diffcourse.latent import CachedLatents, LatentDiffusion, Latents
 from diffcourse.models import CLIP, VAE, AutoencoderKL, DigitClassifier, SimpleUNet, UNet2DCondition
@@ -132,6 +132,18 @@ def measure_short_chain(model: Denoiser, profile: str) -> dict[str, Any]:
     return {"samples": n, "seed": 0, "floor": floor, "sampler": repr(SAMPLER), **table}
 
 
+def measure_early(model: Denoiser, profile: str) -> dict[str, Any]:
+    """The early model by itself, and mnist-ddpm guided by it (autoguidance): 20 steps."""
+    n = {"smoke": 100}.get(profile, 1000)
+    main, table = weights.load("mnist-ddpm"), {}
+    for guidance in (0.0, 1.0, 1.5, 2.0, 3.0):  # 0 is the early model alone, 1 is mnist-ddpm alone
+        labels = asked_for(n)
+        denoise = clipped(autoguided(main.given(labels), model.given(labels), guidance))
+        images = sample(denoise, main.schedule, (n, 1, 28, 28), SAMPLER, 20, seed=0, batch=200)
+        table[f"autoguidance {guidance:g}, 20 steps"], floor = score(images, labels)
+    return {"samples": n, "seed": 0, "floor": floor, "sampler": repr(SAMPLER), **table}
+
+
 def score(images: Tensor, labels: Tensor) -> tuple[dict[str, float], float]:
     """A line of the table on a card, and the floor of its distance."""
     distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
@@ -161,10 +173,15 @@ def digits(
     levels: Sequence[Level] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """n samples (n, 1, 28, 28) and the labels asked for: drawn as often as they are in MNIST, so that distances compare like with like."""
-    labels = torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
+    labels = asked_for(n, seed)
     denoise = clipped(guided(model, labels, guidance))
     shape = (n, 1, 28, 28)
     return sample(denoise, model.schedule, shape, sampler, steps, seed=seed, levels=levels, batch=200), labels
+
+
+def asked_for(n: int, seed: int = 0) -> Tensor:
+    """n labels, drawn as often as they are in MNIST: what `digits` asks for."""
+    return torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
 
 
 # -- variational autoencoders -----------------------------------------------------------------------------------------
@@ -482,6 +499,14 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
         steps={"smoke": 20, "laptop": 46_875, "gpu": 46_875},  # 50 epochs of 60,000 digits
         measure=measure_denoiser,
         options={"batch_size": 64, "lr": 1.5e-3, "ema": 0.9995},
+    ),
+    "mnist-ddpm-early": Recipe(
+        about="mnist-ddpm after a twentieth of its training: the bad version of itself that autoguidance steers away from.",
+        build=digit_denoiser,
+        loss=denoiser_loss,
+        steps={"smoke": 20, "laptop": 2_500, "gpu": 2_500},
+        measure=measure_early,
+        options={"batch_size": 64, "lr": 1.5e-3, "ema": 0.995},
     ),
     "mnist-ddpm-T200": Recipe(
         about="Draws digits with a chain of 200 steps instead of 1000, its betas five times as large: every step can be visited.",

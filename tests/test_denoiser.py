@@ -8,7 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from diffcourse.denoiser import PREDICTS, Denoiser, Estimate, clipped, estimate, evaluating, guided, module_of, rows
+from diffcourse.denoiser import (
+    PREDICTS,
+    Denoiser,
+    Estimate,
+    autoguided,
+    clipped,
+    estimate,
+    evaluating,
+    from_weight,
+    guided,
+    module_of,
+    rescaled,
+    rows,
+)
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
@@ -306,6 +319,102 @@ def test_guidance_is_the_gradient_of_the_implicit_classifier():
     torch.testing.assert_close(e.score, mixture.score(x, at) + w * gradient, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.parametrize("dtype, size", [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@pytest.mark.parametrize("w", [-1.0, 0.5, 3.0, 7.5])
+def test_one_doubled_call_equals_two_separate_ones(w, dtype, size):
+    from diffcourse.models import SimpleUNet
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = SimpleUNet(channels=8, num_classes=10).to(dtype)
+        for parameter in network.conv_out.parameters():
+            torch.nn.init.normal_(parameter)
+    denoiser, x, at = Denoiser(network.eval(), LINEAR, "eps", null=10), randn(3, 1, 28, 28, dtype=dtype), LINEAR.at(300)
+    labels = torch.tensor([3, 1, 4])
+    with torch.no_grad():
+        u, c, both = denoiser(x, at), denoiser(x, at, labels), guided(denoiser, labels, w)(x, at)
+    apart = (both.eps - (u.eps + w * (c.eps - u.eps))).abs().max()
+    assert apart <= size * (abs(w) + abs(1 - w)) * max(u.eps.abs().max(), c.eps.abs().max(), 1.0)
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0.0, 0.5, 1.0, 7.5])
+def test_the_two_conventions_are_one_guidance(weight):
+    denoiser, x, at = Denoiser(Spy(), LINEAR, null=10), randn(4, 2), LINEAR.at(300)
+    c, u = denoiser(x, at, 3), denoiser(x, at)
+    theirs = (1 + weight) * c.eps - weight * u.eps  # Ho & Salimans 2022, equation 6
+    torch.testing.assert_close(guided(denoiser, 3, from_weight(weight))(x, at).eps, theirs, rtol=1e-12, atol=1e-12)
+
+
+def test_rescaling_equals_diffusers():
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    guided_output, cond_output = 3 * randn(5, 2, 4, 4), randn(5, 2, 4, 4, seed=1)
+    for share in (0.0, 0.3, 0.7, 1.0):
+        theirs = rescale_noise_cfg(guided_output, cond_output, guidance_rescale=share)
+        torch.testing.assert_close(rescaled(guided_output, cond_output, share), theirs, rtol=1e-12, atol=1e-12)
+    full = rescaled(guided_output, cond_output, 1.0)
+    torch.testing.assert_close(full.flatten(1).std(dim=1), cond_output.flatten(1).std(dim=1))
+
+
+@pytest.mark.parametrize("kind", ["eps", "v"])
+def test_rescaled_guidance_rescales_what_the_network_predicts(kind):
+    spy, x, at, w = Spy(), randn(3, 2, 4, 4), LINEAR.at(300), 5.0
+    denoiser, t, labels = (
+        Denoiser(spy, LINEAR, kind, null=10),
+        torch.full((3,), 300.0).double(),
+        torch.tensor([1, 2, 3]),
+    )
+    u, c = spy(x, t, torch.full((3,), 10)), spy(x, t, labels)
+    wanted = estimate(rescaled(u + w * (c - u), c, 0.7), x, at, kind)
+    spy.calls.clear()
+    e = guided(denoiser, labels, w, rescale=0.7)(x, at)
+    assert len(spy.calls) == 1  # still the one doubled batch
+    torch.testing.assert_close(e.x0, wanted.x0, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(e.eps, wanted.eps, rtol=1e-9, atol=1e-9)
+    plain = guided(denoiser, labels, 1.0, rescale=0.7)(x, at)
+    assert torch.equal(plain.eps, denoiser(x, at, labels).eps)
+    near, at_zero = (guided(denoiser, labels, v, rescale=0.7)(x, at).eps for v in (1e-9, 0.0))
+    torch.testing.assert_close(near, at_zero, rtol=1e-6, atol=1e-6)  # no jump at 0
+    part = rows(guided(denoiser, labels, w, rescale=0.7), 1, 3, 3)(x[1:], at)
+    torch.testing.assert_close(part.eps, e.eps[1:])
+
+
+def test_autoguidance_extrapolates_from_the_bad_model_to_the_good_one():
+    """Both exact, the bad one on a smeared mixture: its score is what the good one is pushed away from (Karras et al. 2024)."""
+    good, bad = GaussianMixture([-1.0, 1.0], 0.2), GaussianMixture([-1.0, 1.0], 0.6)
+    x, at, w = randn(20, 1), LINEAR.at(300), 2.5
+    e = autoguided(good.denoise, bad.denoise, w)(x, at)
+    torch.testing.assert_close(
+        e.score, bad.score(x, at) + w * (good.score(x, at) - bad.score(x, at)), rtol=1e-9, atol=1e-9
+    )
+    torch.testing.assert_close(at.alpha * e.x0 + at.sigma * e.eps, x, rtol=1e-12, atol=1e-12)
+    both = autoguided(good.denoise, bad.denoise, w, interval=(0.0, at.nsr / 2))(x, at)
+    assert torch.equal(both.eps, good.denoise(x, at).eps)
+
+
+@pytest.mark.parametrize("w, called", [(1.0, (1, 0)), (0.0, (0, 1)), (2.0, (1, 1))])
+def test_autoguidance_calls_only_what_it_needs_and_cuts_both_conditions(w, called):
+    strong, weak, x, at = Spy(), Spy(), randn(4, 2), LINEAR.at(300)
+    given = [Denoiser(spy, LINEAR, null=10).given(torch.arange(4)) for spy in (strong, weak)]
+    denoise = autoguided(*given, w)
+    whole = denoise(x, at)
+    assert (len(strong.calls), len(weak.calls)) == called
+    part = rows(denoise, 1, 3, 4)(x[1:3], at)
+    torch.testing.assert_close(part.eps, whole.eps[1:3])
+    assert module_of(denoise) is given[0].denoise
+
+
+def test_autoguidance_evaluates_the_bad_model_and_gives_its_mode_back():
+    weak = nn.Sequential(nn.Dropout(0.9))
+    model = Denoiser(lambda x, t: weak(x), LINEAR)
+    model.inner = weak
+    good = GaussianMixture([0.0, 1.0], 0.2)
+    x, at = torch.ones(50, 1, dtype=torch.float64), LINEAR.at(300)
+    assert weak.train().training
+    e = autoguided(good.denoise, model, 2.0)(x, at)
+    assert weak.training and (e.x0 == e.x0[0]).all()  # no dropout
+
+
 # -- clipping ----------------------------------------------------------------------------------------------------------
 
 
@@ -504,6 +613,10 @@ WITH_NULL, PLAIN = Denoiser(Spy(), LINEAR, null=10), Denoiser(Spy(), LINEAR)
         (lambda: guided(WITH_NULL, 1, "2"), ValueError, "guidance must be a finite number"),
         (lambda: guided(WITH_NULL, 2.0, torch.tensor([1, 2])), ValueError, "guidance must be a finite number"),
         (lambda: guided(WITH_NULL, 1, 2.0, interval=(2, 1)), ValueError, "interval must be"),
+        (lambda: guided(WITH_NULL, 1, 2.0, rescale=1.5), ValueError, "rescale must lie"),
+        (lambda: rescaled(torch.ones(3, 2), torch.ones(3, 4)), ValueError, "of one shape"),
+        (lambda: autoguided(PLAIN, PLAIN, "2"), ValueError, "guidance must be a finite number"),
+        (lambda: autoguided(PLAIN, 2.0, 2.0), TypeError, "weak must be a function"),
         (lambda: guided(WITH_NULL, [1, 2, 3], 2.0)(X, LINEAR.at(5)), ValueError, "cond holds 3 conditions"),
         (lambda: guided(WITH_NULL, 1, 2.0, uncond=[1, 2])(X, LINEAR.at(5)), ValueError, "uncond holds 2 conditions"),
         (lambda: clipped(PLAIN, 1, -1), ValueError, "low must be below high"),

@@ -128,6 +128,50 @@ def test_features_have_no_gradient_and_do_not_depend_on_the_batch(digits):
     assert torch.allclose(whole, alone, atol=1e-4)
 
 
+# -- precision and recall ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 3, 5])
+def test_precision_and_recall_equal_torch_fidelity(k):
+    theirs = pytest.importorskip("torch_fidelity.metric_prc")
+    g = torch.Generator().manual_seed(k)
+    drawn, real = 0.7 * torch.randn(80, 4, generator=g).double() + 0.4, torch.randn(60, 4, generator=g).double()
+    precision, recall = theirs.calculate_precision_recall_full(drawn, real, k)
+    ours = metrics.covered(drawn, real, k=k)
+    assert ours[:2] == pytest.approx((precision, recall), abs=1e-6) and ours[2:] == (80, 60)
+    assert 0.1 < ours.precision < 1 and 0.1 < ours.recall < 1  # neither is trivial here
+
+
+@given(seed=st.integers(0, 50), k=st.integers(1, 3))
+@settings(max_examples=15, deadline=None)
+def test_precision_is_the_share_within_reach_counted_one_by_one(seed, k):
+    g = torch.Generator().manual_seed(seed)
+    drawn, real = torch.randn(9, 2, generator=g).double(), torch.randn(7, 2, generator=g).double()
+
+    def share(points, members):
+        reach = [sorted((a - b).norm().item() for b in members)[k] for a in members]
+        return sum(any((p - m).norm().item() <= r for m, r in zip(members, reach, strict=True)) for p in points) / len(
+            points
+        )
+
+    assert metrics.covered(drawn, real, k=k)[:2] == pytest.approx((share(drawn, real), share(real, drawn)))
+
+
+def test_one_digit_alone_looks_real_and_recalls_little(digits):
+    real, others = digits.images[:300], digits.images[300:]
+    ceiling = metrics.precision_recall(others, real)
+    one = metrics.precision_recall(others[digits.labels[300:] == 3].repeat(3, 1, 1, 1), real)
+    noise = metrics.precision_recall(torch.randn(100, 1, 28, 28, generator=torch.Generator().manual_seed(0)), real)
+    assert (
+        ceiling.precision > 0.6 and ceiling.recall > 0.6 and one.recall < 0.3 < one.precision and noise.precision < 0.1
+    )
+    assert str(ceiling).endswith("(n = 300, 300 real)")
+    with pytest.raises(ValueError, match="drawn must be features"):
+        metrics.covered(torch.zeros(3, 2), torch.zeros(9, 2))
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        metrics.covered(torch.zeros(9, 2), torch.zeros(9, 2), k=0)
+
+
 # -- captioned scenes ---------------------------------------------------------------------------------------------------
 
 NAMES = ("digit", "ink", "size", "background", "position")
