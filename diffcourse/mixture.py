@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.denoiser import Estimate
+from diffcourse.denoiser import Estimate, expand
 from diffcourse.schedule import CLEAN, Level
 
 
@@ -121,6 +122,22 @@ class GaussianMixture:
         if at.sigma == 0:
             raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
         x0 = self.posterior(x, at).mean.to(x.dtype)
+        return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
+
+    def denoise_labelled(self, x: Tensor, at: Level, labels: int | Tensor) -> Estimate:
+        """The exact class-conditional denoiser: component k is the class k, and label K means "no label", the whole mixture.
+
+        x (B, D), labels in 0..K, one for all or int64 (B,). What a perfect network with a null label says; `guided` takes it with uncond=K.
+        """
+        if at.sigma == 0:
+            raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
+        labels = expand(labels, x, "labels")
+        if not 0 <= int(labels.min()) <= int(labels.max()) <= self.K:
+            raise ValueError(f"labels must lie in 0..{self.K}, got {int(labels.min())} to {int(labels.max())}")
+        weights, means, _ = self.posterior(x, at)
+        own = F.one_hot(labels, self.K + 1)[:, : self.K].to(weights)
+        weights = torch.where((labels == self.K)[:, None], weights, own)
+        x0 = (weights[..., None] * means).sum(dim=1).to(x.dtype)
         return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
 
     def _at(self, level: Level) -> tuple[Tensor, Tensor]:

@@ -1443,4 +1443,72 @@ def latent_edit(
         alt=alt or f"latent channels and decoded picture: {title}",
     )
     picture.axes[0].set_xlabel(title)
+
+
+# -- lesson 06 --------------------------------------------------------------------------------------------------------
+
+
+def measured(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]]],
+    *,
+    x: str = "guidance w",
+    mark: float | None = None,
+    levels: Mapping[str, float] | None = None,
+    alt: str = "",
+) -> Picture:
+    """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
+
+    mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one, got none")
+    with style():
+        picture, axes = canvas(3.1 * len(panels) + 0.4, 2.7, columns=len(panels), squeeze=False)
+        for ax, (what, series) in zip(axes.flat, panels.items(), strict=True):
+            for i, (name, (xs, values, se)) in enumerate(series.items()):
+                ax.errorbar(
+                    np.asarray(xs, dtype=float),
+                    np.asarray(values, dtype=float),
+                    [0.0 if e is None else e for e in se],
+                    label=name,
+                    marker="os^Dv*P"[i % 7],
+                    markersize=4,
+                    capsize=2,
+                    color=COLOURS[i % 7],
+                    linestyle=LINES[i % 7],
+                )
+            if levels and what in levels:
+                ax.axhline(levels[what], color="0.5", linestyle="-", linewidth=0.8)
+            if mark is not None:
+                ax.axvline(mark, color="0.5", linestyle="-", linewidth=1)
+            ax.set(xlabel=x, title=what)
+            if len(series) > 1:
+                ax.legend()
+    told = [
+        f"{what}: " + "; ".join(f"{name} {', '.join(f'{v:.3g}' for v in of[1])}" for name, of in series.items())
+        for what, series in panels.items()
+    ]
+    picture.alt = alt or f"against {x}, " + ". ".join(told)
+    return picture
+
+
+def guidance_row(
+    images: Tensor, panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], w: float, title: str, alt: str
+) -> Picture:
+    """One row of images (N, C, H, W) in [-1, 1], and below it curves {what: (scales, values)} with the chosen scale marked."""
+    images = _images(images)
+    with style():
+        picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
+        FigureCanvasAgg(picture)
+        grid_of = picture.add_gridspec(2, len(panels), height_ratios=(1, 2.2))
+        _mosaic(picture.add_subplot(grid_of[0, :]), images, 1, len(images), 1)
+        for i, (what, (scales, values)) in enumerate(panels.items()):
+            ax = picture.add_subplot(grid_of[1, i])
+            ax.plot(scales, values, marker="o", markersize=3)
+            ax.axvline(w, color="0.5", linestyle="-", linewidth=1)
+            if w in scales:
+                ax.plot([w], [values[list(scales).index(w)]], marker="o", markersize=8, color=COLOURS[1])
+            ax.set(title=what, xlabel="guidance w")
+        picture.suptitle(title, fontsize=9)
+    picture.alt = alt
     return picture

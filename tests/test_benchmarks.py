@@ -212,3 +212,19 @@ def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_th
     assert card["metrics"]["relative to the ceiling"][rows[0]].startswith("digit ")
     other = benchmark("captioned_ldm", *tiny, "--prompts", "5", "--only", "cost", cwd=tmp_path)
     assert other.returncode != 0 and "other settings" in other.stderr
+
+
+def test_guidance_can_be_measured_again_and_resumes(tmp_path):
+    out, tables = tmp_path / "table.json", []
+    for _ in range(2):
+        command = [sys.executable, str(ROOT / "benchmarks" / "guidance.py"), "--kinds", "interval"]
+        command += ["--samples", "100", "--rows", "1", "--out", str(out)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text()))
+    assert tables[1]["rows"][0] == tables[0]["rows"][0] and len(tables[1]["rows"]) == 2  # measured once, then the next
+    assert [r["interval"] for r in tables[1]["rows"]] == ["high", "middle"]
+    for row in tables[1]["summary"]:
+        assert row["passes"] == 28 and 0.9 < row["right"] <= 1 and 0 < row["recall"] <= 1 and row["right_se"] is None
+    assert 0.5 < tables[0]["ceiling"]["recall"] <= 1

@@ -204,3 +204,19 @@ def test_ring_and_weights():
 def test_bad_input_is_named(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_the_labelled_denoiser_is_that_of_the_component_or_of_the_whole():
+    ring, at = GaussianMixture.ring(3, std=0.3), DiffusionSchedule.linear().at(400)
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = torch.arange(40) % 4  # 3 means "no label"
+    e = ring.denoise_labelled(x, at, labels)
+    for k in range(4):
+        part = (ring if k == 3 else ring.component(k)).denoise(x[labels == k], at)
+        torch.testing.assert_close(e.x0[labels == k], part.x0, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(e.eps[labels == k], part.eps, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(ring.denoise_labelled(x, at, 3).x0, ring.denoise(x, at).x0, rtol=1e-12, atol=1e-12)
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.3, got 1 to 4"):
+        ring.denoise_labelled(x, at, labels + 1)
+    with pytest.raises(ValueError, match="at CLEAN"):
+        ring.denoise_labelled(x, CLEAN, labels)

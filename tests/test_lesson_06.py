@@ -1,0 +1,160 @@
+"""Figures and the explorer of lesson 06, without a browser, and the facts that its prose states, against independent oracles."""
+
+import base64
+import io
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from diffcourse import plot, recipes, widgets
+from diffcourse.denoiser import Denoiser, guided
+from diffcourse.learn.exercises import lesson_06
+from diffcourse.mixture import GaussianMixture
+from diffcourse.models import SimpleUNet
+from diffcourse.samplers import DDIM, DDPM, sample, trajectory
+from diffcourse.schedule import DiffusionSchedule
+
+SCALED = DiffusionSchedule.scaled_linear()
+ROWS = [
+    {
+        "kind": kind,
+        "guidance": w,
+        "clipped": clip,
+        "right": 0.9 + w / 100,
+        "times_floor": 1 + w,
+        "precision": 0.8,
+        "recall": 0.7 - w / 20,
+    }
+    for kind in ("curve", "equal")
+    for w in (3.0, 1.0, 0.0)
+    for clip in (True, False)
+]
+
+
+class Labels(nn.Module):
+    """A network with labels that counts its calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.calls = nn.Parameter(torch.tensor(0.3)), 0
+
+    def forward(self, x, t, cond):
+        self.calls += 1
+        return torch.tanh(self.scale * x) + cond.view(-1, 1, 1, 1) / 20
+
+
+def test_measured_values_have_a_picture_and_words():
+    series = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
+    picture = plot.measured({"right": series, "distance": series}, mark=1.0, levels={"right": 1.0})
+    data, metadata = picture._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "right: clipped 0.1, 0.95, 0.99" in metadata["image/png"]["alt"]
+    with pytest.raises(ValueError, match="panels must hold"):
+        plot.measured({})
+
+
+def test_the_explorer_is_drawn_ahead_from_the_same_noises():
+    network = Labels()
+    model = Denoiser(network, SCALED, "v", null=10)
+    explorer = widgets.GuidanceExplorer(model, ROWS, labels=[1, 2, 3], steps=2, guidance=2.5)
+    slider, calls, seen = explorer.controls["guidance"], network.calls, set()
+    assert slider.options == (0.0, 1.0, 3.0) and slider.value == 3.0 and explorer.images.shape == (3, 3, 1, 28, 28)
+    for w in slider.options:
+        slider.value = w
+        seen.add(bytes(explorer.image.value))
+        assert f"guidance {w:g}: {0.9 + w / 100:.1%} right digits" in explorer.text.value
+    assert network.calls == calls and len(seen) == 3
+    Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
+    for i, w in enumerate(slider.options):
+        alone = sample(
+            widgets.clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), widgets.DPMSolverPP(), 2, seed=0, first=1
+        )
+        torch.testing.assert_close(explorer.images[i, 1:2], alone, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="rows must hold lines of kind 'curve'"):
+        widgets.GuidanceExplorer(model, [])
+    with pytest.raises(TypeError, match="model must be a Denoiser with labels"):
+        widgets.GuidanceExplorer(network, ROWS)
+
+
+# -- facts that the prose states ---------------------------------------------------------------------------------------
+
+WORLD, PANEL = GaussianMixture.ring(3, std=0.35), 401
+
+
+def tempered(w):
+    """Mean (2,) and standard deviations (2,) of p(x)·p(0 | x)^w on a fine grid."""
+    ticks = torch.linspace(-3, 4, PANEL, dtype=torch.float64)
+    points = torch.cartesian_prod(ticks, ticks)
+    p = (WORLD.log_prob(points) + w * WORLD.responsibilities(points)[:, 0].log()).softmax(dim=0)
+    mean = (p[:, None] * points).sum(dim=0)
+    return mean, (p[:, None] * (points - mean) ** 2).sum(dim=0).sqrt()
+
+
+def guided_points(w, sampler, n=4000, steps=100):
+    x = torch.randn(n, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    denoise = guided(WORLD.denoise_labelled, 0, w, uncond=3)
+    *_, end = trajectory(denoise, x, SCALED.levels(steps), sampler, torch.Generator().manual_seed(1))
+    return end.x
+
+
+def test_guidance_one_samples_the_class_and_three_does_not_sample_the_tempered_posterior():
+    plain, se = guided_points(1.0, DDIM()), 0.35 / 4000**0.5
+    torch.testing.assert_close(plain.mean(dim=0), WORLD.means[0], rtol=0, atol=5 * se + 0.005)
+    mean, std = tempered(1.0)
+    torch.testing.assert_close(mean, WORLD.means[0], rtol=0, atol=1e-3)
+    torch.testing.assert_close(std, torch.full((2,), 0.35, dtype=torch.float64), rtol=0, atol=1e-3)
+    mean, std = tempered(3.0)
+    for sampler in (DDIM(), DDPM()):
+        x = guided_points(3.0, sampler)
+        assert x[:, 0].mean() > mean[0] + 0.1 and (x.mean(dim=0) - mean).norm() > 20 * se  # farther out than it
+        assert x[:, 1].std() < 0.9 * std[1]  # and narrower
+
+
+def test_the_exercises_are_what_the_package_does():
+    network = SimpleUNet(channels=8, num_classes=10)
+    for parameter in network.conv_out.parameters():
+        nn.init.normal_(parameter)
+    model, labels = Denoiser(network, SCALED, "eps", null=10).eval(), torch.tensor([3, 1])
+    x, levels, w = torch.randn(2, 1, 28, 28), SCALED.levels(4), 2.5
+    at = dict(zip([int(level.t) for level in levels[:-1]], levels[:-1], strict=True))
+
+    def step(x, eps, t, to):
+        now, then = at[t], levels[-1] if to is None else at[to]
+        return then.alpha * (x - now.sigma * eps) / now.alpha + then.sigma * eps
+
+    mine = lesson_06.guided_sample(network, x, list(at), labels, 10, w, step)
+    theirs = sample(guided(model, labels, w), SCALED, x.shape, DDIM(), x=x, levels=levels)
+    torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+    level, t = levels[2], torch.full((2,), levels[2].t)
+    for interval in ((0.0, 1e9), (1e6, 1e7)):
+        with torch.no_grad():
+            mine = lesson_06.guide_interval(network, x, t, level.nsr, labels, 10, w, interval)
+            e = guided(model, labels, w, interval=interval)(x, level)
+        torch.testing.assert_close(mine, e.eps, rtol=1e-4, atol=1e-4)
+    u, c = torch.randn(2, 2, 3)
+    from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
+
+    torch.testing.assert_close(lesson_06.rescale(u, c, 0.7), rescale_noise_cfg(u, c, 0.7))
+
+
+def test_her_embedding_fits_into_the_network_and_learns():
+    """The lesson puts it in the place of SimpleUNet's own: what a row holds must reach the output, and gradients the row."""
+
+    class Rows(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mine = lesson_06.LabelEmbedding(10, 256)
+
+        def forward(self, labels):
+            return self.mine(torch.zeros(len(labels), 256), labels)
+
+    network = SimpleUNet(channels=8, num_classes=10)
+    network.label = Rows()
+    model = Denoiser(network, SCALED, "v", null=10)
+    nn.init.normal_(network.conv_out.weight)
+    labels = lesson_06.drop_labels(torch.tensor([3, 4]), 1.0, 10, torch.Generator().manual_seed(0))
+    model.loss(torch.randn(2, 1, 28, 28), labels, weight=recipes.middle, generator=torch.Generator()).backward()
+    used = network.label.mine.table.weight.grad.abs().sum(dim=1) > 0
+    assert used.tolist() == [False] * 10 + [True]
