@@ -1463,7 +1463,8 @@ def measured(
     if not panels:
         raise ValueError("panels must hold at least one, got none")
     with style():
-        picture, axes = canvas(3.1 * len(panels) + 0.4, 2.7, columns=len(panels), squeeze=False)
+        several = max(map(len, panels.values())) > 1
+        picture, axes = canvas(2.6 * len(panels) + (1.8 if several else 0.4), 2.6, columns=len(panels), squeeze=False)
         for ax, (what, series) in zip(axes.flat, panels.items(), strict=True):
             for i, (name, (xs, values, se)) in enumerate(series.items()):
                 ax.errorbar(
@@ -1482,8 +1483,8 @@ def measured(
             if mark is not None:
                 ax.axvline(mark, color="0.5", linestyle="-", linewidth=1)
             ax.set(xlabel=x, title=what)
-            if len(series) > 1:
-                ax.legend()
+        if len(series) > 1:
+            ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = [
         f"{what}: " + "; ".join(f"{name} {', '.join(f'{v:.3g}' for v in of[1])}" for name, of in series.items())
         for what, series in panels.items()

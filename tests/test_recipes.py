@@ -88,6 +88,17 @@ def test_jitter_moves_digits_a_little_and_keeps_them_readable():
     assert metrics.label_accuracy(moved, batch.labels).right > 0.98
 
 
+def test_the_early_model_is_the_same_one_stopped_early_and_is_measured_as_a_guide(monkeypatch):
+    early, main = recipes.RECIPES["mnist-ddpm-early"], recipes.RECIPES["mnist-ddpm"]
+    assert early.build is main.build and early.loss is main.loss and early.steps["laptop"] * 15 < main.steps["laptop"]
+    strong, weak = (recipes.seeded_build(partial(recipes.digit_denoiser, 8), seed) for seed in (0, 1))
+    judge = metrics.judge()
+    monkeypatch.setattr(recipes.weights, "load", lambda name: strong if name == "mnist-ddpm" else judge)
+    table = recipes.measure_early(weak, "smoke")
+    lines = {name: line for name, line in table.items() if name.startswith("autoguidance")}
+    assert len(lines) == 5 and table["samples"] == 100 and all(line["distance"] > 0 for line in lines.values())
+
+
 def test_labels_of_samples_are_as_frequent_as_in_mnist():
     model = recipes.digit_denoiser(channels=8)
     images, labels = recipes.digits(model, 400, steps=1)
