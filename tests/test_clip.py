@@ -1,5 +1,6 @@
 """CLIP: loss, gradients and embeddings against transformers' own, tokens, cuts, unknown words, folders that are wrong, no network."""
 
+import copy
 import json
 import math
 import shutil
@@ -138,6 +139,17 @@ def test_a_word_is_not_changed_by_what_follows(encoder):
     short, long = encoder("a small red"), encoder("a small red two on black")
     torch.testing.assert_close(short[:, :4], long[:, :4], atol=1e-5, rtol=0)
     assert (short[:, 4:8] - long[:, 4:8]).abs().amax(dim=2).min() > 1e-2
+
+
+@pytest.mark.parametrize("prompt", ["", "a small red seven", "seven " * 40])
+@pytest.mark.filterwarnings("ignore:a prompt of:UserWarning")
+def test_attention_is_that_of_transformers(encoder, prompt):
+    network = copy.deepcopy(encoder.text_model)
+    network.set_attn_implementation("eager")  # the only one of theirs that returns its weights
+    theirs = torch.cat(network(input_ids=encoder.ids(prompt), output_attentions=True).attentions)
+    ours, n = encoder.attention(prompt), len(encoder.tokens(prompt))
+    torch.testing.assert_close(ours, theirs[:, :, :n, :n], rtol=1e-5, atol=1e-6)
+    assert not encoder.text_model.encoder.layers[0].self_attn.q_proj._forward_hooks
 
 
 def test_one_string_is_one_prompt_and_batches_do_not_matter(encoder):

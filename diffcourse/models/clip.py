@@ -131,6 +131,27 @@ class TextEncoder(nn.Module):
         ids = _cut(encoding.ids, self.length, self.tokenizer.eos_token_id)
         return [Token(*pair) for pair in zip(self.tokenizer.convert_ids_to_tokens(ids), ids, strict=True)]
 
+    @torch.no_grad()
+    def attention(self, prompt: str) -> Tensor:
+        """(layers, heads, n, n): how much each of the prompt's n `tokens` looked at each other, softmax(Q Kᵀ/√d); none looks ahead."""
+        n, layers, hooks = len(self.tokens(prompt)), self.text_model.encoder.layers, []
+        kept: dict[tuple[int, str], Tensor] = {}
+        for i, layer in enumerate(layers):
+            for which in ("q_proj", "k_proj"):
+
+                def keep(_module: nn.Module, _args: tuple, out: Tensor, key: tuple[int, str] = (i, which)) -> None:
+                    kept[key] = out[0, :n].unflatten(1, (-1, layers[0].self_attn.head_dim)).transpose(0, 1)
+
+                hooks.append(getattr(layer.self_attn, which).register_forward_hook(keep))
+        try:
+            self._encode(prompt)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        q, k = (torch.stack([kept[i, which] for i in range(len(layers))]) for which in ("q_proj", "k_proj"))
+        ahead = torch.ones(n, n, dtype=torch.bool, device=q.device).triu(1)
+        return (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(ahead, -torch.inf).softmax(dim=-1)
+
     def _encode(self, prompts: str | Sequence[str]) -> tuple[Tensor, Tensor]:
         ids, lengths = (v.to(self.text_model.final_layer_norm.weight.device) for v in self._numbers(prompts))
         return self.text_model(input_ids=ids).last_hidden_state, lengths

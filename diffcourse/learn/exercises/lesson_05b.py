@@ -1,0 +1,1198 @@
+"""Exercises of lesson 05b: text and attention."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+
+
+def normal(g: torch.Generator, *shape: int) -> Tensor:
+    return torch.randn(shape, generator=g)
+
+
+# -- to a fixed length --------------------------------------------------------------------------------------------------
+
+
+def pad_ids(ids: list[int], length: int, start: int = 49406, end: int = 49407) -> tuple[list[int], list[int]]:
+    """The token numbers of a prompt as CLIP's text half gets them: start, the prompt, end, then padding with `end`.
+
+    ids: of the prompt alone. If start, prompt and end are more than `length`, the last of the *prompt* are cut off.
+    Returns (numbers, mask), both of `length` entries; the mask is 1 from start to the first end, 0 at the padding.
+    """
+    row = [start, *ids[: length - 2], end]
+    rest = length - len(row)
+    return row + [end] * rest, [1] * len(row) + [0] * rest
+
+
+def pad_ids_by_filling(ids, length, start=49406, end=49407):
+    row, mask = [end] * length, [0] * length
+    kept = list(ids)[: length - 2]
+    for i, number in enumerate([start, *kept, end]):
+        row[i], mask[i] = number, 1
+    return row, mask
+
+
+def pad_ids_in_numbers(ids, length, start=49406, end=49407):
+    kept = list(ids)
+    while len(kept) + 2 > length:
+        kept.pop()
+    n = len(kept) + 2
+    return [start] + kept + [end] * (length - n + 1), [int(i < n) for i in range(length)]
+
+
+def _row(ids, length, start, end, pad):
+    row = [start, *ids[: length - 2], end]
+    rest = length - len(row)
+    return row + [pad] * rest, [1] * len(row) + [0] * rest
+
+
+PAD_IDS = Exercise(
+    name="05b.pad_ids",
+    title="To a fixed length",
+    minutes=4,
+    level=1,
+    reference=pad_ids,
+    alternatives=[pad_ids_by_filling, pad_ids_in_numbers],
+    cases=[
+        ([320, 1929], 6),
+        ([320, 1929, 3309, 3801], 77),
+        ([], 4),
+        ([5, 6, 7, 8, 9], 5),
+        ([5, 6, 7], 5),
+        ([4], 5, 1, 2),
+    ],
+    invariants=[
+        Invariant(
+            "as long as asked for",
+            lambda f: [len(part) for n in (0, 3, 100) for part in f([7] * n, 77)] == [77] * 6,
+            "Numbers and mask must have exactly `length` entries, for an empty prompt and for a prompt of 100 tokens too.",
+        ),
+        Invariant(
+            "there is always an end",
+            lambda f: int(f([7] * 100, 77)[0][-1]) == 49407,
+            "A prompt of 100 tokens must still end with the end token: CLIP reads the whole sentence off there.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "padded with 0",
+            lambda ids, length, start=49406, end=49407: _row(ids, length, start, end, 0),
+            "You pad with 0. In CLIP's table 0 is a token like others (an exclamation mark). open_clip pads so; "
+            "Stable Diffusion was trained with another padding.",
+        ),
+        Mistake(
+            "the end is cut off",
+            lambda ids, length, start=49406, end=49407: (
+                (r := [start, *ids, end][:length]) + [end] * (length - len(r)),
+                [1] * len(r) + [0] * (length - len(r)),
+            ),
+            "You put start and end around the prompt and cut afterwards: a long prompt loses its end token. Cut the "
+            "prompt first.",
+        ),
+        Mistake(
+            "the first words are cut off",
+            lambda ids, length, start=49406, end=49407: _row(
+                ids[max(0, len(ids) - length + 2) :], length, start, end, end
+            ),
+            "You keep the last tokens of a long prompt and drop the first. The tokenizer keeps the beginning.",
+        ),
+        Mistake(
+            "all ones",
+            lambda ids, length, start=49406, end=49407: (pad_ids(ids, length, start, end)[0], [1] * length),
+            "Your mask is 1 everywhere, so it does not tell the prompt from the padding.",
+        ),
+        Mistake(
+            "a mask by comparison",
+            lambda ids, length, start=49406, end=49407: (
+                (row := pad_ids(ids, length, start, end)[0]),
+                [int(number != end) for number in row],
+            ),
+            "You mask every number that equals `end`. The padding *is* the end token, so the true end falls out with it.",
+        ),
+        Mistake(
+            "no start",
+            lambda ids, length, start=49406, end=49407: (
+                (r := [*ids[: length - 1], end]) + [end] * (length - len(r)),
+                [1] * len(r) + [0] * (length - len(r)),
+            ),
+            "The start token is missing: every sentence begins with it.",
+        ),
+        Mistake(
+            "the mask turned round",
+            lambda ids, length, start=49406, end=49407: (
+                pad_ids(ids, length, start, end)[0],
+                [1 - m for m in pad_ids(ids, length, start, end)[1]],
+            ),
+            "Your mask is 1 at the padding. 1 means: this belongs to the sentence.",
+        ),
+    ],
+    hints=[
+        "Three parts have a fixed size: one start, one end, and what is left of `length` for the prompt. How much?",
+        "Cut the prompt to length − 2 first. Then start + prompt + end is never too long.",
+        "What is missing to `length` is filled: the numbers with `end`, the mask with 0.",
+    ],
+    insight="The end token does two jobs: the first one is the sentence's summary, all others are filling.",
+)
+
+
+# -- byte-pair encoding ---------------------------------------------------------------------------------------------------
+
+
+def bpe(word: str, merges: list[tuple[str, str]]) -> list[str]:
+    """The pieces of a word, by byte-pair encoding (Sennrich et al. 2016).
+
+    Begin with its letters; the last one carries the mark </w>, as in ["h", "a", "t</w>"].
+    Again and again: of all pairs of neighbours, take the one that comes first in `merges`, and join it wherever
+    it stands (from the left). Stop when no pair is in `merges`.
+    """
+    rank = {pair: i for i, pair in enumerate(merges)}
+    pieces = [*word[:-1], word[-1] + "</w>"]
+    while True:
+        known = [pair for pair in pairwise(pieces) if pair in rank]
+        if not known:
+            return pieces
+        first = min(known, key=rank.get)
+        joined = []
+        for piece in pieces:
+            if joined and (joined[-1], piece) == first:
+                joined[-1] += piece
+            else:
+                joined.append(piece)
+        pieces = joined
+
+
+def bpe_by_index(word, merges):
+    pieces = list(word)
+    pieces[-1] += "</w>"
+    while len(pieces) > 1:
+        ranks = [merges.index(pair) if pair in merges else len(merges) for pair in pairwise(pieces)]
+        if min(ranks) == len(merges):
+            break
+        a, b = merges[min(ranks)]
+        i = 0
+        while i < len(pieces) - 1:
+            if (pieces[i], pieces[i + 1]) == (a, b):
+                pieces[i : i + 2] = [a + b]
+            i += 1
+    return pieces
+
+
+def bpe_once_through_the_merges(word, merges):
+    """One pass in order of rank is the same: a merge makes pieces that only later merges can join."""
+    pieces = [*word[:-1], word[-1] + "</w>"]
+    for a, b in merges:
+        i = 0
+        while i < len(pieces) - 1:
+            if pieces[i] == a and pieces[i + 1] == b:
+                pieces = pieces[:i] + [a + b] + pieces[i + 2 :]
+            else:
+                i += 1
+    return pieces
+
+
+def _bpe(word, merges, choose=min, mark="</w>", everywhere=True, rounds=100):
+    """Byte-pair encoding with a fault: another choice among the known pairs, no mark, one place only, few rounds."""
+    rank = {pair: i for i, pair in enumerate(merges)}
+    pieces = [*word[:-1], word[-1] + mark]
+    for _ in range(rounds):
+        pairs = list(pairwise(pieces))
+        known = [pair for pair in pairs if pair in rank]
+        if not known:
+            break
+        chosen = known[0] if choose is None else choose(known, key=rank.get)
+        i, joined = 0, []
+        while i < len(pieces):
+            if (
+                i + 1 < len(pieces)
+                and (pieces[i], pieces[i + 1]) == chosen
+                and (everywhere or chosen[0] + chosen[1] not in joined)
+            ):
+                joined.append(pieces[i] + pieces[i + 1])
+                i += 2
+            else:
+                joined.append(pieces[i])
+                i += 1
+        pieces = joined
+        if not everywhere:
+            rank.pop(chosen)
+    return pieces
+
+
+MERGES = [
+    ("i", "n"),
+    ("t", "h"),
+    ("a", "n"),
+    ("th", "e</w>"),
+    ("in", "g</w>"),
+    ("h", "a"),
+    ("a", "t</w>"),
+    ("th", "in"),
+]
+MERGES += [
+    ("b", "an"),
+    ("an", "a</w>"),
+    ("h", "at</w>"),
+    ("s", "in"),
+    ("th", "at</w>"),
+    ("g", "ing</w>"),
+    ("sin", "ging</w>"),
+]
+
+BPE = Exercise(
+    name="05b.bpe",
+    title="Sub-words by byte-pair encoding",
+    minutes=8,
+    level=2,
+    reference=bpe,
+    alternatives=[bpe_by_index, bpe_once_through_the_merges],
+    cases=[(w, MERGES) for w in ("zebras", "hat", "the", "a", "thing", "banana", "singing", "that", "hha", "thinning")],
+    invariants=[
+        Invariant(
+            "no letter is lost",
+            lambda f: all("".join(f(w, MERGES)) == w + "</w>" for w in ("hat", "zebra", "banana")),
+            "The pieces, put together, must be the word and its mark again.",
+        ),
+        Invariant(
+            "without merges, letters",
+            lambda f: list(f("ant", [])) == ["a", "n", "t</w>"],
+            "Where no merge is known the word stays in its letters, the last with its mark.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "from left to right",
+            lambda word, merges: _bpe(word, merges, choose=None),
+            "You join the first known pair from the left. The order of `merges` decides: it is the order in which the "
+            "pairs were learned.",
+        ),
+        Mistake(
+            "the last rank first",
+            lambda word, merges: _bpe(word, merges, choose=max),
+            "You take the known pair that stands last in `merges`. Those learned first go first.",
+        ),
+        Mistake(
+            "no mark",
+            lambda word, merges: _bpe(word, merges, mark=""),
+            "The mark </w> is missing. The vocabulary has two letters for each: inside a word and at its end.",
+        ),
+        Mistake(
+            "one merge only",
+            lambda word, merges: _bpe(word, merges, rounds=1),
+            "You stop after one merge. Go on until no pair of neighbours is known.",
+        ),
+        Mistake(
+            "one place only",
+            lambda word, merges: _bpe(word, merges, everywhere=False),
+            "A pair that stands twice in the word is joined once only. Join it wherever it stands.",
+        ),
+        Mistake(
+            "the mark as a piece of its own",
+            lambda word, merges: _bpe(word + "\0", merges, mark="")[:-1] + ["</w>"],
+            "Your mark is a piece of its own. It belongs to the last letter: t</w> is one piece.",
+        ),
+        Mistake(
+            "letters",
+            lambda word, merges: [*word[:-1], word[-1] + "</w>"],
+            "These are the letters; nothing has been joined yet.",
+        ),
+    ],
+    hints=[
+        "Write the word as a list of letters, the last with its mark. Which pairs of neighbours does it have?",
+        "A dictionary from pair to its place in `merges` tells which of the known pairs goes first.",
+        "Join that pair wherever it stands: build a new list from the left. Repeat until no pair is in the dictionary.",
+    ],
+    insight="Frequent words end up as one piece, rare words as several. No word is ever impossible.",
+)
+
+
+# -- the contrastive loss -----------------------------------------------------------------------------------------------
+
+
+def contrastive_loss(u: Tensor, v: Tensor, tau: float) -> Tensor:
+    """CLIP's loss of N images and their N captions: each is to find its partner among the N of the other side.
+
+    u (N, P) vectors of images, v (N, P) of captions, of any length; row i of u belongs to row i of v.
+    sim(u, v) is the cosine. For images: the mean over i of -log softmax_j(sim(u_i, v_j)/tau) at j = i; for captions the
+    same with u and v interchanged. Returns the mean of both, a scalar tensor.
+    """
+    u, v = F.normalize(u, dim=1), F.normalize(v, dim=1)
+    logits = u @ v.T / tau
+    own = torch.arange(len(u))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def contrastive_loss_by_logsumexp(u, v, tau):
+    logits = (u @ v.T) / (u.norm(dim=1)[:, None] * v.norm(dim=1)) / tau
+    own = logits.diagonal()
+    return ((logits.logsumexp(dim=1) - own).mean() + (logits.logsumexp(dim=0) - own).mean()) / 2
+
+
+def contrastive_loss_in_a_loop(u, v, tau):
+    N, total = len(u), 0.0
+    sim = [[F.cosine_similarity(a, b, dim=0) / tau for b in v] for a in u]
+    for i in range(N):
+        row, column = torch.stack(sim[i]), torch.stack([sim[j][i] for j in range(N)])
+        total = total - torch.log_softmax(row, dim=0)[i] - torch.log_softmax(column, dim=0)[i]
+    return total / (2 * N)
+
+
+def _logits(u, v, tau):
+    return F.normalize(u, dim=1) @ F.normalize(v, dim=1).T / tau
+
+
+def _both(logits):
+    own = torch.arange(len(logits))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def pairs(tau: float, N: int, P: int):
+    return lambda g: ((u := normal(g, N, P)) * 3, u + normal(g, N, P), tau)
+
+
+CONTRASTIVE = Exercise(
+    name="05b.contrastive_loss",
+    title="The contrastive loss",
+    minutes=8,
+    level=2,
+    reference=contrastive_loss,
+    alternatives=[contrastive_loss_by_logsumexp, contrastive_loss_in_a_loop],
+    cases=[pairs(0.5, 2, 3), pairs(1.0, 4, 3), pairs(0.1, 5, 2), pairs(2.0, 3, 6)],
+    invariants=[
+        Invariant(
+            "nothing known, ln N",
+            lambda f: close(f(torch.ones(8, 3), torch.ones(8, 3), 0.07), math.log(8)),
+            "If all vectors are equal, each of N = 8 is as likely as any other, and the loss is ln 8. Yours is not.",
+        ),
+        Invariant(
+            "lengths do not count",
+            lambda f: close(
+                f(2 * torch.eye(3) + 0.1, torch.eye(3), 0.5), f(torch.eye(3) * 2 + 0.1, 9 * torch.eye(3), 0.5)
+            ),
+            "Captions nine times as long must not change the loss: the cosine looks at directions only.",
+        ),
+        Invariant(
+            "gradient flows",
+            gradient_flows(pairs(0.5, 3, 2)),
+            "No gradient reaches u through your function: look for detach, item or numpy.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "no unit length",
+            lambda u, v, tau: _both(u @ v.T / tau),
+            "You use inner products of vectors of any length. The cosine divides by both lengths.",
+        ),
+        Mistake(
+            "images only",
+            lambda u, v, tau: F.cross_entropy(_logits(u, v, tau), torch.arange(len(u))),
+            "Only the images look for their captions. Captions look for images as well, along the columns.",
+        ),
+        Mistake(
+            "captions only",
+            lambda u, v, tau: F.cross_entropy(_logits(u, v, tau).T, torch.arange(len(u))),
+            "Only the captions look for their images. The rows are missing.",
+        ),
+        Mistake(
+            "times tau",
+            lambda u, v, tau: _both(_logits(u, v, 1 / tau)),
+            "You multiply by tau. A small temperature has to make differences larger.",
+        ),
+        Mistake(
+            "sum of both directions",
+            lambda u, v, tau: 2 * contrastive_loss(u, v, tau),
+            "You add both directions. The loss is their mean.",
+        ),
+        Mistake(
+            "sum over the batch",
+            lambda u, v, tau: len(u) * contrastive_loss(u, v, tau),
+            "You add the terms of the batch. Take their mean, else the loss depends on the size of the batch.",
+        ),
+        Mistake(
+            "a softmax too many",
+            lambda u, v, tau: (
+                (
+                    (F.cross_entropy(_logits(u, v, tau).softmax(1), (own := torch.arange(len(u)))))
+                    + F.cross_entropy(_logits(u, v, tau).T.softmax(1), own)
+                )
+                / 2
+            ),
+            "cross_entropy takes a softmax itself; you give it probabilities, so it is taken twice.",
+        ),
+        Mistake(
+            "sign",
+            lambda u, v, tau: -contrastive_loss(u, v, tau),
+            "The sign is turned round: a loss must fall when partners come closer.",
+        ),
+        Mistake(
+            "unit length along the batch",
+            lambda u, v, tau: _both(F.normalize(u, dim=0) @ F.normalize(v, dim=0).T / tau),
+            "You normalise the columns, over the batch. Each *vector*, a row, gets length 1.",
+        ),
+        Mistake(
+            "the partners alone",
+            lambda u, v, tau: -F.cosine_similarity(u, v, dim=1).mean() / tau,
+            "You pull the partners together and never push strangers apart. Then one point for everything is best.",
+        ),
+    ],
+    hints=[
+        "First the matrix of all N² cosines, divided by tau. Where in it do the partners stand?",
+        "Each row is a guess among N captions whose right answer is its own number: that is a cross-entropy.",
+        "cross_entropy of the matrix and of its transpose, with the targets 0, 1, …, N − 1; then the mean of both.",
+    ],
+    insight="N guesses among N, twice. Nobody labelled anything: the captions of the others serve as wrong answers.",
+)
+
+
+# -- zero-shot classification ------------------------------------------------------------------------------------------
+
+
+def zero_shot(images: Tensor, texts: Tensor) -> Tensor:
+    """Classify without training: of each image, the class whose captions lie nearest.
+
+    images (N, P), unit vectors. texts (C, M, P), unit vectors: for each of C classes, M captions that name it.
+    The M vectors of a class are averaged, the mean gets length 1 again; nearest by the cosine.
+    Returns class numbers (N,).
+    """
+    classes = F.normalize(texts.mean(dim=1), dim=1)
+    return (images @ classes.T).argmax(dim=1)
+
+
+def zero_shot_by_distance(images, texts):
+    classes = texts.sum(dim=1)
+    classes = classes / classes.norm(dim=1, keepdim=True)
+    return torch.cdist(images, classes).argmin(dim=1)
+
+
+def zero_shot_in_a_loop(images, texts):
+    names = [F.normalize(captions.mean(dim=0), dim=0) for captions in texts]
+    return torch.tensor([max(range(len(names)), key=lambda c: float(image @ names[c])) for image in images])
+
+
+def shot_case(N: int, C: int, M: int, P: int, spread: float = 1.0):
+    def build(g):
+        centre = F.normalize(normal(g, C, 1, P), dim=2)
+        width = spread * torch.rand(C, 1, 1, generator=g) * 2
+        texts = F.normalize(centre + width * normal(g, C, M, P), dim=2)
+        return F.normalize(normal(g, N, P), dim=1), texts
+
+    return build
+
+
+ZERO_SHOT = Exercise(
+    name="05b.zero_shot",
+    title="Zero-shot classification",
+    minutes=5,
+    level=2,
+    reference=zero_shot,
+    alternatives=[zero_shot_by_distance, zero_shot_in_a_loop],
+    cases=[shot_case(12, 3, 4, 5), shot_case(20, 5, 2, 3), shot_case(9, 4, 1, 6), shot_case(25, 2, 6, 4, 2.0)],
+    invariants=[
+        Invariant(
+            "a caption is its own class",
+            lambda f: close(f(torch.eye(4), torch.eye(4)[[2, 0, 3, 1]][:, None]), torch.tensor([1, 3, 0, 2])),
+            "An image that equals the caption of a class must get that class. Yours does not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "no new unit length",
+            lambda i, t: (i @ t.mean(dim=1).T).argmax(dim=1),
+            "You do not bring the means to length 1. A class whose captions agree has a longer mean, and wins by that.",
+        ),
+        Mistake(
+            "the farthest",
+            lambda i, t: (i @ F.normalize(t.mean(dim=1), dim=1).T).argmin(dim=1),
+            "You take the smallest cosine: that is the class that fits least.",
+        ),
+        Mistake(
+            "the best single caption",
+            lambda i, t: torch.einsum("np,cmp->ncm", i, t).amax(dim=2).argmax(dim=1),
+            "You take the class with the single nearest caption. One lucky wording decides then; average first.",
+        ),
+        Mistake(
+            "an image for each class",
+            lambda i, t: (i @ F.normalize(t.mean(dim=1), dim=1).T).argmax(dim=0),
+            "Your result has one entry a class: the image that fits it best. Wanted is the class of each image.",
+        ),
+        Mistake(
+            "mean over the classes",
+            lambda i, t: (i @ F.normalize(t.mean(dim=0), dim=1).T).argmax(dim=1),
+            "You average over classes: what is left are M wordings that name no class.",
+        ),
+        Mistake(
+            "the number of the caption",
+            lambda i, t: (i @ t.flatten(0, 1).T).argmax(dim=1),
+            "You return the number of a caption, from 0 to C·M − 1. Which class does it belong to?",
+        ),
+        Mistake(
+            "probabilities",
+            lambda i, t: (i @ F.normalize(t.mean(dim=1), dim=1).T).softmax(dim=1),
+            "These are probabilities (N, C). One more step gives the class.",
+        ),
+    ],
+    hints=[
+        "One vector for each class: which dimension of texts are the wordings?",
+        "Mean over dimension 1, then divide by the length. All cosines of images and classes are one product.",
+        "Cosines (N, C): the largest of each row, and of that the place.",
+    ],
+    insight="A classifier made of sentences. New classes cost a sentence, and no training.",
+)
+
+
+# -- attention ------------------------------------------------------------------------------------------------------------
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+    """softmax(Q Kᵀ/√d) V: every query reads a mixture of the values, more from where its key fits.
+
+    q (B, N, d) queries, k (B, L, d) keys, v (B, L, e) values. mask (N, L), bool: True where query n may look at key l
+    (at least one in each row); None: everywhere. Returns (B, N, e).
+    """
+    scores = q @ k.transpose(1, 2) / q.shape[2] ** 0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=2) @ v
+
+
+def attention_by_einsum(q, k, v, mask=None):
+    scores = torch.einsum("bnd,bld->bnl", q, k) * q.shape[-1] ** -0.5
+    if mask is not None:
+        scores = torch.where(mask, scores, torch.full_like(scores, float("-inf")))
+    weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
+    return torch.einsum("bnl,ble->bne", weights, v)
+
+
+def attention_by_torch(q, k, v, mask=None):
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _attend(
+    scale: Callable = lambda q, v: q.shape[2] ** -0.5,
+    hide: Callable = lambda s, m: s.masked_fill(~m, -torch.inf),
+    mix: Callable = lambda s: s.softmax(dim=2),
+    after: Callable = lambda w, m: w,
+) -> Callable:
+    def wrong(q, k, v, mask=None):
+        scores = q @ k.transpose(1, 2) * scale(q, v)
+        if mask is not None:
+            scores = hide(scores, mask)
+        weights = mix(scores)
+        return (weights if mask is None else after(weights, mask)) @ v
+
+    return wrong
+
+
+def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False):
+    def build(g):
+        q, k, v = 2 * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
+        if not masked:
+            return q, k, v
+        mask = torch.rand(N, L, generator=g) > 0.4
+        mask[:, 0] = True
+        return q, k, v, mask
+
+    return build
+
+
+ATTENTION = Exercise(
+    name="05b.attention",
+    title="Attention",
+    minutes=8,
+    level=2,
+    reference=attention,
+    alternatives=[attention_by_einsum, attention_by_torch],
+    cases=[
+        heads_case(1, 2, 3, 2, 4),
+        heads_case(2, 4, 3, 5, 2),
+        heads_case(2, 3, 4, 6, 3, True),
+        heads_case(1, 5, 5, 4, 4, True),
+    ],
+    invariants=[
+        Invariant(
+            "a mixture",
+            lambda f: close(
+                f(
+                    torch.linspace(-2, 2, 24).view(2, 3, 4),
+                    torch.linspace(1, -1, 40).view(2, 5, 4),
+                    torch.ones(2, 5, 6),
+                ),
+                torch.ones(2, 3, 6),
+            ),
+            "If all values are equal, every mixture of them is that value. Yours is not: do the weights sum to 1?",
+        ),
+        Invariant(
+            "the order of the words does not count",
+            lambda f: close(
+                f(Q := torch.linspace(-1, 1, 6).view(1, 2, 3), K := torch.linspace(2, -1, 12).view(1, 4, 3), K),
+                f(Q, K.flip(1), K.flip(1)),
+            ),
+            "Keys and values in another order, but together, must give the same result.",
+        ),
+        Invariant(
+            "gradient flows",
+            gradient_flows(heads_case(1, 2, 3, 4, 2)),
+            "No gradient reaches q through your function: look for detach, item or numpy.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "no scale",
+            _attend(scale=lambda q, v: 1.0),
+            "The root of d is missing. Inner products grow with d, and the softmax becomes a hard choice.",
+        ),
+        Mistake(
+            "d for its root",
+            _attend(scale=lambda q, v: 1 / q.shape[2]),
+            "You divide by d. An inner product of d terms spreads like √d: dividing by d makes it too flat.",
+        ),
+        Mistake(
+            "times the root",
+            _attend(scale=lambda q, v: q.shape[2] ** 0.5),
+            "You multiply by √d. The scale is there to take the growth away.",
+        ),
+        Mistake(
+            "the width of the values",
+            _attend(scale=lambda q, v: v.shape[2] ** -0.5),
+            "Your d is the width of the values. The inner products are made of queries and keys.",
+        ),
+        Mistake(
+            "softmax over the queries",
+            _attend(mix=lambda s: s.softmax(dim=1)),
+            "Your softmax runs over the queries. Each query shares its attention out among the keys: over L.",
+        ),
+        Mistake(
+            "the mask turned round",
+            _attend(
+                hide=lambda s, m: s.masked_fill(m & ~m.all(), -torch.inf).masked_fill(m.all(1, keepdim=True) & m, 0.0)
+            ),
+            "You hide where the mask is True. True means: may look. (PyTorch's nn.MultiheadAttention has it the "
+            "other way round.)",
+        ),
+        Mistake(
+            "zero for minus infinity",
+            _attend(hide=lambda s, m: s.masked_fill(~m, 0.0)),
+            "You set hidden scores to 0. e⁰ = 1: they still get a share. What has the exponential 0?",
+        ),
+        Mistake(
+            "hidden after the softmax",
+            _attend(hide=lambda s, m: s, after=lambda w, m: w * m),
+            "You hide after the softmax: what is left does not sum to 1 any more.",
+        ),
+        Mistake(
+            "the mask is added",
+            _attend(hide=lambda s, m: s + m),
+            "You add the mask, True as 1, to the scores. That is a small bonus, and hides nothing.",
+        ),
+        Mistake(
+            "the mask is not used",
+            _attend(hide=lambda s, m: s),
+            "You do not use the mask: every query looks everywhere.",
+        ),
+    ],
+    hints=[
+        "Scores (B, N, L): every query with every key. Which of the two has to be transposed, and how?",
+        "Divide by √d. Hide by setting scores to minus infinity. Then a softmax: over which dimension?",
+        "The weights of a query sum to 1 over the keys; weights (B, N, L) times values (B, L, e) is the result.",
+    ],
+    insight="A dictionary that is asked softly: the answer is a mixture of all entries, weighted by how well each "
+    "key fits. Being a mixture, it has a gradient.",
+)
+
+
+# -- heads ----------------------------------------------------------------------------------------------------------------
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Cut the last dimension into heads: x (B, N, heads·d) -> (B, heads, N, d).
+
+    Head h gets the columns h·d to (h + 1)·d - 1 of every position.
+    """
+    B, N, width = x.shape
+    return x.view(B, N, heads, width // heads).transpose(1, 2)
+
+
+def split_heads_by_einops(x, heads):
+    from einops import rearrange
+
+    return rearrange(x, "b n (h d) -> b h n d", h=heads)
+
+
+def split_heads_by_chunks(x, heads):
+    return torch.stack(x.chunk(heads, dim=2), dim=1)
+
+
+SPLIT_HEADS = Exercise(
+    name="05b.split_heads",
+    title="Heads, without einops",
+    minutes=4,
+    level=2,
+    reference=split_heads,
+    alternatives=[split_heads_by_einops, split_heads_by_chunks],
+    cases=[(torch.arange(12.0).view(1, 3, 4), 2), lambda g: (normal(g, 2, 3, 6), 3), lambda g: (normal(g, 3, 2, 8), 4)],
+    invariants=[
+        Invariant(
+            "one head is all",
+            lambda f: close(f(torch.arange(6.0).view(1, 2, 3), 1), torch.arange(6.0).view(1, 1, 2, 3)),
+            "With one head nothing is cut: only a dimension of size 1 comes in.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "reshaped without moving",
+            lambda x, heads: x.reshape(len(x), heads, x.shape[1], -1),
+            "The shape is right and the content is not: reshape reads the numbers in their old order, so positions "
+            "and heads get mixed. First cut the last dimension, then exchange two dimensions.",
+        ),
+        Mistake(
+            "not exchanged",
+            lambda x, heads: x.view(*x.shape[:2], heads, -1),
+            "The last dimension is cut well, but the heads stand behind the positions: (B, N, heads, d).",
+        ),
+        Mistake(
+            "every h-th column",
+            lambda x, heads: x.view(*x.shape[:2], -1, heads).permute(0, 3, 1, 2),
+            "Head h gets every h-th column, not d neighbours: heads is the *outer* of the two.",
+        ),
+        Mistake(
+            "positions last",
+            lambda x, heads: x.view(*x.shape[:2], heads, -1).permute(0, 2, 3, 1),
+            "The last two dimensions are interchanged: (B, heads, d, N).",
+        ),
+        Mistake(
+            "heads into the batch",
+            lambda x, heads: x.view(*x.shape[:2], heads, -1).transpose(1, 2).flatten(0, 1),
+            "Batch and heads have become one dimension. Keep four dimensions.",
+        ),
+        Mistake(
+            "heads first",
+            lambda x, heads: torch.stack(x.chunk(heads, dim=2)),
+            "The heads stand before the batch: (heads, B, N, d).",
+        ),
+    ],
+    hints=[
+        "Two steps: cut the last dimension into two, then bring the heads to the front.",
+        "view may cut one dimension into (heads, d). It may not exchange dimensions.",
+        "view to (B, N, heads, d), then transpose dimensions 1 and 2.",
+    ],
+    insight="view renames places, transpose moves them. A wrong reshape has the right shape and fails silently.",
+)
+
+
+# -- cross-attention --------------------------------------------------------------------------------------------------
+
+
+class CrossAttention(nn.Module):
+    """Image features ask, words answer: softmax(Q Kᵀ/√d) V in each head, with Q = W_Q x, K = W_K c, V = W_V c.
+
+    x (B, N, query_dim): N positions of an image; context c (B, L, context_dim): L words. d is dim_head.
+    Head h of Q, K and V are the columns h·d to (h + 1)·d - 1; the heads' results stand side by side again
+    before the last layer, to_out. Returns (B, N, query_dim).
+    """
+
+    def __init__(self, query_dim: int, context_dim: int, heads: int = 8, dim_head: int = 64):
+        super().__init__()
+        self.heads, self.dim_head = heads, dim_head
+        self.to_q = nn.Linear(query_dim, heads * dim_head, bias=False)
+        self.to_k = nn.Linear(context_dim, heads * dim_head, bias=False)
+        self.to_v = nn.Linear(context_dim, heads * dim_head, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(heads * dim_head, query_dim))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        q, k, v = self.to_q(x), self.to_k(context), self.to_v(context)
+        q, k, v = (t.view(len(t), -1, self.heads, self.dim_head).transpose(1, 2) for t in (q, k, v))
+        weights = (q @ k.transpose(2, 3) / self.dim_head**0.5).softmax(dim=3)
+        return self.to_out((weights @ v).transpose(1, 2).flatten(2))
+
+
+class _Variant(CrossAttention):
+    """CrossAttention with one fault."""
+
+    def source(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return self.to_q(x), self.to_k(context), self.to_v(context)
+
+    def split(self, t: Tensor) -> Tensor:
+        return t.view(len(t), -1, self.heads, self.dim_head).transpose(1, 2)
+
+    def scores(self, q: Tensor, k: Tensor) -> Tensor:
+        return q @ k.transpose(2, 3) / self.dim_head**0.5
+
+    def share(self, scores: Tensor) -> Tensor:
+        return scores.softmax(dim=3)
+
+    def merge(self, h: Tensor) -> Tensor:
+        return h.transpose(1, 2).flatten(2)
+
+    def out(self, h: Tensor, x: Tensor) -> Tensor:
+        return self.to_out(h)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        q, k, v = (self.split(t) for t in self.source(x, context))
+        return self.out(self.merge(self.share(self.scores(q, k)) @ v), x)
+
+
+class CrossByTorch(_Variant):
+    def forward(self, x, context):
+        q, k, v = (self.split(t) for t in self.source(x, context))
+        return self.to_out(self.merge(F.scaled_dot_product_attention(q, k, v)))
+
+
+class CrossHeadByHead(_Variant):
+    def forward(self, x, context):
+        parts = [t.split(self.dim_head, dim=2) for t in self.source(x, context)]
+        done = [(q @ k.mT * self.dim_head**-0.5).softmax(-1) @ v for q, k, v in zip(*parts, strict=True)]
+        return self.to_out(torch.cat(done, dim=2))
+
+
+class KeysForValues(_Variant):
+    def source(self, x, context):
+        return self.to_q(x), self.to_k(context), self.to_k(context)
+
+
+class WordsAsk(_Variant):
+    def source(self, x, context):
+        return self.to_k(context), self.to_q(x), self.to_q(x)
+
+
+class FullWidth(_Variant):
+    def scores(self, q, k):
+        return q @ k.transpose(2, 3) / (self.heads * self.dim_head) ** 0.5
+
+
+class NoScale(_Variant):
+    def scores(self, q, k):
+        return q @ k.transpose(2, 3)
+
+
+class OverPositions(_Variant):
+    def share(self, scores):
+        return scores.softmax(dim=2)
+
+
+class OverHeads(_Variant):
+    def share(self, scores):
+        return scores.softmax(dim=1)
+
+
+class SplitWithoutMoving(_Variant):
+    def split(self, t):
+        return t.reshape(len(t), self.heads, -1, self.dim_head)
+
+    def merge(self, h):
+        return h.reshape(len(h), -1, self.heads * self.dim_head)
+
+
+class MergeWithoutMoving(_Variant):
+    def merge(self, h):
+        return h.reshape(len(h), h.shape[2], -1)
+
+
+class OneHead(_Variant):
+    def forward(self, x, context):
+        q, k, v = self.source(x, context)
+        return self.to_out((q @ k.mT / self.dim_head**0.5).softmax(-1) @ v)
+
+
+class NoOut(_Variant):
+    def out(self, h, x):
+        return h
+
+
+class WithResidual(_Variant):
+    def out(self, h, x):
+        return x + self.to_out(h)
+
+
+STUB = '''class CrossAttention(nn.Module):
+    """Image features ask, words answer: softmax(Q Kᵀ/√d) V in each head, with Q = W_Q x, K = W_K c, V = W_V c.
+
+    x (B, N, query_dim): N positions of an image; context c (B, L, context_dim): L words. d is dim_head.
+    Head h of Q, K and V are the columns h·d to (h + 1)·d - 1; the heads' results stand side by side again
+    before the last layer, to_out. Returns (B, N, query_dim).
+    """
+
+    def __init__(self, query_dim: int, context_dim: int, heads: int = 8, dim_head: int = 64):
+        super().__init__()
+        self.heads, self.dim_head = heads, dim_head
+        self.to_q = nn.Linear(query_dim, heads * dim_head, bias=False)
+        self.to_k = nn.Linear(context_dim, heads * dim_head, bias=False)
+        self.to_v = nn.Linear(context_dim, heads * dim_head, bias=False)
+        self.to_out = nn.Sequential(nn.Linear(heads * dim_head, query_dim))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        raise NotImplementedError'''
+
+
+def cross_case(query: int, context: int, heads: int, d: int, B: int, N: int, L: int):
+    def build(g):
+        return Case(args=(query, context, heads, d), inputs=(3 * normal(g, B, N, query), 3 * normal(g, B, L, context)))
+
+    return build
+
+
+CROSS_ATTENTION = Exercise(
+    name="05b.CrossAttention",
+    title="Cross-attention",
+    kind="class",
+    minutes=10,
+    level=3,
+    reference=CrossAttention,
+    stub=STUB,
+    alternatives=[CrossByTorch, CrossHeadByHead],
+    cases=[cross_case(6, 4, 2, 3, 2, 5, 3), cross_case(4, 6, 3, 2, 1, 4, 7), cross_case(8, 8, 2, 5, 2, 6, 6)],
+    mistakes=[
+        Mistake(
+            "keys for values",
+            KeysForValues,
+            "Your values are the keys. A word has two faces: what it is found by (K) and what it says (V).",
+        ),
+        Mistake(
+            "the words ask",
+            WordsAsk,
+            "The words ask and the image answers: you get one row a word. The result must have one row a position.",
+        ),
+        Mistake(
+            "the width of all heads",
+            FullWidth,
+            "You divide by the root of heads·dim_head. The inner product in a head has dim_head terms only.",
+        ),
+        Mistake(
+            "no scale",
+            NoScale,
+            "The root of dim_head is missing.",
+        ),
+        Mistake(
+            "softmax over positions",
+            OverPositions,
+            "Your softmax runs over the positions of the image. Each position shares its attention out among words.",
+        ),
+        Mistake(
+            "softmax over heads",
+            OverHeads,
+            "Your softmax runs over the heads. They do not compete: each of them has weights that sum to 1 over words.",
+        ),
+        Mistake(
+            "split without moving",
+            SplitWithoutMoving,
+            "You reshape straight to (B, heads, N, d). The shape fits, but positions and heads are mixed: cut, then "
+            "exchange.",
+        ),
+        Mistake(
+            "merged without moving",
+            MergeWithoutMoving,
+            "Before the last layer the heads must stand side by side *for each position*: exchange heads and "
+            "positions first, then flatten.",
+        ),
+        Mistake(
+            "one head",
+            OneHead,
+            "You computed one wide head. Cut queries, keys and values into `heads` parts that attend independently.",
+        ),
+        Mistake(
+            "no last layer",
+            NoOut,
+            "The last layer to_out is missing: the heads' results are not mixed, and the width is heads·dim_head.",
+        ),
+        Mistake(
+            "with the residual",
+            WithResidual,
+            "You add x. The residual belongs to the block around this layer; added here it would count twice.",
+        ),
+    ],
+    hints=[
+        "What comes from x, what from the context? Write down the shapes of Q, K and V first.",
+        "Your split_heads and attention are almost all of it; only that now there is a dimension for the heads.",
+        "Split, attend with √dim_head, exchange heads and positions back, flatten the last two dimensions, to_out.",
+    ],
+    insight="The output has the shape of x, whatever the length of the text. That is why one network takes any prompt.",
+)
+
+
+# -- what it costs -----------------------------------------------------------------------------------------------------
+
+
+def attention_parameters(query_dim: int, context_dim: int, heads: int, dim_head: int) -> int:
+    """How many parameters a CrossAttention has: to_q, to_k, to_v without bias, to_out with one.
+
+    to_q: query_dim -> heads·dim_head; to_k and to_v: context_dim -> heads·dim_head; to_out: back to query_dim.
+    """
+    inner = heads * dim_head
+    return inner * (query_dim + 2 * context_dim) + inner * query_dim + query_dim
+
+
+def attention_parameters_by_counting(query_dim, context_dim, heads, dim_head):
+    return sum(p.numel() for p in CrossAttention(query_dim, context_dim, heads, dim_head).parameters())
+
+
+def attention_parameters_in_parts(query_dim, context_dim, heads, dim_head):
+    inner = heads * dim_head
+    q, k, v = query_dim * inner, context_dim * inner, context_dim * inner
+    return q + k + v + (inner + 1) * query_dim
+
+
+ATTENTION_PARAMETERS = Exercise(
+    name="05b.attention_parameters",
+    title="What it costs",
+    minutes=3,
+    level=1,
+    reference=attention_parameters,
+    alternatives=[attention_parameters_by_counting, attention_parameters_in_parts],
+    cases=[(6, 4, 2, 5), (320, 768, 8, 40), (64, 128, 4, 16), (12, 7, 3, 2)],
+    mistakes=[
+        Mistake(
+            "no bias at all",
+            lambda q, c, h, d: h * d * (2 * q + 2 * c),
+            "The bias of to_out is missing: one number for each output.",
+        ),
+        Mistake(
+            "biases everywhere",
+            lambda q, c, h, d: h * d * (2 * q + 2 * c) + 3 * h * d + q,
+            "You count a bias for to_q, to_k and to_v too. Only to_out has one.",
+        ),
+        Mistake(
+            "the bias of the inner width",
+            lambda q, c, h, d: h * d * (2 * q + 2 * c) + h * d,
+            "The bias has one entry for each *output* of to_out, and it leads back to query_dim.",
+        ),
+        Mistake(
+            "keys and values from the image",
+            lambda q, c, h, d: h * d * 4 * q + q,
+            "This is self-attention: your keys and values read query_dim. In cross-attention they read the context.",
+        ),
+        Mistake(
+            "one head",
+            lambda q, c, h, d: d * (2 * q + 2 * c) + q,
+            "You count one head. There are `heads` of them, side by side in each matrix.",
+        ),
+        Mistake(
+            "no last layer",
+            lambda q, c, h, d: h * d * (q + 2 * c),
+            "to_out is missing, with its weights and its bias.",
+        ),
+        Mistake(
+            "keys only",
+            lambda q, c, h, d: h * d * (2 * q + c) + q,
+            "The context is read twice, once for keys and once for values.",
+        ),
+    ],
+    hints=[
+        "A linear layer from a to b has a·b weights, and b biases if it has any.",
+        "The inner width is heads·dim_head. Four matrices: two touch the image, two the words.",
+        "Add up the four products, and the bias of the one layer that has one.",
+    ],
+    insight="The number of words and of positions is not in it: the same weights serve any length.",
+)
+
+
+EXERCISES = [
+    PAD_IDS,
+    BPE,
+    CONTRASTIVE,
+    ZERO_SHOT,
+    ATTENTION,
+    SPLIT_HEADS,
+    CROSS_ATTENTION,
+    ATTENTION_PARAMETERS,
+]
+
+
+# -- quiz ---------------------------------------------------------------------------------------------------------------
+
+QUIZZES = [
+    Quiz(
+        "05b.end",
+        title="At the end of lesson 05b",
+        questions=[
+            Question(
+                "“a dog wearing hat” becomes 77 numbers in Stable Diffusion 1.x. How many of them are 49407?",
+                options=[
+                    Option("1", "That is the true end. The padding is the same number again."),
+                    Option("71", "These are the padding; the true end is 49407, too."),
+                    Option(
+                        "72", "Start and four words take five places; end and padding are the same number.", right=True
+                    ),
+                ],
+            ),
+            Question(
+                "In a batch of 256 pairs a CLIP has the loss 2.1. Is that good?",
+                options=[
+                    Option("No: 2.1 is what guessing gives", "Guessing among 256 gives ln 256 = 5.5. ln 8 is 2.1."),
+                    Option(
+                        "It is far better than guessing, which gives 5.5",
+                        "The loss is to be read beside ln N; on average the right caption gets the probability of one in eight.",
+                        right=True,
+                    ),
+                    Option(
+                        "It cannot be said without tau", "tau is part of the model. What counts is the quiz: N rivals."
+                    ),
+                ],
+            ),
+            Question(
+                "Why are attention's scores divided by √d?",
+                options=[
+                    Option("So that the weights sum to 1", "The softmax sees to that, with any scale."),
+                    Option(
+                        "Inner products of d terms spread like √d, and a softmax of large numbers has no slope",
+                        "At d = 1024 the unscaled softmax gave nearly all to one key, and its slope was nearly 0.",
+                        right=True,
+                    ),
+                    Option("To make queries and keys unit vectors", "Their lengths still count: this is no cosine."),
+                ],
+            ),
+            Question(
+                "In cross-attention of a U-Net, which shapes does the output have for a prompt twice as long?",
+                options=[
+                    Option(
+                        "Twice as many rows",
+                        "The image asks: one row for each of its places, whatever the length of the text.",
+                    ),
+                    Option(
+                        "The same: one row for each place of the image",
+                        "Only the table of weights gets wider; the values are mixed into one vector a place.",
+                        right=True,
+                    ),
+                    Option(
+                        "It fails: 77 is fixed",
+                        "The *text encoder* has 77 places. Cross-attention takes any number of words.",
+                    ),
+                ],
+            ),
+            Question(
+                "The map of the word “red” is dark everywhere. Does “red” have no effect on the picture?",
+                options=[
+                    Option(
+                        "Right: where nobody looks, nothing happens", "The meaning may have arrived by other states."
+                    ),
+                    Option(
+                        "It may have: later tokens have read it, and the image may look at those",
+                        "The text encoder mixes words, so the end token and the padding know about red. Exchange the word and see.",
+                        right=True,
+                    ),
+                    Option(
+                        "The map must be wrong",
+                        "The map is what attention did, to the last digit. It is not what the word did.",
+                    ),
+                ],
+            ),
+            Question(
+                "What does the U-Net of Stable Diffusion 1.x get, and what does it give?",
+                options=[
+                    Option("Noise and a text; an image", "The image comes from the decoder, after many calls."),
+                    Option(
+                        "Noisy latents, a time and a text embedding; the predicted noise",
+                        "The scheduler uses the noise to step to cleaner latents.",
+                        right=True,
+                    ),
+                    Option(
+                        "Noisy latents and token numbers; clean latents",
+                        "Not the numbers: the states of the text encoder. And noise is what it predicts.",
+                    ),
+                ],
+            ),
+        ],
+    ),
+]
