@@ -1446,76 +1446,6 @@ def latent_edit(
     picture.axes[0].set_xlabel(title)
 
 
-# -- lesson 06 --------------------------------------------------------------------------------------------------------
-
-
-def measured(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]]],
-    *,
-    x: str = "guidance w",
-    mark: float | None = None,
-    levels: Mapping[str, float] | None = None,
-    alt: str = "",
-) -> Picture:
-    """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
-
-    mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
-    """
-    if not panels:
-        raise ValueError("panels must hold at least one, got none")
-    with style():
-        several = max(map(len, panels.values())) > 1
-        picture, axes = canvas(2.6 * len(panels) + (1.8 if several else 0.4), 2.6, columns=len(panels), squeeze=False)
-        for ax, (what, series) in zip(axes.flat, panels.items(), strict=True):
-            for i, (name, (xs, values, se)) in enumerate(series.items()):
-                ax.errorbar(
-                    np.asarray(xs, dtype=float),
-                    np.asarray(values, dtype=float),
-                    [0.0 if e is None else e for e in se],
-                    label=name,
-                    marker="os^Dv*P"[i % 7],
-                    markersize=4,
-                    capsize=2,
-                    color=COLOURS[i % 7],
-                    linestyle=LINES[i % 7],
-                )
-            if levels and what in levels:
-                ax.axhline(levels[what], color="0.5", linestyle="-", linewidth=0.8)
-            if mark is not None:
-                ax.axvline(mark, color="0.5", linestyle="-", linewidth=1)
-            ax.set(xlabel=x, title=what)
-        if len(series) > 1:
-            ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    told = [
-        f"{what}: " + "; ".join(f"{name} {', '.join(f'{v:.3g}' for v in of[1])}" for name, of in series.items())
-        for what, series in panels.items()
-    ]
-    picture.alt = alt or f"against {x}, " + ". ".join(told)
-    return picture
-
-
-def guidance_row(
-    images: Tensor, panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], w: float, title: str, alt: str
-) -> Picture:
-    """One row of images (N, C, H, W) in [-1, 1], and below it curves {what: (scales, values)} with the chosen scale marked."""
-    images = _images(images)
-    with style():
-        picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
-        FigureCanvasAgg(picture)
-        grid_of = picture.add_gridspec(2, len(panels), height_ratios=(1, 2.2))
-        _mosaic(picture.add_subplot(grid_of[0, :]), images, 1, len(images), 1)
-        for i, (what, (scales, values)) in enumerate(panels.items()):
-            ax = picture.add_subplot(grid_of[1, i])
-            ax.plot(scales, values, marker="o", markersize=3)
-            ax.axvline(w, color="0.5", linestyle="-", linewidth=1)
-            if w in scales:
-                ax.plot([w], [values[list(scales).index(w)]], marker="o", markersize=8, color=COLOURS[1])
-            ax.set(title=what, xlabel="guidance w")
-        picture.suptitle(title, fontsize=9)
-    picture.alt = alt
-    return picture
-
-
 # -- lesson 05b -------------------------------------------------------------------------------------------------------
 
 
@@ -1666,12 +1596,14 @@ def word_maps(
     maps: Tensor,
     *,
     names: Sequence[str] | None = None,
+    own_scale: bool = False,
     scale: float = 0.72,
     alt: str = "",
 ) -> Picture:
     """Where an image looks at each word: images (R, C, H, W), each followed by its maps (R, L, h, w), bright where much.
 
-    All maps of one row have one scale, from 0 to the row's largest value.
+    All maps of one row have one scale, from 0 to the row's largest value; with own_scale each has its own, from its least value to its
+    largest, and its mean is written below.
     """
     images, maps = _images(images), maps.detach().float().cpu()
     R, L = maps.shape[:2]
@@ -1679,19 +1611,24 @@ def word_maps(
         raise ValueError(f"maps must be ({len(images)}, {len(words)}, h, w), got {tuple(maps.shape)}")
     with style():
         room = max(0.2, 0.085 * max(map(len, names))) if names else 0
-        picture, axes = canvas((L + 1.15) * scale + room, R * scale + 0.35, columns=L + 1, rows=R, squeeze=False)
+        height = R * (scale + 0.2 * own_scale) + 0.35
+        picture, axes = canvas((L + 1.15) * scale + room, height, columns=L + 1, rows=R, squeeze=False)
         for r in range(R):
             axes[r][0].imshow(images[r].permute(1, 2, 0).expand(-1, -1, 3).numpy(), interpolation="nearest")
-            top = float(maps[r].max())
-            for j in range(L):
-                axes[r][j + 1].imshow(maps[r, j].numpy(), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+            for j, values in enumerate(maps[r]):
+                low, high = (values.min(), values.max()) if own_scale else (0, maps[r].max())
+                axes[r][j + 1].imshow(
+                    values.numpy(), cmap="gray", vmin=float(low), vmax=float(high), interpolation="nearest"
+                )
+                if own_scale:
+                    axes[r][j + 1].set_xlabel(f"{values.mean():.0%}", fontsize=7, labelpad=1)
             if names:
                 axes[r][0].set_ylabel(names[r], fontsize=8)
         for ax in axes.flat:
             ax.set(xticks=[], yticks=[])
             ax.spines[:].set(visible=True, color="0.7", linewidth=0.5)
-        for j, word in enumerate(words):
-            axes[0][j + 1].set_title(word, fontsize=7.5)
+        for j, text in enumerate(words):
+            axes[0][j + 1].set_title(text, fontsize=7.5)
     picture.colours = 64 if images.shape[1] == 3 else 48
     picture.alt = alt or f"{R} images, and for each word ({', '.join(words)}) a map of where it is looked at"
     return picture
@@ -1855,4 +1792,74 @@ def found(
     picture.alt = (
         alt or f"{', '.join(names)} for the tokens {', '.join(tokens)}; the {len(images)} images that fit best"
     )
+    return picture
+
+
+# -- lesson 06 --------------------------------------------------------------------------------------------------------
+
+
+def measured(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float]]]],
+    *,
+    x: str = "guidance w",
+    mark: float | None = None,
+    levels: Mapping[str, float] | None = None,
+    alt: str = "",
+) -> Picture:
+    """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
+
+    mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one, got none")
+    with style():
+        several = max(map(len, panels.values())) > 1
+        picture, axes = canvas(2.6 * len(panels) + (1.8 if several else 0.4), 2.6, columns=len(panels), squeeze=False)
+        for ax, (what, series) in zip(axes.flat, panels.items(), strict=True):
+            for i, (name, (xs, values, se)) in enumerate(series.items()):
+                ax.errorbar(
+                    np.asarray(xs, dtype=float),
+                    np.asarray(values, dtype=float),
+                    [0.0 if e is None else e for e in se],
+                    label=name,
+                    marker="os^Dv*P"[i % 7],
+                    markersize=4,
+                    capsize=2,
+                    color=COLOURS[i % 7],
+                    linestyle=LINES[i % 7],
+                )
+            if levels and what in levels:
+                ax.axhline(levels[what], color="0.5", linestyle="-", linewidth=0.8)
+            if mark is not None:
+                ax.axvline(mark, color="0.5", linestyle="-", linewidth=1)
+            ax.set(xlabel=x, title=what)
+        if len(series) > 1:
+            ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    told = [
+        f"{what}: " + "; ".join(f"{name} {', '.join(f'{v:.3g}' for v in of[1])}" for name, of in series.items())
+        for what, series in panels.items()
+    ]
+    picture.alt = alt or f"against {x}, " + ". ".join(told)
+    return picture
+
+
+def guidance_row(
+    images: Tensor, panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], w: float, title: str, alt: str
+) -> Picture:
+    """One row of images (N, C, H, W) in [-1, 1], and below it curves {what: (scales, values)} with the chosen scale marked."""
+    images = _images(images)
+    with style():
+        picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
+        FigureCanvasAgg(picture)
+        grid_of = picture.add_gridspec(2, len(panels), height_ratios=(1, 2.2))
+        _mosaic(picture.add_subplot(grid_of[0, :]), images, 1, len(images), 1)
+        for i, (what, (scales, values)) in enumerate(panels.items()):
+            ax = picture.add_subplot(grid_of[1, i])
+            ax.plot(scales, values, marker="o", markersize=3)
+            ax.axvline(w, color="0.5", linestyle="-", linewidth=1)
+            if w in scales:
+                ax.plot([w], [values[list(scales).index(w)]], marker="o", markersize=8, color=COLOURS[1])
+            ax.set(title=what, xlabel="guidance w")
+        picture.suptitle(title, fontsize=9)
+    picture.alt = alt
     return picture

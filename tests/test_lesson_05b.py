@@ -64,6 +64,7 @@ def test_figures_say_what_they_show_and_name_wrong_arguments():
     assert "down_blocks.0 8×4×4 with text" in alt and "down_blocks.1 16×4×4, " in alt
     with pytest.raises(ValueError, match=r"values must be \(3, 3\)"):
         plot.similarities(SHOWN.images[:3], SHOWN.captions[:3], torch.eye(2))
+    assert plot.word_maps(SHOWN.images[:1], ["a"], torch.rand(1, 1, 4, 4), own_scale=True).png()
     with pytest.raises(ValueError, match=r"maps must be \(1, 2, h, w\)"):
         plot.word_maps(SHOWN.images[:1], ["a", "b"], torch.rand(1, 3, 4, 4))
 

@@ -18,6 +18,7 @@ ITEMS = {  # lesson: first and last curriculum item that it must cover, and agai
     "03_training_on_mnist": (126, 155),
     "04_ddim_and_fast_samplers": (156, 174),
     "05a_latents": (51, 52, 175, 187, 193, 195),
+    "05b_text_and_attention": (188, 192, 196, 206, 216, 216),
     "06_classifier_free_guidance": (221, 236),
 }
 
