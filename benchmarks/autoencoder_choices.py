@@ -22,18 +22,16 @@ Measured on `--scenes` test scenes of every combination, on the reconstructions 
     mean_std, noise     standard deviation of the posterior's means over scenes, and of the posterior itself, unscaled
     at                  digit after each eighth of the training
 
-autoencoder_choices.json: {date, command, images, scenes, ceiling, rows: {name: measured}}. Single trainings of one seed.
+autoencoder_choices.json: {head of common.py, images, scenes, ceiling, rows: {name: measured}}. Single trainings of one seed.
 """
 
 import argparse
-import json
-import shlex
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import torch
+from common import table_of
 
 from diffcourse import data, files, metrics, recipes, scenes, train
 
@@ -110,21 +108,12 @@ if __name__ == "__main__":
     settings = {"images": args.images, "scenes": args.scenes}
     shown = data.captioned_digits("test", source=args.source, every_combination=True)
     test, heldout = shown.take(args.scenes), shown.take(args.scenes, heldout=True)
-    if args.out.exists():
-        table = json.loads(args.out.read_text())
-        if {key: table[key] for key in settings} != settings:
-            raise SystemExit(
-                f"{args.out} was measured with other settings than {settings}: choose another file with --out"
-            )
-    else:
+
+    def fresh():
         ceiling = metrics.prompt_accuracy(test.images, test.attributes).shares
-        table = {
-            "date": time.strftime("%Y-%m-%d"),
-            "command": shlex.join(["python", "benchmarks/autoencoder_choices.py", *sys.argv[1:]]),
-            **settings,
-            "ceiling": {name: round(ceiling[name], 4) for name in ("digit", "together")},
-            "rows": {},
-        }
+        return {"ceiling": {name: round(ceiling[name], 4) for name in ("digit", "together")}, "rows": {}}
+
+    table = table_of(args.out, settings, fresh)
     for name in args.only:
         if name not in table["rows"]:
             table["rows"][name] = measure(CHOICES[name], args.images, test, heldout, args.source)

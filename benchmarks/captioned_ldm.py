@@ -10,22 +10,19 @@ speed     four pictures for one prompt, 20 steps, guidance 5: seconds on the clo
           `python -m diffcourse sample --prompt ... --n 4`, imports and loading included. Wants an idle machine
 cost      multiply-accumulates of such a picture, and of one drawn by the same U-Net on 64x64 pixels with as many steps
 
-captioned_ldm.json: {date, command, prompts, weights (SHA-256), machine, ceiling: {set: shares}, quality: {row: {shares…, relative: {…},
+captioned_ldm.json: {head of common.py, prompts, weights (SHA-256), ceiling: {set: shares}, quality: {row: {shares…, relative: {…},
 seconds}}, speed: {generate, command, threads, load (of the system, at the start)}, cost: {latent, pixel, ratio}}.
 """
 
 import argparse
 import json
-import os
-import platform
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import torch
+from common import head, table_of
 
 from diffcourse import data, files, metrics, recipes, weights
 from diffcourse.models import UNet2DCondition, cost
@@ -70,15 +67,14 @@ def best_of_three(function):
 
 
 def speed(model, args):
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    now = head()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "diffcourse", "sample", "--prompt", PROMPT, "--n", "4"]
         command += ["--weights", args.weights, "--out", str(Path(folder) / "four.png")]
         return {
             "generate": best_of_three(lambda: model.generate([PROMPT] * 4, progress=False)),
             "command": best_of_three(lambda: subprocess.run(command, check=True, capture_output=True)),
-            "threads": torch.get_num_threads(),
-            "load": load and round(load, 2),
+            **{key: now[key] for key in ("threads", "load")},
         }
 
 
@@ -118,19 +114,12 @@ if __name__ == "__main__":
         raise SystemExit(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(ROWS)}, speed, cost")
     model = weights.load(args.weights)
     settings = {"prompts": args.prompts, "weights": weights.verify(args.weights)["sha256"]}
-    if args.out.exists():
-        table = json.loads(args.out.read_text(encoding="utf-8"))
-        if {key: table[key] for key in settings} != settings:
-            raise SystemExit(f"{args.out} was measured with other settings than {settings}: choose another with --out")
-    else:
-        table = {
-            "date": time.strftime("%Y-%m-%d"),
-            "command": shlex.join(["python", "benchmarks/captioned_ldm.py", *sys.argv[1:]]),
-            **settings,
-            "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, CPU only",
-            "ceiling": {name: rounded(recipes.scenes_ceiling(model, asked(name, args)).shares) for name in SETS},
-            "quality": {},
-        }
+
+    def fresh():
+        ceiling = {name: rounded(recipes.scenes_ceiling(model, asked(name, args)).shares) for name in SETS}
+        return {"ceiling": ceiling, "quality": {}}
+
+    table = table_of(args.out, settings, fresh)
     for name in wanted:
         if name in ROWS:
             place, measure = table["quality"], lambda name=name: quality(model, name, args)

@@ -16,16 +16,15 @@ saw at T. Measured on `--samples` samples of the averaged weights, at guidance 1
 
 Samplers: "DDPM, every step" visits all of T = 200. For T = 1000 that would cost five times as much, so "DDIM(1), 200 steps" stands in its
 place: DDPM on 200 of the levels, as many network calls. "DDIM(1), 20 steps" and "DPM++(2M), 20 steps" for all. Then `right`, digits read as
-asked for: guidance 2, DPM++(2M), 20 steps. chain_length.json: {date, command, steps, samples, channels, grey_of_data, rows: {name:
+asked for: guidance 2, DPM++(2M), 20 steps. chain_length.json: {head of common.py, steps, samples, channels, grey_of_data, rows: {name:
 measured}}. Single trainings of one seed: differences of distances below about 10 % mean nothing.
 """
 
 import argparse
-import json
-import shlex
-import sys
 import time
 from pathlib import Path
+
+from common import table_of
 
 from diffcourse import data, files, metrics, recipes, train
 from diffcourse.samplers import DDIM, DDPM, DPMSolverPP
@@ -74,20 +73,12 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     settings = {"steps": args.steps, "samples": args.samples, "channels": args.channels}
-    if args.out.exists():
-        table = json.loads(args.out.read_text())
-        if {key: table[key] for key in settings} != settings:
-            raise SystemExit(
-                f"{args.out} was measured with other settings than {settings}: choose another file with --out"
-            )
-    else:
+
+    def fresh():
         grey = data.to_float(data.mnist("test", source=args.source).images).mean().item()
-        table = {
-            "date": time.strftime("%Y-%m-%d"),
-            "command": shlex.join(["python", "benchmarks/chain_length.py", *sys.argv[1:]]),
-            **settings,
-        }
-        table |= {"grey_of_data": round(grey, 4), "rows": {}}
+        return {"grey_of_data": round(grey, 4), "rows": {}}
+
+    table = table_of(args.out, settings, fresh)
     for name in args.only:
         if name not in table["rows"]:
             measured = measure(CHAINS[name](), **settings, source=args.source, grey=table["grey_of_data"])

@@ -16,14 +16,13 @@ mean and standard error over seeds. Results in guidance.json.
 """
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import time
 from pathlib import Path
 
 import torch
+from common import table_of
 
 from diffcourse import autoguided, clipped, data, files, guided, metrics, recipes, sample, weights
 
@@ -142,19 +141,13 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     sha = weights.verify("mnist-ddpm")["sha256"]
-    fresh = {
-        "command": "python benchmarks/guidance.py",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+    fixed = {
         "weights_sha256": sha,
         "samples": args.samples,
         "sampler": repr(recipes.SAMPLER),
         "intervals": {name: list(ends) for name, ends in INTERVALS.items()},
-        "rows": [],
     }
-    table = json.loads(args.out.read_text()) if args.out.exists() else fresh
-    if table["weights_sha256"] != sha or table["samples"] != args.samples:
-        sys.exit(f"{args.out} was measured with other weights or another number of samples: move it away")
+    table = table_of(args.out, fixed, lambda: {"rows": []})
     if "digits" in args.only:
         table.setdefault("ceiling", ceiling())
         key = lambda row: tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps", "seed"))  # noqa: E731

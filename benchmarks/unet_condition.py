@@ -4,25 +4,20 @@
 
 small: a network of the size of captioned-ldm, batch 8, latents 4x8x8, texts of 16 tokens: calls of 20 ms, in which Python counts too.
 large: twice the width on latents 4x32x32, where only arithmetic counts.
-Ours and theirs get the same inputs in turn, another one first in every round, all in one process; for each the median over the rounds of
+Ours and theirs get the same inputs in turn, in another order every round, all in one process; for each the median over the rounds of
 the seconds on the clock and of the CPU seconds. forward: under no_grad. training: forward and backward.
 
-unet_condition.json: {date, command, machine, threads, load (of the system, at the start), versions, rows: {name: {config, batch, latents,
+unet_condition.json: {head of common.py, rows: {name: {config, batch, latents,
 words, parameters, operations (multiply-accumulates an image), deviation (largest, of the outputs), forward and training: {rounds, ours,
 theirs (seconds), ratio, cpu_ratio}}}}. Above a load of 0.5 the clock tells little, and caches are shared: CPU seconds vary by 5 %.
 """
 
 import argparse
-import os
-import platform
-import shlex
-import statistics
-import sys
-import time
 from functools import partial
 from pathlib import Path
 
 import torch
+from common import head, interleaved
 
 from diffcourse import files
 from diffcourse.models import UNet2DCondition, cost
@@ -44,17 +39,6 @@ def networks(config, seed=0):
         theirs, ours = UNet2DConditionModel(**config), UNet2DCondition.from_config(config)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
-
-
-def interleaved(functions, rounds):
-    """For each function the medians of (seconds on the clock, CPU seconds)."""
-    taken = [[] for _ in functions]
-    for turn in range(rounds + 2):
-        for i in (0, 1) if turn % 2 else (1, 0):
-            wall, cpu = time.perf_counter(), time.process_time()
-            functions[i]()
-            taken[i].append((time.perf_counter() - wall, time.process_time() - cpu))
-    return [[statistics.median(clock) for clock in zip(*pairs[2:], strict=True)] for pairs in taken]
 
 
 def compare(ours, theirs, rounds):
@@ -98,18 +82,9 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=None, help="in place of those of each row")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
-    import diffusers
+    import diffusers  # noqa: F401 (its version is told)
 
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else -1  # Windows does not tell
-    table = {
-        "date": time.strftime("%Y-%m-%d"),
-        "command": shlex.join(["python", "benchmarks/unet_condition.py", *sys.argv[1:]]),
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "load": round(load, 1),
-        "versions": {"torch": torch.__version__.split("+")[0], "diffusers": diffusers.__version__},
-        "rows": {},
-    }
+    table = {**head("diffusers"), "rows": {}}
     for name in args.only:
         config, side, forwards, trainings = ROWS[name]
         table["rows"][name] = row = measure(config, side, args.rounds or forwards, args.rounds or trainings)

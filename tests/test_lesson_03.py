@@ -411,7 +411,7 @@ def test_the_benchmark_runs_and_resumes(tmp_path, monkeypatch):
         runpy.run_path(str(ROOT / "benchmarks" / "own_training.py"), run_name="__main__")
         assert list(json.loads(out.read_text())["rows"]) == [f"seed {s}" for s in seeds]
     monkeypatch.setattr(sys, "argv", ["own_training.py", "--steps", "2", "--out", str(out)])
-    with pytest.raises(SystemExit, match="other options"):
+    with pytest.raises(SystemExit, match="other settings"):
         runpy.run_path(str(ROOT / "benchmarks" / "own_training.py"), run_name="__main__")
 
 
