@@ -139,13 +139,19 @@ class DPMSolverPP:
     """x_s = (sigma_s/sigma_t)·x_t - alpha_s·(e^(-h) - 1)·D with h = lambda_s - lambda_t (Lu et al. 2022, DPM-Solver++, algorithm 2).
 
     order 2 ("2M") extrapolates D = x0 + h/(2·h_past)·(x0 - x0_past); order 1 has D = x0 and is DDIM(0). The step to CLEAN is first order.
+    stochastic=True ("SDE-DPM-Solver++", equation 19 there) renews noise as DDPM does,
+    x_s = (sigma_s/sigma_t)·e^(-h)·x_t + alpha_s·(1 - e^(-2h))·D + sigma_s·sqrt(1 - e^(-2h))·z; order 1 is then DDIM(1).
     """
 
     order: int = 2
+    stochastic: bool = False
 
     def __post_init__(self):
         if self.order not in (1, 2):
             raise ValueError(f"order must be 1 or 2, got {self.order!r}")
+
+    def __repr__(self) -> str:
+        return f"DPMSolverPP(order={self.order}{', stochastic=True' * self.stochastic})"
 
     @property
     def history(self) -> int:
@@ -158,7 +164,12 @@ class DPMSolverPP:
             r = h / (2 * h_past)
             D = combine(1 + r, now.x0, -r, past[-1].x0)
         ratio = to.sigma / at.sigma
-        return combine(ratio, now.x, to.alpha - ratio * at.alpha, D)  # alpha_s·e^(-h) = ratio·alpha_t
+        decay = ratio * at.alpha / to.alpha  # e^(-h)
+        if not self.stochastic:
+            return combine(ratio, now.x, to.alpha * (1 - decay), D)
+        mean = combine(ratio * decay, now.x, to.alpha * (1 - decay**2), D)
+        std = to.sigma * max(0.0, 1 - decay**2) ** 0.5
+        return mean + std * noise() if std else mean
 
 
 def trajectory(

@@ -4,7 +4,10 @@ Deviations are relative to max(1, |x|). Theirs compute in float32 tables; at sma
 knows to 7e-5. So each run is compared twice: on their own table, and on ours in float64.
 """
 
+from itertools import pairwise
+
 import pytest
+import torch
 from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
@@ -13,8 +16,21 @@ from diffusers import (
     HeunDiscreteScheduler,
     LMSDiscreteScheduler,
 )
-from theirs import COSINE, KINDS, LINEAR, SD, deviation, run_ours, run_theirs, with_their_table
+from theirs import (
+    COSINE,
+    KINDS,
+    LINEAR,
+    SD,
+    X_T,
+    deviation,
+    grid_of,
+    network,
+    run_ours,
+    run_theirs,
+    with_their_table,
+)
 
+from diffcourse.denoiser import estimate
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun
 from diffcourse.schedule import DiffusionSchedule
 
@@ -121,6 +137,24 @@ def test_lms_of_every_order(order):
     scheduler.set_timesteps(20)
     theirs = run_theirs(scheduler, order=order)
     assert deviation(run_ours(LMS(order), scheduler), theirs, relative=True) < 2e-5
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_stochastic_dpm_solver_with_the_same_noise(order, spacing):
+    """Their noise is float32, and so are their steps: each gets the same draw here."""
+    options = {"algorithm_type": "sde-dpmsolver++", "solver_order": order, "timestep_spacing": spacing}
+    scheduler = DPMSolverMultistepScheduler(**SD, **options)
+    for seed in (0, 1):
+        z = torch.randn(X_T.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        scheduler.set_timesteps(20)
+        theirs, x, past = run_theirs(scheduler, variance_noise=z), X_T, []
+        levels = grid_of(scheduler, with_their_table(scheduler))
+        for at, to in pairwise(levels):
+            now = estimate(network(x, at.t), x, at, "eps")
+            x = DPMSolverPP(order, stochastic=True).step(now, to, past[-1:] if order == 2 else [], None, lambda: z)  # noqa: B023
+            past.append(now)
+        assert deviation(x, theirs, relative=True) < 1e-4
 
 
 def test_dpm_solver_of_order_one():
