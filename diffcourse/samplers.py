@@ -139,7 +139,7 @@ class DPMSolverPP:
     """x_s = (sigma_s/sigma_t)·x_t - alpha_s·(e^(-h) - 1)·D with h = lambda_s - lambda_t (Lu et al. 2022, DPM-Solver++, algorithm 2).
 
     order 2 ("2M") extrapolates D = x0 + h/(2·h_past)·(x0 - x0_past); order 1 has D = x0 and is DDIM(0). The step to CLEAN is first order.
-    stochastic=True ("SDE-DPM-Solver++", equation 19 there) renews noise as DDPM does,
+    stochastic=True ("SDE-DPM-Solver++", the same for the reverse SDE) renews noise as DDPM does,
     x_s = (sigma_s/sigma_t)·e^(-h)·x_t + alpha_s·(1 - e^(-2h))·D + sigma_s·sqrt(1 - e^(-2h))·z; order 1 is then DDIM(1).
     """
 
