@@ -1,6 +1,6 @@
 """What a network costs, known without running it: on the meta device tensors have shapes and no content."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -25,6 +25,20 @@ def operations(network: nn.Module, *inputs: Tensor | Sequence[int]) -> int:
     inputs: tensors, of which only shape and dtype matter, or shapes of floats, such as (1, 4, 64, 64). All of the batch is counted.
     """
     return _run(network, inputs)[0].get_total_flops() // 2  # a multiplication and an addition are two of its "flops"
+
+
+def kept(function: Callable[..., object], *inputs: Tensor) -> int:
+    """Bytes that one call `function(*inputs)` keeps for the backward pass, inputs and parameters among them."""
+    storages: dict[int, int] = {}
+
+    def note(x: Tensor) -> Tensor:
+        storages[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+        return x
+
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda x: x):
+        out = function(*inputs)  # held until the end: what is freed could be counted twice, or not at all
+    del out
+    return sum(storages.values())
 
 
 def blocks(network: nn.Module, *inputs: Tensor | Sequence[int]) -> list[Cost]:

@@ -291,9 +291,7 @@ DRAW_LATENTS = Exercise(
 # -- the objective ------------------------------------------------------------------------------------------------------
 
 
-def ldm_loss(
-    images: Tensor, c: Tensor, t: Tensor, eps: Tensor, alpha_bars: Tensor, encode: Callable, unet: Callable
-) -> Tensor:
+def ldm_loss(images: Tensor, c: Tensor, t: Tensor, eps: Tensor, alpha_bars: Tensor, encode, unet) -> Tensor:
     """The latent-diffusion objective on one batch: the mean, over all entries, of (eps - eps_theta(z_t, t, c))².
 
     images (B, 3, H, W); c (B, L, D): the prompts, read; t int64 (B,); alpha_bars (T,); eps standard normal, (B, 4, h, w).
@@ -546,9 +544,9 @@ NOISES = Exercise(
 
 def text_to_image(
     prompts: list[str],
-    text: Callable,
+    text,
     denoiser: Denoiser,
-    decode: Callable,
+    decode,
     side: int,
     guidance: float,
     steps: int,
@@ -704,9 +702,7 @@ def sample_start(shape: tuple[int, ...], seed: int) -> Tensor:
 # -- a negative prompt --------------------------------------------------------------------------------------------------
 
 
-def guided_noise(
-    z: Tensor, t: Tensor, prompts: list[str], negatives: list[str], w: float, text: Callable, unet: Callable
-) -> Tensor:
+def guided_noise(z: Tensor, t: Tensor, prompts: list[str], negatives: list[str], w: float, text, unet) -> Tensor:
     """The guided prediction eps_neg + w·(eps_prompt - eps_neg), with a negative prompt in the place of the empty one.
 
     z (B, 4, h, w); t (B,); B prompts and B negatives ("" for none); text(list of B texts) -> (B, L, D);
@@ -1048,10 +1044,10 @@ def mended(
     noise: Tensor,
     times: list[int],
     w: float,
-    text: Callable,
-    unet: Callable,
-    step: Callable,
-    decoder: Callable,
+    text,
+    unet,
+    step,
+    decoder,
     scale: float,
 ) -> Tensor:
     """The pipeline of the notes, put right.
