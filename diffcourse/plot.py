@@ -1935,7 +1935,7 @@ def ldm_results(alt: str = "") -> Picture:
 def costs(rows: Mapping[str, tuple[float, float]], names: tuple[str, str], *, alt: str = "") -> Picture:
     """What two ways cost, {what: (first, second)}: bars of their ratio to the first, which is 1, on a logarithmic axis."""
     with style():
-        picture, ax = canvas(6.8, 0.42 * len(rows) + 0.95)
+        picture, ax = canvas(7.4, 0.42 * len(rows) + 0.95)
         for i, (first, second) in enumerate(rows.values()):
             if not (first > 0 and second > 0):
                 raise ValueError(f"rows must hold positive numbers, got {(first, second)}")
@@ -1948,7 +1948,7 @@ def costs(rows: Mapping[str, tuple[float, float]], names: tuple[str, str], *, al
         ax.set_xscale("log")
         ax.set_yticks(range(len(rows)), list(rows))
         ax.invert_yaxis()
-        ax.legend(loc="lower right")
+        ax.legend(**BESIDE)
     told = ", ".join(f"{what}: {second / first:.3g} times" for what, (first, second) in rows.items())
     picture.alt = alt or f"{names[1]} in comparison with {names[0]}: {told}"
     return picture
@@ -1995,7 +1995,7 @@ def prompted(images: Tensor, told: Sequence[str], path: Tensor, title: str, alt:
     """Pictures (N, 3, H, W) with a line below each, and above them how the first one came to be: guesses (K, 3, H, W)."""
     images, path = _images(images), _images(path)
     with style():
-        picture = Picture(figsize=(6.6, 3.5), dpi=100, layout="constrained")
+        picture = Picture(figsize=(6.0, 2.9), dpi=100, layout="constrained")
         FigureCanvasAgg(picture)
         page = picture.add_gridspec(2, 1, height_ratios=(1, 2.1))
         for row, (pictures, texts) in enumerate(((path, [""] * len(path)), (images, told))):
@@ -2005,11 +2005,12 @@ def prompted(images: Tensor, told: Sequence[str], path: Tensor, title: str, alt:
                 ax.imshow(image.permute(1, 2, 0).expand(-1, -1, 3).numpy(), interpolation="nearest")
                 ax.set(xticks=[], yticks=[])
                 ax.spines[:].set(visible=True, color="0.6", linewidth=0.6)
-                ax.set_xlabel(text, fontsize=8)
+                if text:
+                    ax.set_xlabel(text, fontsize=8)
                 if row == 0 and i in (0, len(pictures) - 1):
                     ax.set_title("first guess" if i == 0 else "last", fontsize=8)
         picture.suptitle(title, fontsize=9)
-    picture.colours = 256
+    picture.colours = 96
     picture.alt = alt
     return picture
 
