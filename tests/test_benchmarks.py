@@ -214,6 +214,17 @@ def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_th
     assert other.returncode != 0 and "other settings" in other.stderr
 
 
+def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictures_are_cheap():
+    """The committed table, of the weights that ship."""
+    table = files.benchmark("captioned_ldm")
+    assert table["weights"] == weights.verify("captioned-ldm")["sha256"], "run benchmarks/captioned_ldm.py again"
+    assert table["prompts"] == 1000 and len(table["quality"]) == 16
+    seen, heldout = (table["quality"][f"{name}, guidance 5, 20 steps"]["relative"] for name in table["ceiling"])
+    for name, limit in {"digit": 0.9, "ink": 0.95, "size": 0.9, "background": 0.95, "position": 0.95}.items():
+        assert seen[name] >= limit and heldout[name] >= seen[name] - 0.05, (name, seen[name], heldout[name])
+    assert table["cost"]["ratio"] <= 0.25 and table["speed"]["generate"] <= 5
+
+
 def test_guidance_can_be_measured_again_and_resumes(tmp_path):
     out, tables = tmp_path / "table.json", []
     for _ in range(2):
