@@ -1444,6 +1444,7 @@ def latent_edit(
         alt=alt or f"latent channels and decoded picture: {title}",
     )
     picture.axes[0].set_xlabel(title)
+    return picture
 
 
 # -- lesson 05b -------------------------------------------------------------------------------------------------------
