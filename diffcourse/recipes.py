@@ -135,9 +135,8 @@ def measure_short_chain(model: Denoiser, profile: str) -> dict[str, Any]:
 def measure_early(model: Denoiser, profile: str) -> dict[str, Any]:
     """The early model by itself, and mnist-ddpm guided by it (autoguidance): 20 steps."""
     n = {"smoke": 100}.get(profile, 1000)
-    main, table = weights.load("mnist-ddpm"), {}
+    main, labels, table = weights.load("mnist-ddpm"), asked_for(n), {}
     for guidance in (0.0, 1.0, 1.5, 2.0, 3.0):  # 0 is the early model alone, 1 is mnist-ddpm alone
-        labels = asked_for(n)
         denoise = clipped(autoguided(main.given(labels), model.given(labels), guidance))
         images = sample(denoise, main.schedule, (n, 1, 28, 28), SAMPLER, 20, seed=0, batch=200)
         table[f"autoguidance {guidance:g}, 20 steps"], floor = score(images, labels)

@@ -164,9 +164,9 @@ class DPMSolverPP:
             r = h / (2 * h_past)
             D = combine(1 + r, now.x0, -r, past[-1].x0)
         ratio = to.sigma / at.sigma
-        decay = ratio * at.alpha / to.alpha  # e^(-h)
         if not self.stochastic:
-            return combine(ratio, now.x, to.alpha * (1 - decay), D)
+            return combine(ratio, now.x, to.alpha - ratio * at.alpha, D)  # alpha_s·e^(-h) = ratio·alpha_t
+        decay = ratio * at.alpha / to.alpha  # e^(-h)
         mean = combine(ratio * decay, now.x, to.alpha * (1 - decay**2), D)
         std = to.sigma * max(0.0, 1 - decay**2) ** 0.5
         return mean + std * noise() if std else mean

@@ -315,6 +315,14 @@ def test_dpm_solver_starts_at_no_signal_at_all_and_the_others_say_why_they_canno
             run(mixture.denoise, randn(2, 1), schedule.levels(10), sampler)
 
 
+def test_dpm_solver_goes_back_up_to_no_signal_at_all():
+    """Inversion ends where alpha is 0: then x is the noise that the last estimate names, as DDIM says."""
+    schedule, mixture = SCALED.zero_terminal_snr(), two_bumps()
+    now = mixture.denoise(randn(4, 1), schedule.at(900))
+    ours, ddim = (s.step(now, schedule.at(999), [], mixture.denoise, no_noise) for s in (DPMSolverPP(1), DDIM()))
+    torch.testing.assert_close(ours, ddim, rtol=0, atol=1e-12)
+
+
 # -- the loop ----------------------------------------------------------------------------------------------------------
 
 
