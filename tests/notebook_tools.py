@@ -32,7 +32,10 @@ def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears."""
+    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears.
+
+    What a cell printed in one go is one output, into however many messages the kernel happened to cut it.
+    """
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         language_info={"name": "python"},
@@ -55,6 +58,9 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             data.pop(VIEW, None)
             if output.output_type == "execute_result":
                 output.execution_count = count
+            if kept and output.get("name") == kept[-1].get("name") == "stdout":
+                kept[-1].text += output.text
+                continue
             kept.append(output)
         cell.outputs = kept
     return notebook

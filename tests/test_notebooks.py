@@ -102,3 +102,13 @@ def test_the_lint_finds_what_it_should(tmp_path):
 def _after_normalising(notebook, path):
     nbformat.write(normalise(notebook), path)
     return faults(path)
+
+
+def test_printed_lines_are_one_output_and_a_picture_between_them_stays_there(tmp_path):
+    def said(text):
+        return nbformat.v4.new_output("stream", name="stdout", text=text)
+
+    picture = nbformat.v4.new_output("display_data", {"image/png": "iVBOR", "text/plain": "[a picture]"})
+    cell = nbformat.v4.new_code_cell("1", outputs=[said("a\n"), said("b\n"), picture, said("c\n"), said("d\n")])
+    (cell,) = normalise(nbformat.v4.new_notebook(cells=[cell])).cells
+    assert [output.get("text") for output in cell.outputs] == ["a\nb\n", None, "c\nd\n"]
