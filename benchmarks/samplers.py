@@ -6,7 +6,8 @@
 overhead: microseconds a network call of one loop over 50 levels, with a network that returns a tensor made beforehand and whose own time is
     taken off, against diffusers' schedulers in the loop of their documentation; deterministic samplers; rounds of ours and theirs
     alternate, medians.
-share: how much of the wall time of `sample` with mnist-ddpm, 16 images, is not inside the network.
+share: how much of the wall time of `sample` with mnist-ddpm, 16 images, is not inside the network, with one thread and with all; "bare"
+    is DDIM as four lines with nothing around them.
 quality: mnist-ddpm at guidance 1, clipped, 1,000 samples a seed: Fréchet distance (and in floors), share of right digits. The rows with
     1000 calls are the reference: DDPM that visits every level. DDIM(0) and Euler, DDIM(1) and DDPM are the same function: measured once.
     Levels are spaced evenly ("trailing") but for "Karras": evenly in (sigma/alpha)^(1/rho). rho = 7 is the usual one; 3 was chosen for
@@ -21,13 +22,14 @@ import statistics
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from common import interleaved, table_of
 
 from diffcourse import files, metrics, recipes, weights
-from diffcourse.denoiser import Denoiser
+from diffcourse.denoiser import Denoiser, combine
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
 
@@ -120,9 +122,19 @@ def overhead(rounds, steps=50):
     return rows
 
 
+def bare(model, labels, batch, steps):
+    """DDIM(0) with nothing around it: no checks, no seeds an image, no bar. What is left beside the network is torch itself."""
+    x, levels = torch.randn(batch, 1, 28, 28), model.schedule.levels(steps)
+    with torch.no_grad():
+        for at, to in pairwise(levels):
+            eps = model.network(x, torch.full((batch,), at.t), labels)
+            x0 = combine(1 / at.alpha, x, -at.sigma / at.alpha, eps)
+            x = combine(to.alpha, x0, to.sigma, eps)
+
+
 def share(rounds, batch=16, steps=20):
     model, labels = weights.load("mnist-ddpm"), torch.arange(batch) % 10
-    forward, inside = model.network.forward, [0.0]
+    forward, inside, cores = model.network.forward, [0.0], torch.get_num_threads()
 
     def timed(*args):
         start = time.perf_counter()
@@ -130,14 +142,25 @@ def share(rounds, batch=16, steps=20):
         inside[0] += time.perf_counter() - start
         return result
 
+    def drawn_by(sampler):
+        return lambda: sample(model.given(labels), model.schedule, (batch, 1, 28, 28), sampler, steps, seed=0)
+
     model.network.forward = timed
-    percents = {name: [] for name in THEIRS}
-    for _ in range(rounds):
-        for name, kept in percents.items():
-            inside[0], start = 0.0, time.perf_counter()
-            sample(model.given(labels), model.schedule, (batch, 1, 28, 28), SAMPLERS[name], steps, seed=0)
-            kept.append(100 * (1 - inside[0] / (time.perf_counter() - start)))
-    return {"batch": batch, "steps": steps, "percent": {k: round(statistics.median(v), 2) for k, v in percents.items()}}
+    runs = {name: drawn_by(SAMPLERS[name]) for name in THEIRS}
+    runs["DDIM(0), bare"] = lambda: bare(model, labels, batch, steps)
+    rows = []
+    for threads in sorted({1, cores}):
+        torch.set_num_threads(threads)
+        percents = {name: [] for name in runs}
+        for _ in range(rounds):
+            for name, run in runs.items():
+                inside[0], start = 0.0, time.perf_counter()
+                run()
+                percents[name].append(100 * (1 - inside[0] / (time.perf_counter() - start)))
+        percent = {name: round(statistics.median(values), 2) for name, values in percents.items()}
+        rows.append({"threads": threads, "batch": batch, "steps": steps, "percent": percent})
+    torch.set_num_threads(cores)
+    return rows
 
 
 # -- quality ----------------------------------------------------------------------------------------------------------
@@ -198,6 +221,7 @@ def against_reference(rows, reference_steps=1000):
 
 PROBE = """
 import sys
+from itertools import pairwise
 from pathlib import Path
 from diffcourse import DDIM, sample, weights
 

@@ -74,6 +74,9 @@ def test_the_committed_table_of_samplers_is_complete_and_keeps_what_the_lesson_s
     card = weights.verify("mnist-ddpm")
     assert table["weights_sha256"] == card["sha256"], "measured with other weights: run benchmarks/samplers.py again"
     assert all(row["ratio"] <= 0.5 for row in table["overhead"])
+    alone, *more = table["share"]
+    assert alone["threads"] == 1 and max(alone["percent"].values()) <= 2
+    assert all(max(row["percent"].values()) <= 3 for row in more)  # two threads: a faster network, the same rest
     at_64, all_at_once = (
         {r["images"]: r["peak_mb"] for r in table["memory"] if r["batch"] == batch} for batch in (64, None)
     )
