@@ -200,13 +200,13 @@ class Guided:
         both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
         twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
         e = self.denoise(torch.cat([x, x]), twice, both)
-        (x0_u, x0_c), (eps_u, eps_c) = e.x0.chunk(2), e.eps.chunk(2)
-        now = Estimate(x, at, x0=x0_u + w * (x0_c - x0_u), eps=eps_u + w * (eps_c - eps_u))
+        none, given = (Estimate(x, at, *half) for half in zip(e.x0.chunk(2), e.eps.chunk(2), strict=True))
+        now = _extrapolate(none, given, w)
         if not self.rescale:
             return now
         predicts = getattr(self.denoise, "predicts", "v")
         a, b = PREDICTS[predicts](at)
-        output = rescaled(a * now.x0 + b * now.eps, a * x0_c + b * eps_c, self.rescale)
+        output = rescaled(a * now.x0 + b * now.eps, a * given.x0 + b * given.eps, self.rescale)
         return estimate(output, x, at, predicts)
 
     def rows(self, lo: int, hi: int, n: int) -> "Guided":
@@ -233,7 +233,7 @@ class Autoguided:
             weak = self.weak(x, at)
         if strong is None:
             return weak
-        return Estimate(x, at, x0=weak.x0 + w * (strong.x0 - weak.x0), eps=weak.eps + w * (strong.eps - weak.eps))
+        return _extrapolate(weak, strong, w)
 
     def rows(self, lo: int, hi: int, n: int) -> "Autoguided":
         strong, weak = rows(self.denoise, lo, hi, n), rows(self.weak, lo, hi, n)
@@ -327,6 +327,12 @@ def _check_guidance(guidance: Any, interval: Any) -> None:
         raise ValueError(f"guidance must be a finite number, got {guidance!r}")
     if interval is not None and not 0 <= interval[0] <= interval[1]:
         raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
+
+
+def _extrapolate(start: Estimate, end: Estimate, w: float | Tensor) -> Estimate:
+    """start + w·(end - start) for x0 and eps: all guidance walks from one estimate to another, and on."""
+    x0, eps = (a + w * (b - a) for a, b in ((start.x0, end.x0), (start.eps, end.eps)))
+    return start._replace(x0=x0, eps=eps)
 
 
 def _inside(guidance: float, interval: tuple[float, float] | None, at: Level) -> float | Tensor:

@@ -119,10 +119,7 @@ class GaussianMixture:
 
     def denoise(self, x: Tensor, at: Level) -> Estimate:
         """The exact denoiser, a `Denoise`: x0 = E[x_0 | x_t] and eps = (x - alpha·x0)/sigma, in x's dtype."""
-        if at.sigma == 0:
-            raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
-        x0 = self.posterior(x, at).mean.to(x.dtype)
-        return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
+        return self.denoise_labelled(x, at, self.K)
 
     def denoise_labelled(self, x: Tensor, at: Level, labels: int | Tensor) -> Estimate:
         """The exact class-conditional denoiser: component k is the class k, and label K means "no label", the whole mixture.
@@ -134,10 +131,10 @@ class GaussianMixture:
         labels = expand(labels, x, "labels")
         if not 0 <= int(labels.min()) <= int(labels.max()) <= self.K:
             raise ValueError(f"labels must lie in 0..{self.K}, got {int(labels.min())} to {int(labels.max())}")
-        weights, means, _ = self.posterior(x, at)
-        own = F.one_hot(labels, self.K + 1)[:, : self.K].to(weights)
-        weights = torch.where((labels == self.K)[:, None], weights, own)
-        x0 = (weights[..., None] * means).sum(dim=1).to(x.dtype)
+        posterior = self.posterior(x, at)
+        own = F.one_hot(labels, self.K + 1)[:, : self.K].to(posterior.weights)
+        weights = torch.where((labels == self.K)[:, None], posterior.weights, own)
+        x0 = posterior._replace(weights=weights).mean.to(x.dtype)
         return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
 
     def _at(self, level: Level) -> tuple[Tensor, Tensor]:
