@@ -16,6 +16,7 @@ mean and standard error over seeds. Results in guidance.json.
 """
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -102,16 +103,23 @@ def ceiling():
 
 
 def summary(rows):
-    """For each setting: mean and standard error over seeds of everything measured."""
+    """For each setting: mean and standard error over seeds of everything measured, and of `change`: by how many floors the distance is
+    above that of guidance 1 with the same noises and labels. Seeds differ by more than settings do."""
     groups = {}
+    plain = {
+        r["seed"]: r["times_floor"] for r in rows if (r["kind"], r["guidance"], r["clipped"]) == ("curve", 1.0, True)
+    }
     for row in rows:
+        row = row | {"change": row["times_floor"] - plain[row["seed"]] if row["seed"] in plain else math.nan}
         groups.setdefault(tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps")), []).append(row)
     lines = []
     for (kind, w, clip, interval, steps), group in groups.items():
         line = {"kind": kind, "guidance": w, "clipped": clip, "interval": interval, "steps": steps}
         line |= {"passes": group[0]["passes"], "seeds": len(group)}
-        for name in MEASURED:
-            values = [row[name] for row in group]
+        for name in (*MEASURED, "change"):
+            values = [row[name] for row in group if not math.isnan(row[name])]
+            if not values:
+                continue
             line[name] = round(statistics.mean(values), 4)
             line[f"{name}_se"] = round(statistics.stdev(values) / len(values) ** 0.5, 5) if len(values) > 1 else None
         lines.append(line)

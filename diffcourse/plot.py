@@ -8,7 +8,7 @@ import base64
 import io
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from diffcourse.data import to_uint8
@@ -2025,11 +2026,13 @@ def measured(
     x: str = "guidance w",
     mark: float | None = None,
     levels: Mapping[str, float] | None = None,
+    log: Collection[str] = (),
     alt: str = "",
 ) -> Picture:
     """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
 
     mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
+    log: the panels with a logarithmic axis.
     """
     if not panels:
         raise ValueError("panels must hold at least one, got none")
@@ -2054,6 +2057,8 @@ def measured(
             if mark is not None:
                 ax.axvline(mark, color="0.5", linestyle="-", linewidth=1)
             ax.set(xlabel=x, title=what)
+            if what in log:
+                _log_axis(ax)
         if len(series) > 1:
             ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = [
@@ -2064,10 +2069,26 @@ def measured(
     return picture
 
 
+def _log_axis(ax: Axes) -> None:
+    """A logarithmic y axis whose ticks are plain numbers: 1, 2, 5, 10."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+
+
 def guidance_row(
-    images: Tensor, panels: Mapping[str, tuple[Sequence[float], Sequence[float]]], w: float, title: str, alt: str
+    images: Tensor,
+    panels: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    w: float,
+    title: str,
+    alt: str,
+    log: Collection[str] = (),
 ) -> Picture:
-    """One row of images (N, C, H, W) in [-1, 1], and below it curves {what: (scales, values)} with the chosen scale marked."""
+    """One row of images (N, C, H, W) in [-1, 1], and below it curves {what: (scales, values)} with the chosen scale marked.
+
+    log: the curves with a logarithmic axis.
+    """
     images = _images(images)
     with style():
         picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
@@ -2081,6 +2102,8 @@ def guidance_row(
             if w in scales:
                 ax.plot([w], [values[list(scales).index(w)]], marker="o", markersize=8, color=COLOURS[1])
             ax.set(title=what, xlabel="guidance w")
+            if what in log:
+                _log_axis(ax)
         picture.suptitle(title, fontsize=9)
     picture.alt = alt
     return picture

@@ -1027,4 +1027,5 @@ class GuidanceExplorer(Explorer):
             f"precision {row['precision']:.0%}, recall {row['recall']:.0%}"
         )
         curves = {title: (scales, [r[name] for r in rows]) for title, name in names.items()}
-        return plot.guidance_row(images, curves, w, f"w = {w:g}, the same {len(images)} noises", words)
+        title = f"w = {w:g}, the same {len(images)} noises"
+        return plot.guidance_row(images, curves, w, title, words, log=["distance / floor"])

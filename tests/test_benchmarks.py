@@ -222,6 +222,34 @@ def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictur
     assert table["cost"]["ratio"] <= 0.25 and table["speed"]["generate"] <= 5
 
 
+SETTING = ("kind", "guidance", "clipped", "interval", "steps")
+
+
+def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
+    from guidance import SCALES, settings, summary
+
+    table = files.benchmark("guidance")
+    assert table["weights_sha256"] == weights.verify("mnist-ddpm")["sha256"], "run benchmarks/guidance.py again"
+    of = {(*(row[k] for k in SETTING), row["seed"]): row for row in table["rows"]}
+    assert set(of) == {(*(setting[k] for k in SETTING), seed) for setting in settings() for seed in range(3)}
+    assert table["summary"] == summary(table["rows"])
+    assert {(row["guidance"], row["seed"]) for row in table["prompts"]} == {(w, s) for w in SCALES for s in range(3)}
+
+    means = {tuple(line[k] for k in SETTING): line for line in table["summary"]}
+    curve = {w: means["curve", w, True, None, 20] for w in SCALES}
+    assert max(line["right"] for line in curve.values()) >= 0.995
+    nearest = min(curve, key=lambda w: curve[w]["times_floor"])
+    assert 1 <= nearest <= 1.5 and curve[7.5]["times_floor"] > 2 * curve[nearest]["times_floor"]  # where it breaks
+    assert curve[7.5]["recall"] < curve[3.0]["recall"] < curve[1.0]["recall"]
+
+    unguided = ("curve", 1.0, True, None, 20)
+    inside = ("interval", 1.5, True, "middle", 20)
+    assert means[inside]["passes"] <= 1.4 * means[unguided]["passes"]
+    change = [of[(*inside, s)]["times_floor"] - of[(*unguided, s)]["times_floor"] for s in range(3)]
+    assert means[inside]["change"] == pytest.approx(statistics.mean(change), abs=1e-3)
+    assert means[inside]["change"] < 0 and means[inside]["right"] > means[unguided]["right"] + 0.02
+
+
 def test_guidance_can_be_measured_again_and_resumes(tmp_path):
     out, tables = tmp_path / "table.json", []
     for _ in range(2):

@@ -51,6 +51,11 @@ def test_measured_values_have_a_picture_and_words():
     data, metadata = picture._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert "right: clipped 0.1, 0.95, 0.99" in metadata["image/png"]["alt"]
+    assert [ax.get_yscale() for ax in picture.axes] == ["linear", "linear"]
+    assert [ax.get_yscale() for ax in plot.measured({"right": series, "distance": series}, log=["distance"]).axes] == [
+        "linear",
+        "log",
+    ]
     with pytest.raises(ValueError, match="panels must hold"):
         plot.measured({})
 
