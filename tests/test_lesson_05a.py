@@ -387,3 +387,7 @@ def test_what_part_8_says_of_the_choices_of_training():
     assert none["digit"] == pytest.approx(0.2, abs=0.01) and none["together"] == pytest.approx(0.05, abs=0.005)
     assert none["noise"] == pytest.approx(0.6, abs=0.005)
     assert all(0.04 < row["noise"] < 0.095 for row in (recipe, ink, wide, groups))
+    never = rows["some pairs are never shown"]
+    assert never["digit"] >= recipe["digit"] and recipe["heldout"]["ink"] == 1
+    assert never["heldout"]["ink"] == pytest.approx(0.79, abs=0.005)
+    assert never["repainted"]["white on pink"][0] == "yellow"
