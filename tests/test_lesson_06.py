@@ -118,11 +118,11 @@ def test_guidance_one_samples_the_class_and_three_does_not_sample_the_tempered_p
 
 
 def test_the_exercises_are_what_the_package_does():
-    network = SimpleUNet(channels=8, num_classes=10)
+    network = SimpleUNet(channels=8, num_classes=10).double()  # 1/alpha is up to 15: float32 rounding would show
     for parameter in network.conv_out.parameters():
         nn.init.normal_(parameter)
     model, labels = Denoiser(network, SCALED, "eps", null=10).eval(), torch.tensor([3, 1])
-    x, levels, w = torch.randn(2, 1, 28, 28), SCALED.levels(4), 2.5
+    x, levels, w = torch.randn(2, 1, 28, 28, dtype=torch.float64), SCALED.levels(4), 2.5
     at = dict(zip([int(level.t) for level in levels[:-1]], levels[:-1], strict=True))
 
     def step(x, eps, t, to):
@@ -131,13 +131,13 @@ def test_the_exercises_are_what_the_package_does():
 
     mine = lesson_06.guided_sample(network, x, list(at), labels, 10, w, step)
     theirs = sample(guided(model, labels, w), SCALED, x.shape, DDIM(), x=x, levels=levels)
-    torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
-    level, t = levels[2], torch.full((2,), levels[2].t)
+    torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+    level, t = levels[2], torch.full((2,), levels[2].t, dtype=torch.float64)
     for interval in ((0.0, 1e9), (1e6, 1e7)):
         with torch.no_grad():
             mine = lesson_06.guide_interval(network, x, t, level.nsr, labels, 10, w, interval)
             e = guided(model, labels, w, interval=interval)(x, level)
-        torch.testing.assert_close(mine, e.eps, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(mine, e.eps, rtol=1e-9, atol=1e-9)
     u, c = torch.randn(2, 2, 3)
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import rescale_noise_cfg
 
