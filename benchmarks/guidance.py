@@ -22,7 +22,6 @@ import sys
 import time
 from pathlib import Path
 
-import torch
 from common import table_of
 
 from diffcourse import autoguided, clipped, data, files, guided, metrics, recipes, sample, weights
@@ -31,6 +30,7 @@ SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 SOME = (1.5, 2.0, 3.0, 5.0)
 INTERVALS = {"high": (1.9, 9.0), "middle": (1.1, 4.2), "low": (0.5, 2.0)}  # 8 of 20 levels each
 STEPS, EQUAL_STEPS, SEEDS, SHARE = 20, 14, 3, 0.7
+SETTING = ("kind", "guidance", "clipped", "interval", "steps")  # what a row is of, but for its seed
 MEASURED = ("right", "recognisable", "distance", "times_floor", "precision", "recall")
 
 
@@ -111,11 +111,10 @@ def summary(rows):
     }
     for row in rows:
         row = row | {"change": row["times_floor"] - plain[row["seed"]] if row["seed"] in plain else math.nan}
-        groups.setdefault(tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps")), []).append(row)
+        groups.setdefault(tuple(row[k] for k in SETTING), []).append(row)
     lines = []
-    for (kind, w, clip, interval, steps), group in groups.items():
-        line = {"kind": kind, "guidance": w, "clipped": clip, "interval": interval, "steps": steps}
-        line |= {"passes": group[0]["passes"], "seeds": len(group)}
+    for setting, group in groups.items():
+        line = dict(zip(SETTING, setting, strict=True)) | {"passes": group[0]["passes"], "seeds": len(group)}
         for name in (*MEASURED, "change"):
             values = [row[name] for row in group if not math.isnan(row[name])]
             if not values:
@@ -130,13 +129,8 @@ def prompts(w, seed, n, steps=STEPS):
     """Prompt accuracy of the captioned model at one guidance."""
     model = weights.load("captioned-ldm")
     scenes = data.captioned_digits("test").take(n, seed=seed)
-    parts = [
-        model.generate(scenes.captions[i : i + 50], guidance=w, steps=steps, seed=seed, first=i, progress=False)
-        for i in range(0, n, 50)
-    ]
-    images = torch.cat(parts)
-    found = metrics.prompt_accuracy(images, scenes.attributes)
-    return {"guidance": w, "seed": seed, "n": n, **{k: round(v, 4) for k, v in found.shares.items()}}
+    images = recipes.drawn(model, scenes.captions, guidance=w, steps=steps, seed=seed)
+    return {"guidance": w, "seed": seed, "n": n, **recipes.prompts_followed(images, scenes)}
 
 
 if __name__ == "__main__":
@@ -158,7 +152,7 @@ if __name__ == "__main__":
     table = table_of(args.out, fixed, lambda: {"rows": []})
     if "digits" in args.only:
         table.setdefault("ceiling", ceiling())
-        key = lambda row: tuple(row[k] for k in ("kind", "guidance", "clipped", "interval", "steps", "seed"))  # noqa: E731
+        key = lambda row: tuple(row[k] for k in (*SETTING, "seed"))  # noqa: E731
         known, new = {key(row) for row in table["rows"]}, 0
         for seed in range(SEEDS):  # a whole table of one seed first
             for setting in settings():

@@ -221,7 +221,6 @@ def against_reference(rows, reference_steps=1000):
 
 PROBE = """
 import sys
-from itertools import pairwise
 from pathlib import Path
 from diffcourse import DDIM, sample, weights
 

@@ -215,11 +215,8 @@ def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictur
     assert table["cost"]["ratio"] <= 0.25 and table["speed"]["generate"] <= 5
 
 
-SETTING = ("kind", "guidance", "clipped", "interval", "steps")
-
-
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
-    from guidance import SCALES, settings, summary
+    from guidance import SCALES, SETTING, settings, summary
 
     table = files.benchmark("guidance")
     assert table["weights_sha256"] == weights.verify("mnist-ddpm")["sha256"], "run benchmarks/guidance.py again"
