@@ -185,7 +185,8 @@ def run_sample(arguments: argparse.Namespace) -> int:
 
 def _draw_digits(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]:
     from diffcourse import metrics, samplers, weights
-    from diffcourse.denoiser import Denoiser, clipped, guided
+    from diffcourse.denoiser import Denoiser
+    from diffcourse.guidance import clipped, guided
 
     name = arguments.weights or "mnist-ddpm"
     model = weights.load(name, _device(arguments.device))

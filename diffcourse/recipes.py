@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from diffcourse import data, elbo, metrics, scenes, weights
 from diffcourse import profile as profiles
 from diffcourse.data import Batch
-from diffcourse.denoiser import Denoiser, autoguided, clipped, guided
+from diffcourse.denoiser import Denoiser
 from diffcourse.files import write_json
+from diffcourse.guidance import autoguided, clipped, guided
 from diffcourse.latent import CachedLatents, LatentDiffusion, Latents
 from diffcourse.models import CLIP, VAE, AutoencoderKL, DigitClassifier, SimpleUNet, UNet2DCondition
 from diffcourse.models.clip import learned_tokenizer

@@ -21,7 +21,8 @@ import traitlets
 from torch import Tensor
 
 from diffcourse import data, metrics, plot, scenes
-from diffcourse.denoiser import Denoiser, Estimate, clipped, evaluating, guided
+from diffcourse.denoiser import Denoiser, Estimate, evaluating
+from diffcourse.guidance import clipped, guided
 from diffcourse.latent import LatentDiffusion
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.models import CLIP, VAE, AutoencoderKL

@@ -9,7 +9,8 @@ from PIL import Image
 from torch import nn
 
 from diffcourse import plot, recipes, widgets
-from diffcourse.denoiser import Denoiser, guided
+from diffcourse.denoiser import Denoiser
+from diffcourse.guidance import guided
 from diffcourse.learn.exercises import lesson_06
 from diffcourse.mixture import GaussianMixture
 from diffcourse.models import SimpleUNet

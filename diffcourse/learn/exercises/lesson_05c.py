@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoiser, guided
+from diffcourse.denoiser import Denoiser
+from diffcourse.guidance import guided
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
 from diffcourse.samplers import DDIM, DPMSolverPP, sample
 from diffcourse.schedule import DiffusionSchedule
