@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse.data import first_place, to_float, to_uint8, walk
 from diffcourse.denoiser import Denoiser, Estimate, evaluating, guided
 from diffcourse.files import atomic_write, write_json
+from diffcourse.images import first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.rng import counter_seed, draw, image_generators
