@@ -25,8 +25,8 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "cli", "data", "denoiser", "doctor", "elbo", "files", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "plot",
-    "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights", "widgets",
+    "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "images", "lab", "latent", "learn", "metrics", "mixture", "models",
+    "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
