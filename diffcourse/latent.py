@@ -223,7 +223,7 @@ def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
 
     with atomic_write(folder / TENSORS) as file:
         file.write(safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.state_dict().items()}))
-    write_json(folder / "config.json", {**part.to_config(), **more})
+    write_json(folder / "config.json", {**part.to_diffusers(), **more})
 
 
 def _read_part(folder: Path, name: str, kind: type) -> Any:
@@ -233,7 +233,7 @@ def _read_part(folder: Path, name: str, kind: type) -> Any:
     if not file.is_file():
         raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}")
     with torch.random.fork_rng(devices=[]):
-        part = kind.from_config(config)
+        part = kind.from_diffusers(config)
     try:
         part.load_state_dict(safetensors.torch.load_file(file))
     except (RuntimeError, safetensors.SafetensorError) as error:
