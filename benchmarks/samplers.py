@@ -28,7 +28,7 @@ from pathlib import Path
 import torch
 from common import interleaved, table_of
 
-from diffcourse import files, metrics, recipes, weights
+from diffcourse import evaluate, files, metrics, weights
 from diffcourse.denoiser import Denoiser
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
@@ -172,7 +172,7 @@ def quality(name, steps, seed, n):
     model = weights.load("mnist-ddpm")
     rho = float(name.partition("rho=")[2] or 0)
     levels = model.schedule.levels(steps, "karras", rho=rho) if rho else None
-    images, labels = recipes.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels)
+    images, labels = evaluate.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels)
     seconds = time.monotonic() - start
     distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
     row = {

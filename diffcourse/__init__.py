@@ -5,6 +5,8 @@
 
 import importlib
 
+from diffcourse import shipped
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -24,9 +26,9 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "cli", "data", "denoiser", "doctor", "elbo", "files", "gaussian", "guidance",
-    "lab", "latent", "learn", "metrics", "mixture", "models", "plot", "profile",
-    "recipes", "rng", "samplers", "scenes", "schedule", "train", "weights", "widgets",
+    "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "gaussian", "guidance", "images", "lab", "latent", "learn",
+    "metrics", "mixture", "models", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights",
+    "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
@@ -43,3 +45,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__, *_MODULES])
+
+
+shipped.find = lambda name: importlib.import_module("diffcourse.weights").find(name)

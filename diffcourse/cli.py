@@ -163,9 +163,9 @@ def run_sample(arguments: argparse.Namespace) -> int:
     for option in ("digits",) if with_prompt else ("negative", "n"):
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
-    from diffcourse import plot, recipes, samplers
+    from diffcourse import evaluate, plot, samplers
 
-    sampler: Any = recipes.SAMPLER
+    sampler: Any = evaluate.SAMPLER
     if arguments.eta is not None:
         sampler = samplers.DDIM(arguments.eta)
     elif arguments.sampler is not None:

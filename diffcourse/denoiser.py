@@ -4,7 +4,7 @@ Between networks and samplers there is one thing only, a function `denoise(x, le
 returns another, guidance and clipping, is in `diffcourse.guidance`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffcourse.schedule import Level, NoisePath, check_path, noise_for
+from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_path, noise_for
 
 
 class Estimate(NamedTuple):
@@ -144,6 +144,29 @@ class Denoiser(nn.Module):
     def given(self, cond: Any) -> Denoise:
         """The denoiser with its condition filled in: a function (x, level) -> Estimate."""
         return Given(self, cond)
+
+    def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the network."""
+        if not isinstance(self.schedule, DiffusionSchedule):
+            raise TypeError(
+                f"model.schedule must be a DiffusionSchedule to be saved, got {type(self.schedule).__name__}"
+            )
+        null = self.null
+        return {
+            "type": "Denoiser",
+            "network": describe(self.network),
+            "schedule": self.schedule.config,
+            "predicts": self.predicts,
+            "null": null if null is None else {"shape": list(null.shape), "integer": not null.is_floating_point()},
+        }
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> "Denoiser":
+        """The empty twin that `spec` describes; `build` makes the network."""
+        null = spec["null"] and torch.zeros(
+            spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
+        )
+        return cls(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
 
 
 # -- what a Denoise is made of ------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def clip():
 @pytest.fixture(scope="module")
 def large():
     with torch.device("meta"):
-        return UNet2DCondition.from_config(STABLE_DIFFUSION_1)
+        return UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1)
 
 
 def small_parts():

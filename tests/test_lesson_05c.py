@@ -240,7 +240,9 @@ def test_kept_bytes_are_those_of_inputs_weights_and_what_lies_between():
 def test_inpainting_has_nine_channels_and_fourteen_thousand_weights_more():
     with torch.device("meta"):
         sizes = [
-            sum(p.numel() for p in UNet2DCondition.from_config({**STABLE_DIFFUSION_1, "in_channels": n}).parameters())
+            sum(
+                p.numel() for p in UNet2DCondition.from_diffusers({**STABLE_DIFFUSION_1, "in_channels": n}).parameters()
+            )
             for n in (4, 9)
         ]
     assert sizes[1] - sizes[0] == 5 * 320 * 9 == 14_400

@@ -193,7 +193,7 @@ class Exercise:
         if isinstance(self.hints, str):
             raise TypeError(f"{self.name}: hints must be a list of sentences, got one string")
         if not self.stub:
-            object.__setattr__(self, "stub", source.stub(self))
+            object.__setattr__(self, "stub", source.stub(self.reference, self.symbol, self.kind))
         object.__setattr__(self, "stub", self.stub.strip("\n"))
 
     @property
@@ -209,7 +209,7 @@ class Exercise:
     @cached_property
     def solution(self) -> str:
         """Source that answers the exercise by itself, under the learner's name."""
-        return source.solution(self)
+        return source.solution(self.reference, self.symbol, self.kind)
 
     def build_cases(self, dtype: torch.dtype | None = None) -> list[Case]:
         """Fresh cases, equal at every call; floating-point tensors in `dtype` where it is given."""

@@ -81,7 +81,7 @@ class AutoencoderKL(nn.Module):
         self.to(memory_format=torch.channels_last)  # measured on one core: training is a tenth faster
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "AutoencoderKL":
+    def from_diffusers(cls, config: Mapping[str, Any]) -> "AutoencoderKL":
         """The network that diffusers' config.json describes; ValueError if it is built otherwise than Stable Diffusion's."""
         config = {k: v for k, v in config.items() if not k.startswith("_") and k not in IGNORED}
         for name, ours in BUILT_IN.items():
@@ -92,7 +92,7 @@ class AutoencoderKL(nn.Module):
             raise ValueError(f"config: this network has no {', '.join(sorted(unknown))}")
         return cls(**DEFAULTS | config)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_diffusers(self) -> dict[str, Any]:
         """The config.json with which diffusers builds the same network."""
         types = {
             key: [BUILT_IN[key]] * len(self.config["block_out_channels"])

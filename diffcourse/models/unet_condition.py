@@ -300,14 +300,16 @@ class UNet2DCondition(nn.Module):
         self.to(memory_format=torch.channels_last)  # so that a position's channels are neighbours
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "UNet2DCondition":
+    def from_diffusers(cls, config: Mapping[str, Any]) -> "UNet2DCondition":
         """The network that a `config.json` of diffusers' UNet2DConditionModel describes, with fresh parameters.
 
         Keys that are missing have diffusers' defaults; what this class does not do is a ValueError that names the key.
         """
         return cls(**translate(config))
 
-    def to_config(self) -> dict[str, Any]:
+    from_config = from_diffusers  # as diffusers calls it, and lessons 05b and 05c
+
+    def to_diffusers(self) -> dict[str, Any]:
         """The config.json with which diffusers builds the same network."""
         attention = {"down_block_types": self.config["attention"], "up_block_types": self.config["attention"][::-1]}
         types = {key: [next(n for n, v in TYPES[key].items() if v == each) for each in attention[key]] for key in TYPES}
