@@ -151,7 +151,7 @@ def _telling(exercise: Exercise) -> Iterator[str]:
     if len(messages) < len(exercise.mistakes) + len(exercise.invariants):
         yield "two mistakes or two invariants have the same name"
     messages |= {f"hint {i + 1}": hint for i, hint in enumerate(exercise.hints)}
-    secrets = source.solution_lines(exercise)
+    secrets = source.solution_lines(exercise.solution)
     for where, text in messages.items():
         if told := next((line for line in secrets if line in source.bare(text)), None):
             yield f"{where} gives the line {told} away"

@@ -7,25 +7,27 @@ import itertools
 import re
 import textwrap
 import tokenize
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from diffcourse.learn.exercise import Exercise
+from collections.abc import Collection, Iterable
+from typing import Any
 
 _DATA = "diffcourse.learn.exercises."
 
 
-def stub(exercise: "Exercise") -> str:
-    """Signature and docstring of the reference, with `raise NotImplementedError` for every body; `name = ...` for a value."""
-    if exercise.kind == "value":
-        return f"{exercise.symbol} = ..."
-    text, node = _parsed(exercise.reference, exercise.symbol)
+def stub(reference: Any, symbol: str, kind: str, given: Collection[str] = ()) -> str:
+    """Signature and docstring of the reference, with `raise NotImplementedError` for every body; `name = ...` for a value.
+
+    The functions named in `given` keep their body.
+    """
+    if kind == "value":
+        return f"{symbol} = ..."
+    text, node = _parsed(reference, symbol)
     lines = text.splitlines()
     functions = (
         [node] if isinstance(node, ast.FunctionDef) else [n for n in node.body if isinstance(n, ast.FunctionDef)]
     )
-    for function in reversed(functions):
+    if unknown := set(given) - {function.name for function in functions}:
+        raise ValueError(f"given: {symbol} has no {' or '.join(sorted(unknown))}")
+    for function in reversed([f for f in functions if f.name not in given]):
         has_doc = ast.get_docstring(function) is not None
         first = function.body[0]
         start = first.end_lineno if has_doc else first.lineno - 1
@@ -37,24 +39,24 @@ def stub(exercise: "Exercise") -> str:
     return "\n".join(lines[node.lineno - 1 :])
 
 
-def solution(exercise: "Exercise") -> str:
+def solution(reference: Any, symbol: str, kind: str) -> str:
     """The reference's source under the learner's name, after the imports and helpers that it needs."""
-    if exercise.kind != "value":
-        text = _standalone(exercise.reference, exercise.symbol)
-    elif inspect.isfunction(exercise.reference):
-        text = _standalone(exercise.reference, f"_work_out_{exercise.symbol}")
-        text += f"\n\n\n{exercise.symbol} = _work_out_{exercise.symbol}()"
+    if kind != "value":
+        text = _standalone(reference, symbol)
+    elif inspect.isfunction(reference):
+        text = _standalone(reference, f"_work_out_{symbol}")
+        text += f"\n\n\n{symbol} = _work_out_{symbol}()"
     else:
-        value = repr(exercise.reference)
+        value = repr(reference)
         imports = "from torch import tensor\n\n" if value.startswith("tensor(") else ""
-        text = f"{imports}{exercise.symbol} = {value}"
+        text = f"{imports}{symbol} = {value}"
     return text
 
 
-def solution_lines(exercise: "Exercise") -> list[str]:
-    """The statements and expressions of the solution that would give it away, without spaces."""
+def solution_lines(code: str) -> list[str]:
+    """The statements and expressions of a solution that would give it away, without spaces."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(exercise.solution)):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Return | ast.Assign | ast.AugAssign) and node.value is not None:
             found |= {ast.unparse(node), ast.unparse(node.value)}
     return sorted(
