@@ -42,8 +42,6 @@ def test_the_battery_holds_the_promised_wrong_answers():
     met = [name for name, verdict in battery(ours.NOISED) if verdict.status == "wrong"]
     promised = """scaled by 1.02, shifted by 0.01, negated, transposed, every second sign flipped, one entry wrong, NaN in one entry, zero,
         returns its input, None, a list, half precision, whole numbers, bool, one dimension too many, raises an error"""
-    promised = """scaled by 1.02, shifted by 0.01, negated, transposed, every second sign flipped, one entry wrong, NaN in one entry, zero,
-        returns its input, None, a list, half precision, whole numbers, bool, one dimension too many, raises an error"""
     promised = {name.strip() for name in promised.split(",")}
     assert promised <= set(met)
 

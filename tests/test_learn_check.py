@@ -660,6 +660,31 @@ def test_stub_and_solution_of_a_class():
     )
 
 
+def test_the_stub_of_a_class_keeps_the_methods_that_are_given():
+    given = dataclasses.replace(ours.BLOCK, stub="", given=["__init__"])
+    assert given.stub.splitlines() == [
+        "class Block(nn.Module):",
+        '    """A linear layer `linear` (width in, width out) with a residual connection and a scale `scale`, which starts at 1."""',
+        "",
+        "    def __init__(self, width: int):",
+        "        super().__init__()",
+        "        self.linear = nn.Linear(width, width)",
+        "        self.scale = nn.Parameter(torch.ones(1))",
+        "",
+        "    def forward(self, x: Tensor) -> Tensor:",
+        '        """x (B, width) -> (B, width)."""',
+        "        raise NotImplementedError",
+    ]
+    assert given.solution == ours.BLOCK.solution
+    assert diagnose(given, _defined(given.stub, "Block")).status == "not attempted"
+
+
+def _defined(code: str, name: str):
+    namespace = dict(vars(ours))
+    exec(code, namespace)
+    return namespace[name]
+
+
 def helper(x, helper_offset=0):
     return x + OFFSET + helper_offset
 
@@ -714,6 +739,9 @@ def test_a_value_solution_runs():
         ({"reference": 3}, "must be a function"),
         ({"kind": "class"}, "must be a class"),
         ({"hints": "one string"}, "list of sentences"),
+        ({"given": "__init__"}, "list of names"),
+        ({"given": ["__init__"]}, "only a class has methods"),
+        ({"kind": "class", "reference": ours.Block, "given": ["build"]}, "x has no build"),
     ],
 )
 def test_data_that_cannot_work_is_refused(changes, error):

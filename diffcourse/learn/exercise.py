@@ -94,8 +94,10 @@ What each part means
     A `def` or a `class` with type hints and a docstring that states shapes and symbols: the stub is made from them, the solution is its
     source, with the imports it needs. Use the package's own function where there is one. Its name may differ: the learner sees the
     part of `name` behind the dot.
+`given`
+    Methods of a class that the learner gets written, for example `["__init__"]`: the stub keeps their bodies.
 `stub`
-    Only to give more than signature and docstring, for example a class whose `__init__` is already written.
+    Only to give more than signature and docstring, for example a comment above a value.
 `cases`
     Tuples of arguments, or callables `generator -> tuple`. Few and small: the learner is shown the smallest that fails. Make them tell
     the mistakes apart: different sizes in every dimension (a transposed answer must not fit), more than one t, values with both signs.
@@ -172,6 +174,7 @@ class Exercise:
     minutes: int = 5
     level: int = 1
     stub: str = ""
+    given: Sequence[str] = ()
     alternatives: Sequence[Any] = ()
     cases: Sequence[Any] = ()
     invariants: Sequence[Invariant] = ()
@@ -190,10 +193,14 @@ class Exercise:
             raise TypeError(
                 f"{self.name}: reference must be a function made by def, got {type(self.reference).__name__}"
             )
+        if isinstance(self.given, str):
+            raise TypeError(f"{self.name}: given must be a list of names, got one string")
+        if self.given and self.kind != "class":
+            raise ValueError(f"{self.name}: only a class has methods that can be given, got kind {self.kind!r}")
         if isinstance(self.hints, str):
             raise TypeError(f"{self.name}: hints must be a list of sentences, got one string")
         if not self.stub:
-            object.__setattr__(self, "stub", source.stub(self.reference, self.symbol, self.kind))
+            object.__setattr__(self, "stub", source.stub(self.reference, self.symbol, self.kind, self.given))
         object.__setattr__(self, "stub", self.stub.strip("\n"))
 
     @property

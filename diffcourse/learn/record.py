@@ -230,11 +230,6 @@ def progress(*, reset: str | None = None) -> Progress:
     return Progress(rows, [*notices, *STORE.take_notices()])
 
 
-def progress_text() -> str:
-    """The table of `progress()` as text, for the command line."""
-    return str(progress())
-
-
 def _reset(what: str) -> str:
     known = [*registry.exercises(), *registry.quizzes()]
     if what != "all" and what not in known and what not in registry.lessons():

@@ -7,14 +7,17 @@ import itertools
 import re
 import textwrap
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 _DATA = "diffcourse.learn.exercises."
 
 
-def stub(reference: Any, symbol: str, kind: str) -> str:
-    """Signature and docstring of the reference, with `raise NotImplementedError` for every body; `name = ...` for a value."""
+def stub(reference: Any, symbol: str, kind: str, given: Collection[str] = ()) -> str:
+    """Signature and docstring of the reference, with `raise NotImplementedError` for every body; `name = ...` for a value.
+
+    The functions named in `given` keep their body.
+    """
     if kind == "value":
         return f"{symbol} = ..."
     text, node = _parsed(reference, symbol)
@@ -22,7 +25,9 @@ def stub(reference: Any, symbol: str, kind: str) -> str:
     functions = (
         [node] if isinstance(node, ast.FunctionDef) else [n for n in node.body if isinstance(n, ast.FunctionDef)]
     )
-    for function in reversed(functions):
+    if unknown := set(given) - {function.name for function in functions}:
+        raise ValueError(f"given: {symbol} has no {' or '.join(sorted(unknown))}")
+    for function in reversed([f for f in functions if f.name not in given]):
         has_doc = ast.get_docstring(function) is not None
         first = function.body[0]
         start = first.end_lineno if has_doc else first.lineno - 1
@@ -48,10 +53,10 @@ def solution(reference: Any, symbol: str, kind: str) -> str:
     return text
 
 
-def solution_lines(solution: str) -> list[str]:
+def solution_lines(code: str) -> list[str]:
     """The statements and expressions of a solution that would give it away, without spaces."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(solution)):
+    for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Return | ast.Assign | ast.AugAssign) and node.value is not None:
             found |= {ast.unparse(node), ast.unparse(node.value)}
     return sorted(

@@ -182,31 +182,6 @@ class ResBlock(nn.Module):
         return self.skip(x) + self.conv2(F.silu(h))
 
 
-RES_BLOCK_STUB = '''
-class ResBlock(nn.Module):
-    """Two convolutions around a skip; the embedding enters as scale and shift.
-
-    h = conv1(silu(norm1(x)))
-    scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels), the same for all pixels
-    h = norm2(h)·(1 + scale) + shift
-    result = skip(x) + conv2(silu(h))
-    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W).
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 2):
-        super().__init__()
-        self.norm1 = nn.GroupNorm(groups, in_channels)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.emb_layer = nn.Linear(emb_dim, 2 * out_channels)
-        self.norm2 = nn.GroupNorm(groups, out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        raise NotImplementedError
-'''
-
-
 class ResBlockByEinops(ResBlock):
     def forward(self, x, emb):
         signal = torch.sigmoid(emb) * emb
@@ -252,7 +227,7 @@ RES_BLOCK = Exercise(
     minutes=8,
     level=2,
     reference=ResBlock,
-    stub=RES_BLOCK_STUB,
+    given=["__init__"],
     alternatives=[ResBlockByEinops, ResBlockInALoop],
     cases=[block_case(2, 4, 4, 3, 4), block_case(3, 2, 6, 5, 5)],
     mistakes=[
@@ -463,27 +438,6 @@ class Trainer(nn.Module):
         return losses
 
 
-TRAINER_STUB = '''
-class Trainer(nn.Module):
-    """DDPM's training, algorithm 1: for every batch one timestep an image, noise, a guess, the loss, a step.
-
-    forward(batches, generator): batches yields clean images x0 (B, C, H, W). For each batch, in this order,
-    t = torch.randint over the code indices 0 … T-1, shape (B,), and noise = torch.randn of x0's shape, both from the generator;
-    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise; the guess is self.network(x_t, t);
-    loss = mean squared error between guess and noise; one step of self.optimizer.
-    Returns the list of losses, as numbers.
-    """
-
-    def __init__(self, network: nn.Module, alpha_bars: Tensor, lr: float = 1e-3):
-        super().__init__()
-        self.network, self.alpha_bars = network, alpha_bars
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=lr)
-
-    def forward(self, batches, generator: torch.Generator) -> list[float]:
-        raise NotImplementedError
-'''
-
-
 class TrainerByMse(Trainer):
     def forward(self, batches, generator):
         losses = []
@@ -589,7 +543,7 @@ TRAINER = Exercise(
     minutes=12,
     level=3,
     reference=Trainer,
-    stub=TRAINER_STUB,
+    given=["__init__"],
     alternatives=[TrainerByMse, TrainerImageByImage],
     cases=[trainer_case(2, 1, 4, 0.05), trainer_case(5, 2, 3, 0.1)],
     mistakes=[
