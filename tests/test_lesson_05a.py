@@ -10,13 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from torch.utils.flop_counter import FlopCounterMode
 
 from diffcourse import data, files, metrics, plot, weights, widgets
 from diffcourse.elbo import standard_kl
 from diffcourse.latent import latents_to_pil, load_image, pil_to_latents
 from diffcourse.learn.exercises import lesson_05a as lesson
-from diffcourse.models import AutoencoderKL, SimpleUNet
+from diffcourse.models import AutoencoderKL, SimpleUNet, cost
 from diffcourse.schedule import DiffusionSchedule
 
 SCALED = DiffusionSchedule.scaled_linear()
@@ -182,15 +181,11 @@ def test_stable_diffusions_autoencoder_has_the_shapes_and_the_size_that_the_walk
 
 
 def test_latents_save_64_times_and_more_with_attention():
-    def operations(function, *shapes):
-        with FlopCounterMode(display=False) as counter:
-            function(*(torch.empty(shape, device="meta") for shape in shapes))
-        return counter.get_total_flops()
-
     with torch.device("meta"):
         pixels, latents = (SimpleUNet(c, c, channels=320) for c in (3, 4))
     ratio = {
-        side: operations(pixels, (1, 3, side, side), (1,)) / operations(latents, (1, 4, side // 8, side // 8), (1,))
+        side: cost.operations(pixels, (1, 3, side, side), (1,))
+        / cost.operations(latents, (1, 4, side // 8, side // 8), (1,))
         for side in (64, 512)
     }
     assert ratio[64] == pytest.approx(64, abs=1) and ratio[512] > 80
