@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lessons import faults, items, normalise
+from lessons import cell_faults, faults, items, normalise
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -98,6 +98,25 @@ def test_the_lint_finds_what_it_should(tmp_path):
     clean = "\n".join(f for f in map(str, _after_normalising(notebook, path)))
     for word in ("widget state", "executed once", "stderr", "widget view"):
         assert word not in clean, word
+
+
+@pytest.mark.parametrize("text", ["they agree: True\n", "agree: False, 3 apart\n", "[True, True]", "same True, next"])
+def test_a_printed_agreement_is_asserted_or_compared(text):
+    """A line that may say False with the suite green is refused, wherever it comes from."""
+    for output in (
+        nbformat.v4.new_output("stream", name="stdout", text=text),
+        nbformat.v4.new_output("execute_result", {"text/plain": text}),
+    ):
+        cell = nbformat.v4.new_code_cell("print(a == b)", outputs=[output])
+        assert [fault for fault in cell_faults(cell) if "nothing checks it" in fault]
+        asserted = {**cell, "source": "assert a == b\nprint(a == b)"}
+        tagged = {**cell, "metadata": {"tags": ["nbval-check-output"]}}
+        assert cell_faults(asserted) == cell_faults(tagged) == []
+
+
+def test_a_network_that_prints_itself_claims_nothing():
+    said = nbformat.v4.new_output("execute_result", {"text/plain": "Linear(in_features=2, out_features=2, bias=True)"})
+    assert not cell_faults(nbformat.v4.new_code_cell("layer", outputs=[said]))
 
 
 def _after_normalising(notebook, path):

@@ -19,6 +19,8 @@ import nbformat
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 ITEM = re.compile(r"C\d{3}")
+AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
+CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
 MOST_LINES, MOST_BYTES, MOST_SETUP = 30, 300_000, 6
 
 
@@ -112,7 +114,19 @@ def cell_faults(cell: dict) -> list[str]:
         text = json.dumps(output.get("data", {}).get("text/plain", "")) + json.dumps(output.get("text", ""))
         if re.search(r"(/home/|/root/|/tmp/|/Users/|[A-Z]:\\\\)", text):
             found.append("an absolute path of the author's machine in an output")
+    if (
+        AGREEMENT.search(printed(cell))
+        and "nbval-check-output" not in tags
+        and not CHECKED.search("".join(cell["source"]))
+    ):
+        found.append("prints True or False, and nothing checks it: assert it, or tag the cell nbval-check-output")
     return found
+
+
+def printed(cell: dict) -> str:
+    """What a cell says in words, printed or as its value."""
+    told = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell["outputs"]]
+    return "\n".join("".join(text) for text in told)
 
 
 def lines(cell: dict) -> int:
