@@ -345,12 +345,22 @@ def run_weights(arguments: argparse.Namespace) -> int:
 
 
 def markdown(cards: dict[str, dict[str, Any]]) -> str:
-    """The shipped weights as a Markdown table."""
+    """The shipped weights as a Markdown table, one measured figure a row."""
     lines = ["| weights | MB | what | measured |", "|---|---|---|---|"]
     for name, card in cards.items():
-        measured = "<br>".join(_metrics(card))
-        lines.append(f"| `{name}` | {card['bytes'] / 1e6:.2f} | {card['about']} | {measured} |")
+        lines.append(f"| `{name}` | {card['bytes'] / 1e6:.2f} | {card['about']} | {_headline(card)} |")
     return "\n".join(lines)
+
+
+def _headline(card: dict[str, Any]) -> str:
+    """The one figure to know: the card's `headline` with its metrics put in, such as "right: {guidance 2, 20 steps[right]}".
+
+    The first of its measured lines where a card names none, or one that was not measured.
+    """
+    try:
+        return str(card["headline"].format_map(card["metrics"]))
+    except KeyError:
+        return next(iter(_metrics(card)), "")
 
 
 def _metrics(card: dict[str, Any]) -> list[str]:
