@@ -71,6 +71,7 @@ def faults(texts: dict[str, str]) -> list[str]:
     graph = {name: imported(text, texts) for name, text in texts.items()}
     room = {name: name.split(".")[0] for name in texts}
     told = [f"{r} stands nowhere in LAYERS" for r in sorted({*room.values()} - HEIGHT.keys())]
+    told += [f"{r} stands in LAYERS only" for r in sorted(HEIGHT.keys() - {*room.values()})]
     for name, text in texts.items():
         for other in sorted(graph[name]):
             if room[name] != room[other] and not HEIGHT.get(room[other], 99) < HEIGHT.get(room[name], 99):
