@@ -17,6 +17,7 @@ from diffcourse.elbo import standard_kl
 from diffcourse.latent import latents_to_pil, load_image, pil_to_latents
 from diffcourse.learn.exercises import lesson_05a as lesson
 from diffcourse.models import AutoencoderKL, SimpleUNet
+from diffcourse.plot.lesson_05a import greys
 from diffcourse.schedule import DiffusionSchedule
 
 SCALED = DiffusionSchedule.scaled_linear()
@@ -57,7 +58,7 @@ def test_every_figure_has_a_picture_and_alt_text(name):
 
 
 def test_channels_are_grey_from_minus_reach_to_reach():
-    tiles = plot._greys(torch.tensor([[[[-9.0, 0.0], [1.5, 3.0]]]]), 3.0, 4)
+    tiles = greys(torch.tensor([[[[-9.0, 0.0], [1.5, 3.0]]]]), 3.0, 4)
     assert tiles.shape == (1, 1, 3, 4, 4) and torch.equal(tiles[0, 0, 0], tiles[0, 0, 2])
     assert tiles[0, 0, 0, ::2, ::2].tolist() == [[-1.0, 0.0], [0.5, 1.0]]
 

@@ -9,11 +9,11 @@ from PIL import Image
 from torch import nn
 
 from diffcourse import plot, recipes, widgets
-from diffcourse.denoiser import Denoiser, guided
+from diffcourse.denoiser import Denoiser, clipped, guided
 from diffcourse.learn.exercises import lesson_06
 from diffcourse.mixture import GaussianMixture
 from diffcourse.models import SimpleUNet
-from diffcourse.samplers import DDIM, DDPM, sample, trajectory
+from diffcourse.samplers import DDIM, DDPM, DPMSolverPP, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
 
 SCALED = DiffusionSchedule.scaled_linear()
@@ -73,9 +73,7 @@ def test_the_explorer_is_drawn_ahead_from_the_same_noises():
     assert network.calls == calls and len(seen) == 3
     Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
     for i, w in enumerate(slider.options):
-        alone = sample(
-            widgets.clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), widgets.DPMSolverPP(), 2, seed=0, first=1
-        )
+        alone = sample(clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), DPMSolverPP(), 2, seed=0, first=1)
         torch.testing.assert_close(explorer.images[i, 1:2], alone, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="rows must hold lines of kind 'curve'"):
         widgets.GuidanceExplorer(model, [])

@@ -1,6 +1,7 @@
 """Figures: they draw what they are given, tell it in words, and leave matplotlib's global state alone."""
 
 import base64
+import inspect
 import io
 import itertools
 
@@ -12,6 +13,24 @@ from PIL import Image
 
 from diffcourse import plot
 from diffcourse.schedule import DiffusionSchedule
+
+NAMES = [
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "Picture",
+    "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
+    "bound_sheet", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
+    "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
+    "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
+    "ldm_map", "ldm_results", "level_grids", "losses", "map_page", "measured", "mixing", "monte_carlo",
+    "noise_level", "objectives", "panels", "paths", "pictures", "plane", "points", "prompted", "quality", "race",
+    "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
+    "text_to_image", "tokenized", "unet_call", "unet_map", "word", "word_maps",
+]  # fmt: skip
+
+
+def test_the_names_are_those_that_lessons_know():
+    """Wherever a figure lives, `plot` hands it on; a new one is added to the list, so that none is lost or added unseen."""
+    assert dir(plot) == NAMES == sorted(plot.__all__)
+    assert not [name for name in NAMES if inspect.ismodule(getattr(plot, name))]
 
 
 def pixels(picture):
