@@ -31,6 +31,17 @@ ROWS = [
     for w in (3.0, 1.0, 0.0)
     for clip in (True, False)
 ]
+SERIES = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
+PICTURES = {
+    "measured": lambda: plot.measured({"right": SERIES, "distance": SERIES}, mark=1.0, levels={"right": 1.0}),
+    "guidance_row": lambda: plot.guidance_row(
+        torch.linspace(-1, 1, 3 * 784).view(3, 1, 28, 28),
+        {"right": ([0, 1, 3], [0.1, 0.9, 1.0])},
+        1.0,
+        "w = 1",
+        "x" * 30,
+    ),
+}
 
 
 class Labels(nn.Module):
@@ -46,13 +57,12 @@ class Labels(nn.Module):
 
 
 def test_measured_values_have_a_picture_and_words():
-    series = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
-    picture = plot.measured({"right": series, "distance": series}, mark=1.0, levels={"right": 1.0})
+    picture = PICTURES["measured"]()
     data, metadata = picture._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert "right: clipped 0.1, 0.95, 0.99" in metadata["image/png"]["alt"]
     assert [ax.get_yscale() for ax in picture.axes] == ["linear", "linear"]
-    assert [ax.get_yscale() for ax in plot.measured({"right": series, "distance": series}, log=["distance"]).axes] == [
+    assert [ax.get_yscale() for ax in plot.measured({"right": SERIES, "distance": SERIES}, log=["distance"]).axes] == [
         "linear",
         "log",
     ]
