@@ -57,8 +57,8 @@ def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
             f"predicts={predicts!r} cannot be turned into x0 and eps at t={t}, where {lost} = 0: the output says nothing about the "
             f"{other} there. Use predicts='v', or a schedule whose {lost} stays above 0"
         )
-    x0 = b / det * x - at.sigma / det * output
-    eps = at.alpha / det * output - a / det * x
+    x0 = output if predicts == "x0" else b / det * x - at.sigma / det * output
+    eps = output if predicts == "eps" else at.alpha / det * output - a / det * x
     return Estimate(x, at, x0, eps)
 
 

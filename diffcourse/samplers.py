@@ -123,8 +123,8 @@ class Heun:
             return guess
         if denoise is None:
             raise TypeError("denoise is missing: Heun asks the network a second time, at the end of the step")
-        slope = (now.eps + denoise(guess, to).eps) / 2
-        return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - now.at.nsr) * slope
+        change = denoise(guess, to).eps - now.eps  # the mean of both slopes is the first and half of this
+        return guess + to.alpha * (to.nsr - now.at.nsr) / 2 * change
 
 
 @dataclass(frozen=True)
