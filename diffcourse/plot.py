@@ -555,7 +555,7 @@ def autoencoders(x: Tensor, recon: Tensor, mean: Tensor, std: Tensor, z: Tensor,
                 ax.imshow(page, cmap="gray", vmin=0, vmax=255, extent=(left, left + 1.4, -0.7, 0.7), zorder=2)
             for left, wide, narrow, name in ((1.9, 0.8, 0.4, "encoder"), (7.0, 0.4, 0.8, "decoder")):
                 corners = [(left, -wide), (left, wide), (left + 1.5, narrow), (left + 1.5, -narrow)]
-                ax.fill(*zip(*corners, strict=True), color=COLOURS[5], alpha=0.35, linewidth=0)
+                ax.fill(*zip(*corners, strict=True), color=COLOURS[5], alpha=0.35, linewidth=0, linestyle="-")
                 ax.text(left + 0.75, 0, name, ha="center", va="center")
             for start, end in ((1.45, 1.85), (8.55, 8.95)):
                 ax.annotate("", (end, 0), (start, 0), arrowprops={"arrowstyle": "-|>"})
@@ -1332,7 +1332,7 @@ def codec(image: Tensor, z: Tensor, decoded: Tensor, *, reach: float = 3.0, alt:
             (lefts[1] + block + 0.1, lefts[2] - 0.1, 0.2, 0.5, "decoder"),
         ):
             corners = [(left, 0.5 - wide), (right, 0.5 - narrow), (right, 0.5 + narrow), (left, 0.5 + wide)]
-            ax.fill(*zip(*corners, strict=True), color=ENCODE, alpha=0.2, linewidth=0)
+            ax.fill(*zip(*corners, strict=True), color=ENCODE, alpha=0.2, linewidth=0, linestyle="-")
             ax.text((left + right) / 2, 0.5, name, ha="center", va="center", color=ENCODE)
         for left, width, name, text in zip(lefts, (1, block, 1), ("picture", "latent", "decoded"), counts, strict=True):
             ax.text(left + width / 2, 1.06, f"{name}: {text}", ha="center", va="top", fontsize=8.5)
