@@ -78,6 +78,7 @@ def test_the_oldest_versions_are_the_lower_bounds():
         assert requirement.specifier.contains(found[requirement.name])
         assert f">={found[requirement.name]}" in str(requirement.specifier)
     assert PROJECT["project"]["name"] not in found
+    assert set(PROJECT["build-system"]["requires"]) <= set(extras["test"])  # what builds it is tested too
 
 
 def test_a_requirement_without_a_lower_bound_is_refused():
