@@ -358,9 +358,10 @@ def _headline(card: dict[str, Any]) -> str:
     The first of its measured lines where a card names none, or one that was not measured.
     """
     try:
-        return str(card["headline"].format_map(card["metrics"]))
+        told = str(card["headline"].format_map(card["metrics"]))
     except KeyError:
-        return next(iter(_metrics(card)), "")
+        told = ""
+    return told or next(iter(_metrics(card)), "")
 
 
 def _metrics(card: dict[str, Any]) -> list[str]:

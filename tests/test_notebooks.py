@@ -164,8 +164,8 @@ def _moved(cell, by):
 
 
 def test_each_new_cell_gets_an_id_of_its_own():
-    cells = [nbformat.v4.new_code_cell("x") for _ in range(4)]
-    cells[0].id = cells[1].id = "kept"
-    del cells[2]["id"]
-    ids = [cell.id for cell in normalise(nbformat.v4.new_notebook(cells=cells)).cells]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x") for _ in range(4)])
+    notebook.cells[0].id = notebook.cells[1].id = "kept"
+    del notebook.cells[2]["id"]
+    ids = [cell.id for cell in normalise(notebook).cells]
     assert ids[0] == "kept" and len(set(ids)) == 4

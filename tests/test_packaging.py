@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import diffcourse
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -68,6 +70,7 @@ def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
     assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
     assert not [n for n in inside if "test" in Path(n).name or "checkpoint" in n or n.endswith((".pyc", ".part"))]
     assert any(n.endswith("licenses/LICENSE") for n in inside)
+    assert wheel.name.split("-")[:2] == ["diffcourse", diffcourse.__version__]  # which stands nowhere else
 
 
 def test_the_installed_copy_works_from_another_directory(installed, tmp_path):

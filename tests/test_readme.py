@@ -85,7 +85,7 @@ def test_each_of_the_weights_has_one_figure():
 
 def test_a_card_without_a_headline_tells_its_first_line():
     card = {"bytes": 10**6, "about": "Draws.", "metrics": {"right": 0.5, "20 steps": {"distance": 1}}}
-    for headline in ({}, {"headline": "{50 steps[distance]}"}):  # none, and one that was not measured
+    for headline in ({}, {"headline": ""}, {"headline": "{50 steps[distance]}"}):  # none, or one that was not measured
         assert cli.markdown({"mine": card | headline}).splitlines()[-1] == "| `mine` | 1.00 | Draws. | right: 0.5 |"
     assert cli.markdown({"mine": {"bytes": 0, "about": "Draws."}}).endswith("| `mine` | 0.00 | Draws. |  |")
 

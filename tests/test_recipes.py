@@ -420,3 +420,10 @@ def test_the_shipped_model_draws_what_prompts_say():
     assert found.digit >= 0.8 and min(found.ink, found.size, found.background, found.position) >= 0.92, str(found)
     alone = model.generate(asked.captions[7], seed=1, first=7, progress=False)
     assert (alone[0] - images[7]).abs().max() < 1e-4
+
+
+def test_a_trained_card_names_the_same_figure_as_the_shipped_one():
+    for name, card in weights.available().items():
+        recipe = recipes.RECIPES[name]
+        if isinstance(recipe, recipes.Recipe):
+            assert recipe.headline == card["headline"], name

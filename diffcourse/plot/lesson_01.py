@@ -102,7 +102,7 @@ def autoencoders(x: Tensor, recon: Tensor, mean: Tensor, std: Tensor, z: Tensor,
                 ax.imshow(page, cmap="gray", vmin=0, vmax=255, extent=(left, left + 1.4, -0.7, 0.7), zorder=2)
             for left, wide, narrow, name in ((1.9, 0.8, 0.4, "encoder"), (7.0, 0.4, 0.8, "decoder")):
                 corners = [(left, -wide), (left, wide), (left + 1.5, narrow), (left + 1.5, -narrow)]
-                ax.fill(*zip(*corners, strict=True), color=COLOURS[5], alpha=0.35, linewidth=0)
+                ax.fill(*zip(*corners, strict=True), color=COLOURS[5], alpha=0.35, linewidth=0, linestyle="-")
                 ax.text(left + 0.75, 0, name, ha="center", va="center")
             for start, end in ((1.45, 1.85), (8.55, 8.95)):
                 ax.annotate("", (end, 0), (start, 0), arrowprops={"arrowstyle": "-|>"})

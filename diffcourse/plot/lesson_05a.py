@@ -64,7 +64,7 @@ def codec(image: Tensor, z: Tensor, decoded: Tensor, *, reach: float = 3.0, alt:
             (lefts[1] + block + 0.1, lefts[2] - 0.1, 0.2, 0.5, "decoder"),
         ):
             corners = [(left, 0.5 - wide), (right, 0.5 - narrow), (right, 0.5 + narrow), (left, 0.5 + wide)]
-            ax.fill(*zip(*corners, strict=True), color=ENCODE, alpha=0.2, linewidth=0)
+            ax.fill(*zip(*corners, strict=True), color=ENCODE, alpha=0.2, linewidth=0, linestyle="-")
             ax.text((left + right) / 2, 0.5, name, ha="center", va="center", color=ENCODE)
         for left, width, name, text in zip(lefts, (1, block, 1), ("picture", "latent", "decoded"), counts, strict=True):
             ax.text(left + width / 2, 1.06, f"{name}: {text}", ha="center", va="top", fontsize=8.5)

@@ -161,6 +161,7 @@ def _run(
     card = {
         "name": name,
         "about": recipe.about,
+        "headline": recipe.headline,
         "command": ("python" if world == 1 else f"torchrun --nproc_per_node {world}")
         + f" -m diffcourse train {name} --profile {profile} --out {out.name}"
         + (f" --seed {seed}" if seed else ""),

@@ -58,6 +58,7 @@ def make_reference(path: Path) -> None:
     card = {
         "name": path.stem,
         "about": "Features of the 10,000 MNIST test digits under mnist-classifier, and what n training digits score against them.",
+        "headline": "floor at n = 10000: {floor at n = 10000}",
         "command": f"python -m diffcourse train {path.stem} --out {path.parent.name}",
         "data": f"{len(train)} training and {len(test)} test images",
         "classifier_sha256": weights.verify("mnist-classifier")["sha256"],
@@ -71,6 +72,7 @@ def make_reference(path: Path) -> None:
 RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
     "mnist-classifier": Recipe(
         about="Reads digits: the judge of label accuracy, and the features of the Fréchet distance.",
+        headline="right: {right} of {test_digits} test digits",
         build=DigitClassifier,
         loss=classifier_loss,
         steps={"smoke": 20, "laptop": 11_000, "gpu": 30_000},

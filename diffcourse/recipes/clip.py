@@ -98,6 +98,7 @@ def measure_clip(model: CLIP, profile: str) -> dict[str, Any]:
 RECIPES = {
     "tiny-clip": Recipe(
         about="Brings captions and 64x64 scenes into one space; its text half tells a denoiser what to draw.",
+        headline="caption found among 32: {test scenes[caption_of_image]} of the test scenes",
         build=tiny_clip,
         loss=clip_loss,
         steps={"smoke": 20, "laptop": 18_000, "gpu": 60_000},

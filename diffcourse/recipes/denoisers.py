@@ -85,6 +85,7 @@ def measure_early(model: Denoiser, profile: str) -> dict[str, Any]:
 RECIPES = {
     "mnist-ddpm": Recipe(
         about="Draws digits: a class-conditional denoiser of 28x28 MNIST images.",
+        headline="right: {guidance 2, 20 steps[right]} at guidance 2 in 20 steps",
         build=digit_denoiser,
         loss=denoiser_loss,
         steps={"smoke": 20, "laptop": 46_875, "gpu": 46_875},  # 50 epochs of 60,000 digits
@@ -93,6 +94,7 @@ RECIPES = {
     ),
     "mnist-ddpm-early": Recipe(
         about="mnist-ddpm after a twentieth of its training: the bad version of itself that autoguidance steers away from.",
+        headline="distance {autoguidance 2, 20 steps[distance]} under autoguidance 2 ({autoguidance 1, 20 steps[distance]} without)",
         build=digit_denoiser,
         loss=denoiser_loss,
         steps={"smoke": 20, "laptop": 2_500, "gpu": 2_500},
@@ -101,6 +103,7 @@ RECIPES = {
     ),
     "mnist-ddpm-T200": Recipe(
         about="Draws digits with a chain of 200 steps instead of 1000, its betas five times as large: every step can be visited.",
+        headline="right: {guidance 2, 20 steps[right]} at guidance 2 in 20 steps",
         build=lambda: digit_denoiser(schedule=short_chain()),
         loss=denoiser_loss,
         steps={"smoke": 20, "laptop": 6_000, "gpu": 46_875},

@@ -60,6 +60,7 @@ def measure_ldm(model: LatentDiffusion, profile: str) -> dict[str, Any]:
 RECIPES = {
     "captioned-ldm": Recipe(
         about="Draws scenes from prompts: Stable Diffusion in small, on the latents of captioned-vae, reading the text of tiny-clip.",
+        headline="all five attributes right: {test scenes[together]} of {prompts} prompts (ceiling {test scenes, ceiling[together]})",
         build=captioned_ldm,
         loss=latent_loss,
         steps={"smoke": 20, "laptop": 18_000, "gpu": 100_000},

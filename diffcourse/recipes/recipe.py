@@ -23,6 +23,7 @@ class Recipe:
     steps: dict[str, int]
     measure: Callable[[Any, str], dict[str, Any]]
     data: Callable[[], Any] = data.mnist
+    headline: str = ""  # the one measured figure to know, for the README: "right: {right} of {test_digits} test digits"
     options: dict[str, Any] = field(default_factory=dict)  # of `fit`
     half: bool = True
     finish: Callable[[Any, Any], None] | None = None  # (model, data): what is set once the training is over

@@ -79,6 +79,7 @@ def lesson_01_bounds(model: VAE, runs: int) -> dict[str, Any]:
 RECIPES = {
     "mnist-vae": Recipe(
         about="Encodes digits as points of a plane, and decodes any point of it: the map of lesson 01.",
+        headline="minus elbo: {minus_elbo} nats a test digit",
         build=partial(VAE, latent_dim=2, form="mlp"),
         loss=vae_loss,
         steps={"smoke": 20, "laptop": 20_000, "gpu": 60_000},
@@ -87,6 +88,7 @@ RECIPES = {
     ),
     "mnist-vae-20": Recipe(
         about="Encodes binarised digits in 20 numbers with a convolutional encoder and decoder.",
+        headline="minus elbo: {minus_elbo} nats a test digit",
         build=partial(VAE, latent_dim=20, form="conv", hidden=128),
         loss=vae_loss,
         steps={"smoke": 20, "laptop": 25_000, "gpu": 60_000},

@@ -1,0 +1,152 @@
+"""What the project says about itself: its version, how it is cited, and the commands of its contributor's page."""
+
+import re
+import shlex
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import lower_bounds
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+from test_layers import LAYERS
+
+import diffcourse
+from diffcourse import cli
+from diffcourse.learn import exercises
+from diffcourse.learn.__main__ import main as learn
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+FENCES = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.M | re.S)
+COMMANDS = [line for fence in FENCES for line in fence.splitlines()] + re.findall(r"`(\.venv\S*/bin/[^`]+)`", PAGE)
+PYTHON = re.compile(r"(?:\.venv(?:-oldest)?/bin/)?python[\d.]*")
+
+
+def block(marker):
+    """The fenced block right after <!-- marker -->."""
+    return re.search(rf"^<!-- {marker} -->\n```\w*\n(.*?)```$", PAGE, re.M | re.S)[1].strip()
+
+
+def test_the_version_stands_once():
+    project = PROJECT["project"]
+    assert "version" not in project and project["dynamic"] == ["version"]
+    assert PROJECT["tool"]["hatch"]["version"]["path"] == "diffcourse/__init__.py"
+    assert str(Version(diffcourse.__version__)) == diffcourse.__version__
+
+
+def test_it_is_cited_by_its_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = PROJECT["project"]
+    assert citation["version"] == diffcourse.__version__ and citation["license"] == project["license"]
+    assert citation["title"] == f"{project['name']}: {project['description'][0].lower()}{project['description'][1:]}"
+    assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
+    assert citation["repository-code"] == project["urls"]["Source"]
+    assert {"cff-version", "message", "type"} <= set(citation)
+
+
+def test_the_changelog_knows_this_version():
+    """Newest first; what is not released yet stands on top, and no version is newer than the package's."""
+    heads = re.findall(r"^## \[(.+?)\](.*)$", CHANGELOG, re.M)
+    assert heads[0] == ("Unreleased", "")
+    versions = [Version(name) for name, _ in heads[1:]]
+    assert versions == sorted(versions, reverse=True) and all(v <= Version(diffcourse.__version__) for v in versions)
+    assert all(re.fullmatch(r" - \d{4}-\d{2}-\d{2}", date) for _, date in heads[1:])
+    kinds = set(re.findall(r"^### (.+)$", CHANGELOG, re.M))
+    assert kinds <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert f"[Unreleased]: {PROJECT['project']['urls']['Source']}" in CHANGELOG
+
+
+def test_commits_are_linted_by_the_same_ruff():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    (bound,) = [r for r in PROJECT["project"]["optional-dependencies"]["test"] if Requirement(r).name == "ruff"]
+    assert repository["repo"] == "local"  # no network but the index that the environment came from
+    assert [hook["entry"].split()[:2] for hook in repository["hooks"]] == [["ruff", "check"], ["ruff", "format"]]
+    for hook in repository["hooks"]:
+        assert hook["additional_dependencies"] == [bound] and "--config" not in hook["entry"]
+        assert set(hook["types_or"]) == {"python", "pyi", "jupyter"}
+    assert not (ROOT / "ruff.toml").exists() and not (ROOT / ".ruff.toml").exists()
+
+
+def test_the_oldest_versions_are_the_lower_bounds():
+    found = dict(line.split("==") for line in lower_bounds.constraints(PROJECT["project"]))
+    extras = PROJECT["project"]["optional-dependencies"]
+    for requirement in map(Requirement, PROJECT["project"]["dependencies"] + extras["course"] + extras["test"]):
+        assert requirement.specifier.contains(found[requirement.name])
+        assert f">={found[requirement.name]}" in str(requirement.specifier)
+    assert PROJECT["project"]["name"] not in found
+    assert set(PROJECT["build-system"]["requires"]) <= set(extras["test"])  # what builds it is tested too
+
+
+def test_a_requirement_without_a_lower_bound_is_refused():
+    with pytest.raises(ValueError, match="without a lower bound: scipy<2"):
+        lower_bounds.constraints({"name": "x", "dependencies": ["numpy>=1", "scipy<2"]})
+
+
+def test_the_workflow_tests_the_newest_and_the_oldest_versions_every_week():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf-8"))
+    assert len(workflow[True]["schedule"]) == 1  # YAML reads the key `on` as true
+    newest, oldest = (workflow["jobs"][name]["steps"] for name in ("newest", "oldest"))
+    assert newest[-1]["run"] == "bash .ci/run" and "cache" not in newest[1]["with"]
+    assert oldest[-1]["run"].strip() == block("oldest")
+    lowest = PROJECT["project"]["requires-python"].removeprefix(">=")
+    assert oldest[1]["with"]["python-version"] == lowest and f"python{lowest} -m venv" in block("oldest")
+
+
+def test_the_page_sets_up_the_extra_that_is_everything():
+    make, install, hook = block("dev").split(" && ")
+    assert make == "python3 -m venv .venv" and install == '.venv/bin/pip install -e ".[dev]"'
+    assert hook == ".venv/bin/pre-commit install"
+    everything = {
+        Requirement(r).name: Requirement(r).extras for r in PROJECT["project"]["optional-dependencies"]["dev"]
+    }
+    assert everything["diffcourse"] == {"course", "test"} and {"coverage", "mypy", "pre-commit"} <= set(everything)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_page_names_what_exists(command, capsys):
+    for part in command.split(" && "):
+        program, *arguments = shlex.split(part.split(" > ")[0])
+        if program.endswith(("/pip", "/pre-commit")):
+            continue
+        assert PYTHON.fullmatch(program), program
+        if arguments[0] != "-m":
+            assert (ROOT / arguments[0]).is_file()
+        elif arguments[1] == "diffcourse":
+            cli.parser().parse_args(arguments[2:])
+        elif arguments[1] == "diffcourse.learn":
+            assert arguments[3] in exercises()
+            assert learn(arguments[2:]) == 0 and capsys.readouterr().out
+        elif arguments[1] in ("coverage", "mypy", "pre_commit"):  # of the extra `dev`
+            pass
+        else:
+            assert find_spec(arguments[1]), arguments[1]
+        for path in arguments:
+            if re.fullmatch(r"(tests|notebooks|benchmarks|tools)/[\w./]+", path):
+                assert (ROOT / path).is_file(), path
+
+
+def test_the_page_has_a_checklist_for_each_thing_and_its_links_lead_somewhere():
+    heads = re.findall(r"^## (.+)$", PAGE, re.M)
+    assert {"An exercise", "A figure", "An explorer", "A lesson", "A weight", "A benchmark", "Run a lesson"} <= set(
+        heads
+    )
+    for head in heads:
+        if head.startswith(("A ", "An ")) and head != "A release":
+            steps = PAGE.split(f"## {head}\n")[1].split("\n## ")[0]
+            assert re.findall(r"^(\d)\.", steps, re.M)[:3] == ["1", "2", "3"], head
+            assert re.search(r"`\.venv/bin/python [^`]+`", steps), head
+    for path in re.findall(r"\]\(([^)#:]+)\)", PAGE):
+        assert (ROOT / path).exists(), path
+    for anchor in re.findall(r"\]\(#([\w-]+)\)", PAGE):
+        assert anchor in {head.lower().replace(" ", "-") for head in heads}
+
+
+def test_its_picture_of_the_layers_is_the_one_that_is_kept_and_its_paths_exist():
+    assert block("layers") == LAYERS.strip()
+    for path in re.findall(r"`((?:diffcourse|tests|benchmarks|tools)/[\w./]+)`", PAGE):
+        assert (ROOT / path).exists() or "07" in path, path  # the lesson to come
