@@ -1,7 +1,10 @@
-"""hypothesis: the same examples every time, and no files left in the working tree."""
+"""hypothesis: the same examples every time, no files left in the working tree; solved lessons run beside the tests and are read last."""
 
 import os
 import tempfile
+from collections.abc import Iterator
+
+import pytest
 
 _storage = tempfile.TemporaryDirectory(prefix="diffcourse-hypothesis-")  # kept until pytest ends
 os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = _storage.name
@@ -10,3 +13,29 @@ from hypothesis import settings  # noqa: E402
 
 settings.register_profile("diffcourse", deadline=None, database=None, derandomize=True, max_examples=60)
 settings.load_profile("diffcourse")
+
+from learn_notebooks import Solved  # noqa: E402
+
+SOLVED = pytest.StashKey[Solved]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_waits)
+
+
+def _waits(item: pytest.Item) -> bool:
+    return "solved" in getattr(item, "fixturenames", ())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
+    waiting = [] if session.config.option.collectonly else [item for item in session.items if _waits(item)]
+    with Solved([item.callspec.params["path"] for item in waiting]) as session.stash[SOLVED]:
+        return (yield)
+
+
+@pytest.fixture
+def solved(request: pytest.FixtureRequest) -> Solved:
+    """The lessons of the tests that ask for this, run with every solution in its place."""
+    return request.session.stash[SOLVED]

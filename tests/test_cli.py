@@ -60,6 +60,7 @@ def test_help_and_usage(capsys, monkeypatch):
         assert code == 2 and not out and "--help shows how" in sentence(err)
 
 
+@pytest.mark.slow
 def test_the_module_is_light(tmp_path):
     heavy = "{'torch', 'numpy', 'matplotlib', 'IPython', 'transformers', 'tqdm'}"
     done = python(f"import sys, diffcourse.cli as c; c.parser(); print({heavy} & set(sys.modules))", cwd=tmp_path)
@@ -308,6 +309,7 @@ def test_sample_leaves_nothing_half_written(tmp_path, capsys, monkeypatch, untra
     assert sorted(os.listdir(tmp_path)) == ["file", "folder.png", "x.png"]
 
 
+@pytest.mark.slow
 def test_sample_draws_the_digits_that_were_asked_for_offline_and_without_heavy_imports(tmp_path):
     code = """
 import socket, sys

@@ -116,6 +116,7 @@ def test_pytorch_that_does_not_import(monkeypatch):
     assert found.status == "problem" and "torchvision" in found.text and "torch torchvision" in found.mend
 
 
+@pytest.mark.slow
 def test_kernel(monkeypatch, tmp_path):
     assert doctor.kernel().status == "ok"
     folder = tmp_path / "jupyter" / "kernels" / "python3"
@@ -133,6 +134,7 @@ def test_kernel(monkeypatch, tmp_path):
     assert doctor.kernel().status == "problem" and "diffcourse[course]" in doctor.kernel().mend
 
 
+@pytest.mark.slow
 def test_another_virtual_environment_is_another_environment_although_its_python_is_the_same_file(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "other"], check=True)
     other = next((tmp_path / "other").glob("*/python*"))

@@ -26,6 +26,7 @@ def in_a_fresh_process(code):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_core_imports_nothing_heavy():
     lines = [
         "import diffcourse",
@@ -40,6 +41,7 @@ def test_the_core_imports_nothing_heavy():
     in_a_fresh_process("\n".join(code))
 
 
+@pytest.mark.slow
 def test_a_text_encoder_is_found_by_its_name_before_weights_are_imported():
     in_a_fresh_process(
         "import sys\n"
@@ -49,6 +51,7 @@ def test_a_text_encoder_is_found_by_its_name_before_weights_are_imported():
     )
 
 
+@pytest.mark.slow
 def test_every_name_is_reachable():
     in_a_fresh_process(
         "import importlib, pkgutil, diffcourse\n"
@@ -68,6 +71,7 @@ def test_an_unknown_name_is_an_attribute_error():
         diffcourse.sampel  # noqa: B018
 
 
+@pytest.mark.slow
 def test_what_the_package_costs_beyond_torch():
     """Printed, not judged: seconds differ from machine to machine."""
     print(

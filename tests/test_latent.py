@@ -205,6 +205,7 @@ def test_the_loss_is_that_of_the_denoiser_on_what_the_frozen_parts_make(model):
     model.zero_grad()
 
 
+@pytest.mark.slow
 def test_training_on_cached_latents_lowers_the_loss(digits):
     """On two scenes, which a network of this size soon knows by heart."""
     model = stand_ins.latent_diffusion("v", size=64)

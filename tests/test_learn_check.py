@@ -781,6 +781,7 @@ def test_lessons_are_found_without_being_listed():
     assert next(iter(exercises())).startswith("00.") and "98.noised" in exercises()
 
 
+@pytest.mark.slow
 def test_importing_is_light():
     code = "import sys, diffcourse.learn; print(*{'ipywidgets', 'matplotlib', 'IPython', 'torchvision', 'transformers'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout

@@ -26,9 +26,10 @@ def test_the_stub_cells_of_a_lesson(path):
     assert not faults(_read(path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_a_solved_lesson_says_right_throughout(path, tmp_path):
-    told = verdicts(run(solve(_read(path)), path.parent, tmp_path))
+def test_a_solved_lesson_says_right_throughout(path, solved):
+    told = solved.verdicts(path)
     assert {name: text.splitlines()[0] for name, text in told.items()} == {name: f"{name}: right." for name in told}
 
 
@@ -95,6 +96,7 @@ def untouched(tmp_path_factory):
     return notebook, json.loads((folder / "home" / "progress.json").read_text())
 
 
+@pytest.mark.slow
 def test_an_untouched_lesson_runs_on_with_the_reference(untouched):
     notebook, recorded = untouched
     assert verdicts(notebook)[NAME] == f"{NAME}: not attempted yet.\nThe lesson goes on with the reference."
@@ -104,6 +106,7 @@ def test_an_untouched_lesson_runs_on_with_the_reference(untouched):
     )  # the two wrong ones
 
 
+@pytest.mark.slow
 def test_nothing_goes_to_stderr_and_every_message_has_text_and_markup(untouched):
     notebook, _ = untouched
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
@@ -113,6 +116,7 @@ def test_nothing_goes_to_stderr_and_every_message_has_text_and_markup(untouched)
     assert all('role="status"' in data["text/html"] for data in shown)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_cell_names_the_line_of_the_cell(untouched):
     text = said(untouched[0].cells[5])
     assert "It stopped in line 3 of your cell, `return images / images.no_such_thing`, with AttributeError" in text
@@ -123,10 +127,12 @@ def test_an_error_in_a_cell_names_the_line_of_the_cell(untouched):
     )
 
 
+@pytest.mark.slow
 def test_an_endless_loop_in_a_cell_is_stopped(untouched):
     assert "It was still running after 0.5 seconds" in said(untouched[0].cells[6])
 
 
+@pytest.mark.slow
 def test_a_quiz_and_the_table_in_a_notebook(untouched):
     quiz, table = (untouched[0].cells[i].outputs[0].data for i in (7, 8))
     assert VIEW in quiz and quiz["text/plain"].startswith("How this course answers (00.start)\n\n1. ")
@@ -134,6 +140,7 @@ def test_a_quiz_and_the_table_in_a_notebook(untouched):
     assert any(line.split() == [NAME, "tried", "(2", "attempts)"] for line in table["text/plain"].splitlines())
 
 
+@pytest.mark.slow
 def test_a_solved_lesson_is_recognised(tmp_path):
     notebook = run(solve(lesson()), tmp_path, tmp_path / "home")
     assert verdicts(notebook)[NAME].startswith(f"{NAME}: right.\n")

@@ -198,6 +198,7 @@ print(record.STORE.notices)
 """
 
 
+@pytest.mark.slow
 def test_two_notebooks_at_once_lose_nothing(home):  # noqa: F811
     processes = [
         subprocess.Popen([sys.executable, "-c", TWO, who], stdout=subprocess.PIPE, text=True) for who in ("a", "b")

@@ -62,6 +62,7 @@ def test_links_between_lessons_lead_somewhere(path):
         assert (path.parent / target).exists(), target
 
 
+@pytest.mark.slow
 def test_code_and_lessons_are_linted_and_formatted():
     for command in (["check", "--quiet"], ["format", "--check", "--quiet"]):
         run = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)

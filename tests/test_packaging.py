@@ -12,6 +12,7 @@ import pytest
 import diffcourse
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.slow
 
 
 def run(*command, cwd, **environment):

@@ -42,6 +42,7 @@ def test_the_cpu_only_line_takes_torch_and_torchvision_from_one_index():
     assert "torch torchvision --index-url https://download.pytorch.org/whl/cpu" in line
 
 
+@pytest.mark.slow
 def test_its_code_runs(tmp_path):
     (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
     assert len([line for line in code.splitlines() if line]) <= 6
@@ -127,6 +128,7 @@ def test_bounds_hold_here():
         assert requirement.specifier.contains(version(requirement.name)), requirement
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs bash")
 def test_ci_runs_the_readmes_command():
     script = ROOT / ".ci" / "run"

@@ -153,6 +153,7 @@ def run_process(file, how="never", when=0):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
 def test_a_process_killed_in_a_checkpoint_write_and_at_two_steps_resumes_to_the_same_bits(tmp_path):
     file, reference = tmp_path / "run.checkpoint", tmp_path / "whole.checkpoint"

@@ -15,7 +15,7 @@ from diffcourse import train, weights
 from diffcourse.models import DigitClassifier
 
 TESTS = Path(__file__).parent
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL and gloo")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL and gloo")]
 
 SETTINGS = {"steps": 20, "batch_size": 32, "every": 5}
 
