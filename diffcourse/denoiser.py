@@ -51,7 +51,7 @@ def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
     a, b = PREDICTS[predicts](at)
     det = b * at.alpha - a * at.sigma
     if bool((det == 0).any()) if isinstance(det, Tensor) else det == 0:
-        t = at.t[det == 0].tolist() if isinstance(det, Tensor) else at.t
+        t = torch.as_tensor(at.t)[det == 0].tolist() if isinstance(det, Tensor) else at.t
         lost, other = ("sigma", "noise") if predicts == "x0" else ("alpha", "image")
         raise ValueError(
             f"predicts={predicts!r} cannot be turned into x0 and eps at t={t}, where {lost} = 0: the output says nothing about the "
@@ -70,6 +70,8 @@ class Denoiser(nn.Module):
     predicts  "eps", "x0", "v" or "flow"
     null      one condition that means "none": a label index, or the (L, D) embedding of the empty text. Stored with the weights.
     """
+
+    null: Tensor | None
 
     def __init__(
         self,
@@ -130,7 +132,7 @@ class Denoiser(nn.Module):
         noise = noise_for(x0, noise, generator)
         at = self.schedule.at(t, like=x0)
         if drop_prob > 0 and cond is not None:
-            cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
+            cond = self._drop(for_each(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
         a, b = PREDICTS[self.predicts](at)
         error = self._output(at.noised(x0, noise), at.t, cond) - (a * x0 + b * noise)
         return (error**2 if weight is None else weight(at) * error**2).mean()
@@ -218,8 +220,11 @@ def evaluating(module: nn.Module | None) -> Iterator[None]:
 
 def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor | None:
     """A condition for each of the len(x) images: one condition for all is repeated, a batch must have the right length."""
-    if cond is None:
-        return None
+    return None if cond is None else for_each(cond, x, name)
+
+
+def for_each(cond: Any, x: Tensor, name: str = "cond") -> Tensor:
+    """`expand` of a condition that is there."""
     if not isinstance(cond, Tensor) or cond.device != x.device:
         cond = torch.as_tensor(cond, device=x.device)
     if _is_single(cond):

@@ -18,15 +18,13 @@ def gaussian_kl(mean_q: Tensor, var_q: Tensor | float, mean_p: Tensor | float, v
     Arguments broadcast against each other; the sum runs over every dimension but the first, so (B, …) gives (B,). float64.
     inf where var_q = 0. ValueError where var_q is negative or var_p is not positive.
     """
-    mean_q, var_q, mean_p, var_p = torch.broadcast_tensors(*(_double(v) for v in (mean_q, var_q, mean_p, var_p)))
-    if bool((var_q < 0).any()):
-        raise ValueError(
-            f"var_q must not be negative, got {float(var_q.min()):g}: variances are expected, not their logs"
-        )
-    if bool((var_p <= 0).any()):
-        raise ValueError(f"var_p must be positive, got {float(var_p.min()):g}: variances are expected, not their logs")
-    excess = (var_q - var_p) / var_p  # ratio - 1, without cancellation where the variances are close
-    return _total(excess - torch.log1p(excess) + (mean_q - mean_p) ** 2 / var_p) / 2
+    m, v, mp, vp = torch.broadcast_tensors(*(_double(value) for value in (mean_q, var_q, mean_p, var_p)))
+    if bool((v < 0).any()):
+        raise ValueError(f"var_q must not be negative, got {float(v.min()):g}: variances are expected, not their logs")
+    if bool((vp <= 0).any()):
+        raise ValueError(f"var_p must be positive, got {float(vp.min()):g}: variances are expected, not their logs")
+    excess = (v - vp) / vp  # ratio - 1, without cancellation where the variances are close
+    return _total(excess - torch.log1p(excess) + (m - mp) ** 2 / vp) / 2
 
 
 def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -43,10 +41,10 @@ def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor
 
     ValueError where var is not positive.
     """
-    x, mean, var = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
-    if bool((var <= 0).any()):
-        raise ValueError(f"var must be positive, got {float(var.min()):g}")
-    return _total(torch.log(2 * math.pi * var) + (x - mean) ** 2 / var) / 2
+    x, m, v = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
+    if bool((v <= 0).any()):
+        raise ValueError(f"var must be positive, got {float(v.min()):g}")
+    return _total(torch.log(2 * math.pi * v) + (x - m) ** 2 / v) / 2
 
 
 # -- draws ------------------------------------------------------------------------------------------------------------
@@ -60,7 +58,8 @@ def reparameterize(
     Kingma & Welling 2014, equation 10. Both (B, …); noise of mean's shape, drawn from `generator` (where that lives) if it is missing.
     """
     if noise is None:
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=generator and generator.device)
+        device = None if generator is None else generator.device
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=device)
     return mean + torch.exp(0.5 * log_var) * noise.to(mean)
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.denoiser import Estimate, estimate, expand
+from diffcourse.denoiser import Estimate, estimate, for_each
 from diffcourse.schedule import CLEAN, Level
 
 
@@ -128,12 +128,12 @@ class GaussianMixture:
         """
         if at.sigma == 0:
             raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
-        labels = expand(labels, x, "labels")
-        if not 0 <= int(labels.min()) <= int(labels.max()) <= self.K:
-            raise ValueError(f"labels must lie in 0..{self.K}, got {int(labels.min())} to {int(labels.max())}")
+        each = for_each(labels, x, "labels")
+        if not 0 <= int(each.min()) <= int(each.max()) <= self.K:
+            raise ValueError(f"labels must lie in 0..{self.K}, got {int(each.min())} to {int(each.max())}")
         posterior = self.posterior(x, at)
-        own = F.one_hot(labels, self.K + 1)[:, : self.K].to(posterior.weights)
-        weights = torch.where((labels == self.K)[:, None], posterior.weights, own)
+        own = F.one_hot(each, self.K + 1)[:, : self.K].to(posterior.weights)
+        weights = torch.where((each == self.K)[:, None], posterior.weights, own)
         x0 = posterior._replace(weights=weights).mean.to(x.dtype)
         return estimate(x0, x, at, "x0")
 

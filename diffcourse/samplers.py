@@ -148,7 +148,7 @@ class LMS:
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         known = [*past[-self.history :], now] if self.history else [now]
         _check_signal(now, self)
-        weights = _lagrange_integrals([e.at.nsr for e in known], now.at.nsr, to.nsr)
+        weights = _lagrange_integrals([float(e.at.nsr) for e in known], float(now.at.nsr), float(to.nsr))
         slopes = sum(w * e.eps for w, e in zip(weights, known, strict=True))
         return to.alpha / now.at.alpha * now.x + to.alpha * slopes
 
@@ -264,7 +264,7 @@ def sample(
     size = shape[0] if batch is None else batch
     scale = math.hypot(levels[0].alpha, levels[0].sigma)  # 1 on a variance-preserving path
     bar = _bar(progress, total=-(-shape[0] // size) * (len(levels) - 1))
-    images = None
+    images = torch.empty(0)
     for lo in range(0, shape[0], size):
         hi = min(lo + size, shape[0])
         some = image_generators(hi - lo, seed, first + lo)
@@ -273,7 +273,7 @@ def sample(
         for i, now in enumerate(trajectory(rows(denoise, lo, hi, shape[0]), start, levels, sampler, some)):
             end = now.x
             bar.update(i < len(levels) - 1)
-        images = end.new_empty(shape) if images is None else images
+        images = images if lo else end.new_empty(shape)
         images[lo:hi] = end
     bar.close()
     return images
@@ -406,7 +406,9 @@ def _check_order(model: Any, schedule: Any, shape: Any) -> tuple[int, ...]:
 
 def _check_levels(levels: Sequence[Level], own: NoisePath | None) -> None:
     """A network is told t alone: its own schedule must put the same alpha and sigma there as the levels that are walked."""
-    for level in [] if own is None else [level for level in levels if level.sigma > 0]:
+    if own is None:
+        return
+    for level in [level for level in levels if level.sigma > 0]:
         try:
             at = own.at(level.t)
         except ValueError as error:

@@ -189,7 +189,7 @@ class DiffusionSchedule:
         if not isinstance(config, Mapping):
             raise TypeError(f"config must be a diffusers scheduler or its config, got {type(config).__name__}")
         T, kind = config.get("num_train_timesteps", 1000), config.get("beta_schedule")
-        ends = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
+        ends: dict[str, Any] = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
         if config.get("trained_betas") is not None:
             schedule = cls(config["trained_betas"])
         elif kind == "linear":
@@ -210,7 +210,7 @@ class DiffusionSchedule:
         names = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
         if config.get("name") not in names or config.get("s", 0.008) != 0.008:
             return {"num_train_timesteps": self.T, "trained_betas": self.betas.tolist()}
-        ends = {key: config[key] for key in ("beta_start", "beta_end") if key in config}
+        ends = {key: config[key] for key in config if key in ("beta_start", "beta_end")}
         return {"num_train_timesteps": self.T, "beta_schedule": names[config["name"]], **ends}
 
     def zero_terminal_snr(self) -> "DiffusionSchedule":
@@ -260,9 +260,9 @@ class DiffusionSchedule:
                 f"t must lie in [0, {self.T - 1}], got values from {int(index.min())} to {int(index.max())}"
             )
         bars = self.alpha_bars[index]
-        level = Level(index.double(), bars.sqrt(), (1 - bars).clamp(min=0).sqrt())
+        level = index.double(), bars.sqrt(), (1 - bars).clamp(min=0).sqrt()
         if like is None:
-            return level
+            return Level(*level)
         shape = (-1,) + (1,) * (like.ndim - 1)
         exact = torch.promote_types(like.dtype, torch.float32)  # for t: bfloat16 cannot count to 999
         dtypes = (exact, like.dtype, like.dtype)  # set before the device: MPS has no float64
@@ -337,7 +337,7 @@ class DiffusionSchedule:
     def _karras(self, steps: int, rho: float) -> list[float]:
         if not 0 < rho < math.inf:
             raise ValueError(f"rho must be a number > 0, got {rho}")
-        nsr = [at.nsr for at in self._levels]
+        nsr = [float(at.nsr) for at in self._levels]
         if nsr[-1] == math.inf:
             raise ValueError(
                 "spacing 'karras' needs a finite sigma/alpha at the start: this schedule ends without signal"

@@ -5,6 +5,7 @@ import math
 import numbers
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -59,11 +60,8 @@ class Report:
 def audit(which: str | None = None) -> Report:
     """Audit everything, one lesson ("02") or one exercise or quiz ("02.q_sample"). KeyError for a name that does not exist."""
     report = Report()
-    chosen = [
-        item
-        for item in [*registry.exercises().values(), *registry.quizzes().values()]
-        if which in (None, item.lesson, item.name)
-    ]
+    everything: list[Exercise | Quiz] = [*registry.exercises().values(), *registry.quizzes().values()]
+    chosen = [item for item in everything if which in (None, item.lesson, item.name)]
     if not chosen and which is not None:
         raise registry.unknown(
             which, [*registry.exercises(), *registry.quizzes(), *registry.lessons()], "exercise, quiz or lesson"
@@ -260,10 +258,7 @@ def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
             if all(compare.identical(a, b) for a, b in zip(expected, changed, strict=True)):
                 continue
             suffix = f" (output {part + 1})" if _parts(expected[0]) > 1 else ""
-            yield (
-                name + suffix,
-                diagnose(exercise, _answer(exercise, lambda value, c=change, p=part: _changed(value, c, p))),
-            )
+            yield name + suffix, diagnose(exercise, _answer(exercise, partial(_changed, change=change, part=part)))
     for name, whole in WHOLE.items():
         if not all(compare.identical(value, whole(value)) for value in expected):
             yield name, diagnose(exercise, _answer(exercise, whole))
@@ -280,7 +275,8 @@ def _answer(exercise: Exercise, change: Callable[[Any], Any] | None) -> Any:
     """The reference with `change` applied to what it gives; None returns the first argument instead."""
     reference = exercise.reference
     if exercise.kind == "value":
-        return change(worked_out(reference))
+        value = worked_out(reference)
+        return change(value) if change else value
     if exercise.kind == "function":
         return lambda *args, **kwargs: (
             change(_listed(reference(*args, **kwargs))) if change else next(iter([*args, *kwargs.values()]))

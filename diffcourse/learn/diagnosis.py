@@ -235,14 +235,14 @@ class _Diagnosis:
         return None
 
     def _smallest(self, differences: list[compare.Difference | None]) -> Verdict | None:
-        failing = [i for i, found in enumerate(differences) if found]
+        failing = {i: found for i, found in enumerate(differences) if found}
         if not failing:
             return None
         i = min(failing, key=lambda i: (_case_size(self.cases[i]), compare.size(self.expected[i].value)))
         expected, got = self.expected[i].value, self.outcomes[i].value
         says = [f"It differs in {len(failing)} of {len(self.cases)} cases; this is the smallest of them."]
-        if differences[i].sentence and compare.size(expected) > 8:
-            says.append(differences[i].sentence)
+        if failing[i].sentence and compare.size(expected) > 8:
+            says.append(failing[i].sentence)
         pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
         if isinstance(expected, tuple):
             says += compare.right_parts(pairs, self.exercise.tolerance)

@@ -300,9 +300,9 @@ def copied(x: Any, dtype: torch.dtype | None = None) -> Any:
         y = x.detach().clone()
         return (y.to(dtype) if dtype and y.is_floating_point() else y).requires_grad_(x.requires_grad)
     if isinstance(x, torch.Generator):
-        y = torch.Generator(device=x.device)
-        y.set_state(x.get_state())
-        return y
+        twin = torch.Generator(device=x.device)
+        twin.set_state(x.get_state())
+        return twin
     if isinstance(x, tuple):
         items = [copied(item, dtype) for item in x]
         return type(x)(*items) if hasattr(x, "_fields") else tuple(items)

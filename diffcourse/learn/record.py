@@ -4,6 +4,7 @@ import contextlib
 import html
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -325,7 +326,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _try_lock(file: Any) -> bool:
     try:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             file.seek(0)

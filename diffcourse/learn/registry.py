@@ -26,7 +26,7 @@ def quizzes() -> dict[str, Quiz]:
 
 def lessons() -> list[str]:
     """Lessons that have exercises or quizzes: "00", "00b", "02", …"""
-    return sorted({item.lesson for item in [*exercises().values(), *quizzes().values()]})
+    return sorted({name.split(".")[0] for name in (*exercises(), *quizzes())})
 
 
 def exercise(name: str) -> Exercise:
@@ -62,8 +62,9 @@ def _find(name: str, kind: type[Item], what: str) -> Item:
     if isinstance(name, str):
         module = f"lesson_{name.split('.')[0]}"
         here = EXTRA if name in EXTRA else _items(_module(module)) if module in _modules() else {}
-        if isinstance(here.get(name), kind):
-            return here[name]
+        item = here.get(name)
+        if isinstance(item, kind):
+            return item
     raise unknown(name, _all(kind), what)
 
 

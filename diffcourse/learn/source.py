@@ -5,6 +5,7 @@ import inspect
 import io
 import itertools
 import re
+import sys
 import textwrap
 import tokenize
 from collections.abc import Collection, Iterable
@@ -30,7 +31,7 @@ def stub(reference: Any, symbol: str, kind: str, given: Collection[str] = ()) ->
     for function in reversed([f for f in functions if f.name not in given]):
         has_doc = ast.get_docstring(function) is not None
         first = function.body[0]
-        start = first.end_lineno if has_doc else first.lineno - 1
+        start = (first.end_lineno or first.lineno) if has_doc else first.lineno - 1
         body = " " * first.col_offset + "raise NotImplementedError"
         if start < function.lineno:  # the body stands on the line of the def
             lines[start] = lines[start][: first.col_offset].rstrip()
@@ -117,7 +118,7 @@ def _grouped(imports: Iterable[str]) -> str:
 def _collect(obj: Any, name: str, imports: dict[str, None], parts: dict[str, str]) -> None:
     """Put the source of obj into `parts`, after that of the helpers it uses, and what must be imported into `imports`."""
     text, node = _parsed(obj, name)
-    module = inspect.getmodule(obj)
+    module = sys.modules[obj.__module__]
     import_lines = _import_lines(inspect.getsource(module))
     bound = {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)} | {name}
     bound |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
