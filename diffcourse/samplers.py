@@ -213,9 +213,11 @@ def _trajectory(
     denoise: Denoise, x: Tensor, levels: Sequence[Level], sampler: Sampler, generator: Generators
 ) -> Iterator[Estimate]:
     """`trajectory` from the first `next` on: a generator runs nothing before it, so what checks is another function."""
+    module = module_of(denoise)
+    parts = [] if module is None else list(module.modules())
     past: deque[Estimate] = deque(maxlen=sampler.history)
     for at, to in pairwise(levels):
-        with torch.no_grad(), evaluating(module_of(denoise)):
+        with torch.no_grad(), evaluating(parts):
             now = denoise(x, at)
             if not isinstance(now, Estimate):
                 raise TypeError(
