@@ -7,16 +7,13 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse.learn.exercises._cases import normal
 from diffcourse.schedule import DiffusionSchedule
 
 BETAS = torch.linspace(0.02, 0.5, 8, dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
 ODD_BETAS = torch.tensor([0.3, 0.1, 0.45, 0.2, 0.6], dtype=torch.float64)
 ODD_BARS = torch.cumprod(1 - ODD_BETAS, dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
 
 
 def before(t: int, alpha_bars: Tensor) -> Tensor:

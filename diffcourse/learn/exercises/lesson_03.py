@@ -8,26 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse.learn.exercises._cases import normal, refuses
 
 BETAS = torch.tensor([0.05, 0.1, 0.3, 0.2, 0.45, 0.6], dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
-
-
-def refuses(*args) -> Callable[[Callable], bool]:
-    """For an `Invariant`: the answer raises ValueError for these arguments."""
-
-    def holds(f: Callable) -> bool:
-        try:
-            f(*args)
-        except ValueError:
-            return True
-        return False
-
-    return holds
 
 
 # -- the time embedding -------------------------------------------------------------------------------------------------

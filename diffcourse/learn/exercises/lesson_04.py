@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercises._cases import normal, refuses
 
 BARS = torch.cumprod(1 - torch.linspace(0.02, 0.5, 8, dtype=torch.float64), dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
 
 
 # -- the predicted x_0 --------------------------------------------------------------------------------------------------
@@ -366,14 +363,6 @@ def level_grid_as_tensor(T, n):
     return torch.tensor(level_grid(T, n))
 
 
-def _refuses(f: Callable, T: int, n: int) -> bool:
-    try:
-        f(T, n)
-    except ValueError:
-        return True
-    return False
-
-
 def _strided(T, n):
     return list(reversed(range(0, T, T // n)))
 
@@ -404,7 +393,7 @@ LEVEL_GRID = Exercise(
         ),
         Invariant(
             "impossible numbers are refused",
-            lambda f: _refuses(f, 10, 0) and _refuses(f, 10, 11),
+            lambda f: refuses(10, 0)(f) and refuses(10, 11)(f),
             "n = 0 and n above T cannot be served: raise a ValueError that says so.",
         ),
     ],
