@@ -3,10 +3,13 @@
 import dataclasses
 import importlib
 import inspect
+import io
 import json
 import runpy
 import sys
 import textwrap
+import tokenize
+from pathlib import Path
 
 import learn_exercises as ours
 import pytest
@@ -177,3 +180,25 @@ def test_the_example_in_the_guide_works(tmp_path, monkeypatch):
     report = audit_exercise(lesson.EXERCISES[0])
     assert report.defects == ["02.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
     assert audit_quiz(lesson.QUIZZES[0]).defects == []
+
+
+def ragged(code: str) -> list[str]:
+    """Strings joined by standing side by side, of which one in the middle is less than half as long as the longest."""
+    found: list[str] = []
+    run: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.STRING:
+            run.append(token.string)
+        elif token.type not in (tokenize.NL, tokenize.COMMENT):
+            found += [f"line {token.start[0]}: {piece}" for piece in run[1:-1] if 2 * len(piece) < max(map(len, run))]
+            run = []
+    return found
+
+
+def test_long_messages_are_wrapped_evenly():
+    assert ragged("f(\n    'Your exponents are divided by dim/2: '\n    'here '\n    'the last k.',\n)") == [
+        "line 4: 'here '"
+    ]
+    files = sorted(Path(next(iter(registry.data.__path__))).rglob("*.py"))
+    assert len(files) > 10
+    assert {file.name: told for file in files if (told := ragged(file.read_text(encoding="utf-8")))} == {}
