@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import io
+import itertools
 import json
 import runpy
 import sys
@@ -171,15 +172,15 @@ def test_a_battery_leaves_the_reference_alone():
     assert torch.equal(before, ours.noised(x, 0.5, x))
 
 
-def test_the_example_in_the_guide_works(tmp_path, monkeypatch):
-    guide = inspect.getdoc(sys.modules[Exercise.__module__])
-    example = textwrap.dedent(guide.split("A complete file::")[1].split("What each part means")[0])
-    (tmp_path / "guide_lesson.py").write_text(example)
+def test_the_examples_in_the_guide_work(tmp_path, monkeypatch):
+    texts = [part.split("\n\n", 1)[1] for part in inspect.getdoc(registry.data).split("`::")[1:]]
+    for name, text in zip(("guide_exercise", "guide_quizzes"), texts, strict=True):
+        indented = itertools.takewhile(lambda line: not line or line.startswith("    "), text.splitlines())
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent("\n".join(indented)))
     monkeypatch.syspath_prepend(tmp_path)
-    lesson = importlib.import_module("guide_lesson")
-    report = audit_exercise(lesson.EXERCISES[0])
-    assert report.defects == ["02.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
-    assert audit_quiz(lesson.QUIZZES[0]).defects == []
+    report = audit_exercise(importlib.import_module("guide_exercise").EXERCISE)
+    assert report.defects == ["07.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
+    assert audit_quiz(importlib.import_module("guide_quizzes").QUIZZES[0]).defects == []
 
 
 def ragged(code: str) -> list[str]:
