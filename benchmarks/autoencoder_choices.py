@@ -33,7 +33,7 @@ from pathlib import Path
 import torch
 from common import table_of
 
-from diffcourse import data, files, metrics, recipes, scenes, train
+from diffcourse import data, evaluate, files, metrics, recipes, scenes, train
 
 BATCH = 16
 CHOICES = {
@@ -59,7 +59,7 @@ def training(images, source, *, ink=9.0, every_combination=True, **network):
 
 
 def copies(model, shown):
-    return recipes.in_parts(partial(model, sample=False), shown.images).clamp(-1, 1)
+    return evaluate.in_parts(partial(model, sample=False), shown.images).clamp(-1, 1)
 
 
 def repainted(read, attributes):
@@ -78,7 +78,7 @@ def measure(choice, images, test, heldout, source):
         recon = copies(progress.ema, test)
         shares = metrics.prompt_accuracy(recon, test.attributes).shares
         at.append([progress.step * BATCH, round(shares["digit"], 4)])
-    mean, log_var = recipes.in_parts(lambda x: torch.stack(progress.ema.posterior(x), dim=1), test.images).unbind(1)
+    mean, log_var = evaluate.in_parts(lambda x: torch.stack(progress.ema.posterior(x), dim=1), test.images).unbind(1)
     error = recon - test.images
     other = copies(progress.ema, heldout)
     kept = metrics.prompt_accuracy(other, heldout.attributes).shares

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from common import head, table_of
 
-from diffcourse import data, files, metrics, recipes, weights
+from diffcourse import data, evaluate, files, metrics, weights
 from diffcourse.models import UNet2DCondition, cost
 
 SETS = {"test scenes": False, "held-out combinations": True}
@@ -50,10 +50,10 @@ def quality(model, row, args):
     name, guidance, steps = ROWS[row]
     shown = asked(name, args)
     start = time.monotonic()
-    images = recipes.drawn(model, shown.captions, guidance=guidance, steps=steps)
+    images = evaluate.drawn(model, shown.captions, guidance=guidance, steps=steps)
     seconds = round(time.monotonic() - start, 1)
     found = metrics.prompt_accuracy(images, shown.attributes)
-    relative = found.relative_to(recipes.scenes_ceiling(model, shown))
+    relative = found.relative_to(evaluate.scenes_ceiling(model, shown))
     return {**rounded(found.shares), "relative": rounded(relative), "seconds": seconds}
 
 
@@ -116,7 +116,7 @@ if __name__ == "__main__":
     settings = {"prompts": args.prompts, "weights": weights.verify(args.weights)["sha256"]}
 
     def fresh():
-        ceiling = {name: rounded(recipes.scenes_ceiling(model, asked(name, args)).shares) for name in SETS}
+        ceiling = {name: rounded(evaluate.scenes_ceiling(model, asked(name, args)).shares) for name in SETS}
         return {"ceiling": ceiling, "quality": {}}
 
     table = table_of(args.out, settings, fresh)

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from common import table_of
 
-from diffcourse import data, files, metrics, recipes, train
+from diffcourse import data, evaluate, files, metrics, recipes, train
 from diffcourse.samplers import DDIM, DDPM, DPMSolverPP
 from diffcourse.schedule import DiffusionSchedule
 
@@ -54,12 +54,12 @@ def measure(schedule, steps, samples, channels, source, grey):
     row = {"seconds": round(time.monotonic() - start), "loss": round(progress.loss, 4)}
     row |= {"T": schedule.T, "alpha_bar_T": float(f"{schedule.alpha_bars[-1]:.3g}")}
     for name, (sampler, calls) in samplers(schedule.T).items():
-        images, _ = recipes.digits(progress.ema, samples, steps=calls, sampler=sampler)
+        images, _ = evaluate.digits(progress.ema, samples, steps=calls, sampler=sampler)
         row[name] = {
             "times_floor": round(metrics.distance(images).ratio, 2),
             "grey": round(images.mean().item() - grey, 4),
         }
-    images, labels = recipes.digits(progress.ema, samples, steps=20, guidance=2.0)
+    images, labels = evaluate.digits(progress.ema, samples, steps=20, guidance=2.0)
     return row | {"right": round(metrics.label_accuracy(images, labels).right, 4)}
 
 

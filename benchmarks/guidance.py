@@ -24,7 +24,7 @@ from pathlib import Path
 
 from common import table_of
 
-from diffcourse import autoguided, clipped, data, files, guided, metrics, recipes, sample, weights
+from diffcourse import autoguided, clipped, data, evaluate, files, guided, metrics, sample, weights
 
 SCALES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 7.5)
 SOME = (1.5, 2.0, 3.0, 5.0)
@@ -65,7 +65,7 @@ def denoiser_of(setting, labels):
 
 
 def measure(setting, seed, n):
-    labels = recipes.asked_for(n, seed)
+    labels = evaluate.asked_for(n, seed)
     denoise, schedule, networks = denoiser_of(setting, labels)
     passes, start = [0], time.monotonic()
 
@@ -74,7 +74,7 @@ def measure(setting, seed, n):
 
     for network in networks:
         network.register_forward_pre_hook(count)
-    images = sample(denoise, schedule, (n, 1, 28, 28), recipes.SAMPLER, setting["steps"], seed=seed, batch=200)
+    images = sample(denoise, schedule, (n, 1, 28, 28), evaluate.SAMPLER, setting["steps"], seed=seed, batch=200)
     seconds = time.monotonic() - start
     images = images.clamp(-1, 1)
     distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
@@ -129,8 +129,8 @@ def prompts(w, seed, n, steps=STEPS):
     """Prompt accuracy of the captioned model at one guidance."""
     model = weights.load("captioned-ldm")
     scenes = data.captioned_digits("test").take(n, seed=seed)
-    images = recipes.drawn(model, scenes.captions, guidance=w, steps=steps, seed=seed)
-    return {"guidance": w, "seed": seed, "n": n, **recipes.prompts_followed(images, scenes)}
+    images = evaluate.drawn(model, scenes.captions, guidance=w, steps=steps, seed=seed)
+    return {"guidance": w, "seed": seed, "n": n, **evaluate.prompts_followed(images, scenes)}
 
 
 if __name__ == "__main__":
@@ -146,7 +146,7 @@ if __name__ == "__main__":
     fixed = {
         "weights_sha256": sha,
         "samples": args.samples,
-        "sampler": repr(recipes.SAMPLER),
+        "sampler": repr(evaluate.SAMPLER),
         "intervals": {name: list(ends) for name, ends in INTERVALS.items()},
     }
     table = table_of(args.out, fixed, lambda: {"rows": []})

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from common import table_of
 
-from diffcourse import clipped, data, files, guided, metrics, recipes, sample, train
+from diffcourse import clipped, data, evaluate, files, guided, metrics, recipes, sample, train
 
 OPTIONS = {"steps": 844, "batch_size": 32, "lr": 2e-3, "ema": 0.99}
 LOOKS = [20, 60, 120, 200, 300, 450, 650, 844]  # where the training is looked at
@@ -33,7 +33,7 @@ def held_out(module, n=256, seed=0):
 def drawn(model):
     """The digits SHOWN, from the same noise at every look."""
     denoise = clipped(guided(model, torch.tensor(SHOWN), 2.0))
-    return sample(denoise, model.schedule, (len(SHOWN), 1, 28, 28), recipes.SAMPLER, CALLS, seed=0)
+    return sample(denoise, model.schedule, (len(SHOWN), 1, 28, 28), evaluate.SAMPLER, CALLS, seed=0)
 
 
 def measure(seed, options=OPTIONS, samples=SAMPLES):
@@ -47,7 +47,7 @@ def measure(seed, options=OPTIONS, samples=SAMPLES):
             strip.append(drawn(p.ema))
     row = {"loss": round(sum(losses[-50:]) / len(losses[-50:]), 4)}
     for guidance in (1.0, 2.0):
-        images, labels = recipes.digits(p.ema, samples, guidance=guidance, steps=CALLS)
+        images, labels = evaluate.digits(p.ema, samples, guidance=guidance, steps=CALLS)
         row[f"right at guidance {guidance:g}"] = round(metrics.label_accuracy(images, labels).right, 4)
         row[f"times the floor at guidance {guidance:g}"] = round(metrics.distance(images).ratio, 2)
     return row | {"held_out": along} | ({"strip": data.pack(torch.cat(strip))} if seed == 0 else {})

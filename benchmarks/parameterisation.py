@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import table_of
 
-from diffcourse import data, files, metrics, recipes, train
+from diffcourse import data, evaluate, files, metrics, recipes, train
 from diffcourse.samplers import DDIM, DPMSolverPP, Heun
 from diffcourse.schedule import DiffusionSchedule
 
@@ -52,9 +52,9 @@ def measure(predicts, schedule, weight, steps, samples=1000, source="auto"):
     *_, progress = train.fit(model, data.mnist(source=source), loss, steps=steps, lr=2e-3, ema=0.995)
     row = {"seconds": round(time.monotonic() - start), "loss": round(progress.loss, 4)}
     for name, (sampler, levels) in SAMPLERS.items():
-        images, _ = recipes.digits(progress.ema, samples, steps=levels, sampler=sampler)
+        images, _ = evaluate.digits(progress.ema, samples, steps=levels, sampler=sampler)
         row[name] = round(metrics.distance(images).ratio, 2)
-    images, labels = recipes.digits(progress.ema, samples, steps=20, guidance=2.0)
+    images, labels = evaluate.digits(progress.ema, samples, steps=20, guidance=2.0)
     return row | {"right at guidance 2": round(metrics.label_accuracy(images, labels).right, 4)}
 
 

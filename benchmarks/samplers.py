@@ -28,8 +28,8 @@ from pathlib import Path
 import torch
 from common import interleaved, table_of
 
-from diffcourse import files, metrics, recipes, weights
-from diffcourse.denoiser import Denoiser, combine
+from diffcourse import evaluate, files, metrics, weights
+from diffcourse.denoiser import Denoiser
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
 
@@ -128,8 +128,8 @@ def bare(model, labels, batch, steps):
     with torch.no_grad():
         for at, to in pairwise(levels):
             eps = model.network(x, torch.full((batch,), at.t), labels)
-            x0 = combine(1 / at.alpha, x, -at.sigma / at.alpha, eps)
-            x = combine(to.alpha, x0, to.sigma, eps)
+            x0 = (x - at.sigma * eps) / at.alpha
+            x = to.alpha * x0 + to.sigma * eps
 
 
 def share(rounds, batch=16, steps=20):
@@ -172,7 +172,7 @@ def quality(name, steps, seed, n):
     model = weights.load("mnist-ddpm")
     rho = float(name.partition("rho=")[2] or 0)
     levels = model.schedule.levels(steps, "karras", rho=rho) if rho else None
-    images, labels = recipes.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels)
+    images, labels = evaluate.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels)
     seconds = time.monotonic() - start
     distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
     row = {

@@ -36,7 +36,7 @@ def networks(config, seed=0):
 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        theirs, ours = UNet2DConditionModel(**config), UNet2DCondition.from_config(config)
+        theirs, ours = UNet2DConditionModel(**config), UNet2DCondition.from_diffusers(config)
     ours.load_state_dict(theirs.state_dict())
     return ours, theirs
 

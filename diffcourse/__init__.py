@@ -5,11 +5,14 @@
 
 import importlib
 
+from diffcourse import shipped
+
 __version__ = "0.1.0"
 
 _HOME = {
     "schedule": ["CLEAN", "DiffusionSchedule", "Level", "cosine_beta_schedule", "linear_beta_schedule", "scaled_linear_beta_schedule"],
-    "denoiser": ["Denoiser", "Estimate", "autoguided", "clipped", "guided"],
+    "denoiser": ["Denoiser", "Estimate"],
+    "guidance": ["autoguided", "clipped", "guided"],
     "samplers": [
         "DDIM", "DDPM", "DPMSolverPP", "Euler", "Heun", "LMS",
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
@@ -23,8 +26,9 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "cli", "data", "denoiser", "doctor", "elbo", "files", "lab", "latent", "learn", "metrics", "mixture", "models", "plot", "profile",
-    "recipes", "rng", "samplers", "scenes", "schedule", "train", "weights", "widgets",
+    "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "gaussian", "guidance", "images", "lab", "latent", "learn",
+    "metrics", "mixture", "models", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights",
+    "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
@@ -41,3 +45,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted([*globals(), *__all__, *_MODULES])
+
+
+shipped.find = lambda name: importlib.import_module("diffcourse.weights").find(name)

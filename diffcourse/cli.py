@@ -163,9 +163,9 @@ def run_sample(arguments: argparse.Namespace) -> int:
     for option in ("digits",) if with_prompt else ("negative", "n"):
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
-    from diffcourse import plot, recipes, samplers
+    from diffcourse import evaluate, plot, samplers
 
-    sampler: Any = recipes.SAMPLER
+    sampler: Any = evaluate.SAMPLER
     if arguments.eta is not None:
         sampler = samplers.DDIM(arguments.eta)
     elif arguments.sampler is not None:
@@ -185,7 +185,8 @@ def run_sample(arguments: argparse.Namespace) -> int:
 
 def _draw_digits(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]:
     from diffcourse import metrics, samplers, weights
-    from diffcourse.denoiser import Denoiser, clipped, guided
+    from diffcourse.denoiser import Denoiser
+    from diffcourse.guidance import clipped, guided
 
     name = arguments.weights or "mnist-ddpm"
     model = weights.load(name, _device(arguments.device))
@@ -344,12 +345,22 @@ def run_weights(arguments: argparse.Namespace) -> int:
 
 
 def markdown(cards: dict[str, dict[str, Any]]) -> str:
-    """The shipped weights as a Markdown table."""
+    """The shipped weights as a Markdown table, one measured figure a row."""
     lines = ["| weights | MB | what | measured |", "|---|---|---|---|"]
     for name, card in cards.items():
-        measured = "<br>".join(_metrics(card))
-        lines.append(f"| `{name}` | {card['bytes'] / 1e6:.2f} | {card['about']} | {measured} |")
+        lines.append(f"| `{name}` | {card['bytes'] / 1e6:.2f} | {card['about']} | {_headline(card)} |")
     return "\n".join(lines)
+
+
+def _headline(card: dict[str, Any]) -> str:
+    """The one figure to know: the card's `headline` with its metrics put in, such as "right: {guidance 2, 20 steps[right]}".
+
+    The first of its measured lines where a card names none, or one that was not measured.
+    """
+    try:
+        return str(card["headline"].format_map(card["metrics"]))
+    except KeyError:
+        return next(iter(_metrics(card)), "")
 
 
 def _metrics(card: dict[str, Any]) -> list[str]:

@@ -1,22 +1,22 @@
-"""From a network's output to what the model believes: `Estimate`, `Denoiser`, guidance and clipping.
+"""From a network's output to what the model believes: `Estimate` and `Denoiser`.
 
-Between networks and samplers there is one thing only, a function `denoise(x, level) -> Estimate(x0, eps)`. Guidance and clipping take
-such a function and return another.
+Between networks and samplers there is one thing only, a function `denoise(x, level) -> Estimate(x0, eps)`. What wraps such a function and
+returns another, guidance and clipping, is in `diffcourse.guidance`.
 """
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from diffcourse.schedule import Level, NoisePath, noise_for
+from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_path, noise_for
 
 
 class Estimate(NamedTuple):
-    """What the model believes at one level: x = at.alpha·x0 + at.sigma·eps always holds."""
+    """What the model believes at one level: x = at.alpha·x0 + at.sigma·eps. Where nobody was asked, x0 and eps are nan."""
 
     x: Tensor
     at: Level
@@ -57,31 +57,16 @@ def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
             f"predicts={predicts!r} cannot be turned into x0 and eps at t={t}, where {lost} = 0: the output says nothing about the "
             f"{other} there. Use predicts='v', or a schedule whose {lost} stays above 0"
         )
-    return Estimate(
-        x,
-        at,
-        x0=combine(b / det, x, -at.sigma / det, output),
-        eps=combine(-a / det, x, at.alpha / det, output),
-    )
-
-
-def combine(a: float | Tensor, x: Tensor, b: float | Tensor, y: Tensor) -> Tensor:
-    """a·x + b·y: what every step of every sampler is made of, in as few passes over memory as it takes."""
-    if isinstance(a, Tensor) or isinstance(b, Tensor):
-        return a * x + b * y
-    if a == 0:
-        return y if b == 1 else b * y
-    if a == 1:
-        return x if b == 0 else torch.add(x, y, alpha=b)
-    scaled = torch.add(x, x, alpha=a - 1)  # a·x: for small batches half the cost of a product with a Python number
-    return scaled if b == 0 else scaled.add_(y, alpha=b)
+    x0 = output if predicts == "x0" else b / det * x - at.sigma / det * output
+    eps = output if predicts == "eps" else at.alpha / det * output - a / det * x
+    return Estimate(x, at, x0, eps)
 
 
 class Denoiser(nn.Module):
     """A network, the path it was trained on, what it predicts, and its condition for "none".
 
     network   called `network(x, t)` or `network(x, t, cond)`, t a float tensor (B,); returns a tensor of x's shape
-    schedule  a `DiffusionSchedule` or any other path with `.at` and `.levels`
+    schedule  a `DiffusionSchedule` or any other `NoisePath`
     predicts  "eps", "x0", "v" or "flow"
     null      one condition that means "none": a label index, or the (L, D) embedding of the empty text. Stored with the weights.
     """
@@ -94,11 +79,7 @@ class Denoiser(nn.Module):
         null: int | Tensor | None = None,
     ):
         super().__init__()
-        if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
-            raise TypeError(
-                f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; "
-                "the order is (network, schedule)"
-            )
+        check_path(schedule, "(network, schedule)")
         if not callable(network):
             raise TypeError(f"network must be callable, got {type(network).__name__}; the order is (network, schedule)")
         if predicts not in PREDICTS:
@@ -151,7 +132,7 @@ class Denoiser(nn.Module):
         if drop_prob > 0 and cond is not None:
             cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
         a, b = PREDICTS[self.predicts](at)
-        error = self._output(at.alpha * x0 + at.sigma * noise, at.t, cond) - (a * x0 + b * noise)
+        error = self._output(at.noised(x0, noise), at.t, cond) - (a * x0 + b * noise)
         return (error**2 if weight is None else weight(at) * error**2).mean()
 
     def _drop(self, cond: Tensor, drop: Tensor) -> Tensor:
@@ -164,13 +145,36 @@ class Denoiser(nn.Module):
         """The denoiser with its condition filled in: a function (x, level) -> Estimate."""
         return Given(self, cond)
 
+    def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the network."""
+        if not isinstance(self.schedule, DiffusionSchedule):
+            raise TypeError(
+                f"model.schedule must be a DiffusionSchedule to be saved, got {type(self.schedule).__name__}"
+            )
+        null = self.null
+        return {
+            "type": "Denoiser",
+            "network": describe(self.network),
+            "schedule": self.schedule.config,
+            "predicts": self.predicts,
+            "null": null if null is None else {"shape": list(null.shape), "integer": not null.is_floating_point()},
+        }
 
-# -- wrappers: each is a Denoise. `rows(lo, hi, n)` is the same function for images lo..hi of n. ---------------------------
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> "Denoiser":
+        """The empty twin that `spec` describes; `build` makes the network."""
+        null = spec["null"] and torch.zeros(
+            spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
+        )
+        return cls(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
+
+
+# -- what a Denoise is made of ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Given:
-    """`denoiser` with the condition `cond`."""
+    """`denoise` with the condition `cond`. `rows(lo, hi, n)` of this and every other wrapper is the same for images lo..hi of n."""
 
     denoise: Callable[..., Estimate]
     cond: Any
@@ -179,175 +183,7 @@ class Given:
         return self.denoise(x, at, self.cond)
 
     def rows(self, lo: int, hi: int, n: int) -> "Given":
-        return Given(self.denoise, _slice(self.cond, lo, hi, n))
-
-
-@dataclass(frozen=True)
-class Guided:
-    """See `guided`."""
-
-    denoise: Callable[..., Estimate]
-    cond: Any
-    guidance: float
-    uncond: Any
-    interval: tuple[float, float] | None
-    rescale: float = 0.0
-
-    def __call__(self, x: Tensor, at: Level) -> Estimate:
-        w = _inside(self.guidance, self.interval, at)
-        if not isinstance(w, Tensor) and (w == 1 or (w == 0 and not self.rescale)):
-            return self.denoise(x, at, self.cond if w else self.uncond)
-        both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
-        twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
-        e = self.denoise(torch.cat([x, x]), twice, both)
-        none, given = (Estimate(x, at, *half) for half in zip(e.x0.chunk(2), e.eps.chunk(2), strict=True))
-        now = _extrapolate(none, given, w)
-        if not self.rescale:
-            return now
-        predicts = getattr(self.denoise, "predicts", "v")
-        a, b = PREDICTS[predicts](at)
-        output = rescaled(a * now.x0 + b * now.eps, a * given.x0 + b * given.eps, self.rescale)
-        return estimate(output, x, at, predicts)
-
-    def rows(self, lo: int, hi: int, n: int) -> "Guided":
-        cond, uncond = _slice(self.cond, lo, hi, n), _slice(self.uncond, lo, hi, n, "uncond")
-        return Guided(self.denoise, cond, self.guidance, uncond, self.interval, self.rescale)
-
-
-@dataclass(frozen=True)
-class Autoguided:
-    """See `autoguided`."""
-
-    denoise: Denoise
-    weak: Denoise
-    guidance: float
-    interval: tuple[float, float] | None
-    weak_evaluates: "evaluating"
-
-    def __call__(self, x: Tensor, at: Level) -> Estimate:
-        w = _inside(self.guidance, self.interval, at)
-        strong = None if not isinstance(w, Tensor) and w == 0 else self.denoise(x, at)
-        if strong is not None and not isinstance(w, Tensor) and w == 1:
-            return strong
-        with self.weak_evaluates:
-            weak = self.weak(x, at)
-        if strong is None:
-            return weak
-        return _extrapolate(weak, strong, w)
-
-    def rows(self, lo: int, hi: int, n: int) -> "Autoguided":
-        strong, weak = rows(self.denoise, lo, hi, n), rows(self.weak, lo, hi, n)
-        return Autoguided(strong, weak, self.guidance, self.interval, self.weak_evaluates)
-
-
-@dataclass(frozen=True)
-class Clipped:
-    """See `clipped`."""
-
-    denoise: Denoise
-    low: float
-    high: float
-
-    def __call__(self, x: Tensor, at: Level) -> Estimate:
-        x0 = self.denoise(x, at).x0.clamp(self.low, self.high)
-        return Estimate(x, at, x0=x0, eps=combine(1 / at.sigma, x, -at.alpha / at.sigma, x0))
-
-    def rows(self, lo: int, hi: int, n: int) -> "Clipped":
-        return Clipped(rows(self.denoise, lo, hi, n), self.low, self.high)
-
-
-def guided(
-    denoiser: Denoiser,
-    cond: Any,
-    guidance: float,
-    *,
-    uncond: Any = None,
-    interval: tuple[float, float] | None = None,
-    rescale: float = 0.0,
-) -> Denoise:
-    """Classifier-free guidance, eps = eps_uncond + guidance·(eps_cond - eps_uncond), and the same for x0.
-
-    Ho & Salimans 2022, equation 6, with guidance w = 1 + their weight (see `from_weight`): w = 1 is the plain conditional model, w = 0 the
-    unconditional one (one call each), any other w is one call on the doubled batch [uncond, cond].
-    uncond defaults to the denoiser's null condition; a negative prompt replaces it. interval=(lo, hi) guides only where lo <= sigma/alpha
-    <= hi (Kynkäänniemi et al. 2024) and is the plain conditional model elsewhere, one call. rescale in [0, 1] passes the network's guided
-    output through `rescaled` with that share (on v, if the denoiser does not say what it predicts).
-    """
-    _check_guidance(guidance, interval)
-    if cond is None:
-        raise ValueError("cond must be a condition, got None; for the unconditional model call the denoiser itself")
-    uncond = getattr(denoiser, "null", None) if uncond is None else uncond
-    if uncond is None and (guidance != 1):
-        raise ValueError("uncond is missing: give uncond=..., or build the Denoiser with null=...")
-    if not 0 <= rescale <= 1:
-        raise ValueError(f"rescale must lie in [0, 1], got {rescale}")
-    return Guided(denoiser, cond, float(guidance), uncond, interval, float(rescale))
-
-
-def from_weight(weight: float) -> float:
-    """The guidance w = 1 + weight, for a weight as Ho & Salimans write it: (1 + weight)·eps_cond - weight·eps_uncond (2022, equation 6).
-
-    Their weight 0 is the plain conditional model, which is guidance 1 here, in Stable Diffusion and in diffusers.
-    """
-    return 1.0 + weight
-
-
-def rescaled(output: Tensor, cond_output: Tensor, share: float = 0.7) -> Tensor:
-    """share·output·std(cond_output)/std(output) + (1 - share)·output: guided outputs brought back to the spread of the conditional ones.
-
-    Lin et al. 2024, section 3.4, equations 14 to 16 (their phi is `share`). Both (B, …), standard deviations over each image.
-    """
-    if output.shape != cond_output.shape or output.ndim < 2:
-        raise ValueError(
-            f"output and cond_output must be (B, …) of one shape, got {tuple(output.shape)} and {tuple(cond_output.shape)}"
-        )
-    over = tuple(range(1, output.ndim))
-    ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
-    return output * (share * ratio + (1 - share))
-
-
-def autoguided(
-    denoise: Denoise, weak: Denoise, guidance: float, *, interval: tuple[float, float] | None = None
-) -> Denoise:
-    """Guidance by a bad version of the model itself: x0 = x0_weak + guidance·(x0 - x0_weak), and the same for eps.
-
-    Karras et al. 2024, "Guiding a diffusion model with a bad version of itself": D_1 is `denoise`, D_0 is `weak`. Both get the same
-    condition, autoguided(model.given(labels), early.given(labels), 2.0), and must have been trained on the same schedule.
-    guidance 1 calls only `denoise`, 0 only `weak`; interval as in `guided`.
-    """
-    _check_guidance(guidance, interval)
-    for name, value in (("denoise", denoise), ("weak", weak)):
-        if not callable(value):
-            raise TypeError(f"{name} must be a function (x, level) -> Estimate, got {type(value).__name__}")
-    return Autoguided(denoise, weak, float(guidance), interval, evaluating(module_of(weak)))
-
-
-def _check_guidance(guidance: Any, interval: Any) -> None:
-    if not isinstance(guidance, (int, float)) or not math.isfinite(guidance):
-        raise ValueError(f"guidance must be a finite number, got {guidance!r}")
-    if interval is not None and not 0 <= interval[0] <= interval[1]:
-        raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
-
-
-def _extrapolate(start: Estimate, end: Estimate, w: float | Tensor) -> Estimate:
-    """start + w·(end - start) for x0 and eps: all guidance walks from one estimate to another, and on."""
-    x0, eps = (a + w * (b - a) for a, b in ((start.x0, end.x0), (start.eps, end.eps)))
-    return start._replace(x0=x0, eps=eps)
-
-
-def _inside(guidance: float, interval: tuple[float, float] | None, at: Level) -> float | Tensor:
-    """The guidance at this level: 1 outside the interval."""
-    if interval is None:
-        return guidance
-    inside = (interval[0] <= at.nsr) & (at.nsr <= interval[1])
-    return torch.where(inside, guidance, 1.0) if isinstance(inside, Tensor) else guidance if inside else 1.0
-
-
-def clipped(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
-    """Clamp x0 to the range of the data and derive eps anew, so that x = alpha·x0 + sigma·eps still holds. Goes around `guided`."""
-    if not low < high:
-        raise ValueError(f"low must be below high, got {low} and {high}")
-    return Clipped(denoise, low, high)
+        return Given(self.denoise, cut(self.cond, lo, hi, n))
 
 
 def rows(denoise: Denoise, lo: int, hi: int, n: int) -> Denoise:
@@ -364,26 +200,17 @@ def module_of(denoise: Any) -> nn.Module | None:
     return denoise
 
 
-class evaluating:
-    """`with evaluating(module): ...` puts a module into eval mode and gives every part of it its own mode back afterwards.
-
-    One instance may be entered many times, one after the other. Where every part evaluates already, it later asks only the module itself:
-    between two calls of a network the flags of all its parts have left the processor's cache.
-    """
-
-    def __init__(self, module: nn.Module | None):
-        self.parts = () if module is None else tuple(module.modules())
-        self.training = self.parts
-
-    def __enter__(self) -> None:
-        if self.training or (self.parts[:1] and self.parts[0].training):
-            self.training = [m for m in self.parts if m.training]
-            for m in self.training:
-                m.training = False
-
-    def __exit__(self, *_: Any) -> None:
-        for m in self.training:
-            m.training = True
+@contextmanager
+def evaluating(module: nn.Module | None) -> Iterator[None]:
+    """`with evaluating(module): ...` puts a module into eval mode and gives every part of it its own mode back afterwards."""
+    parts = [] if module is None else [part for part in module.modules() if part.training]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.training = True
 
 
 # -- conditions -------------------------------------------------------------------------------------------------------
@@ -410,7 +237,8 @@ def _check_length(cond: Tensor, n: int, name: str) -> None:
         raise ValueError(f"{name} holds {len(cond)} conditions for a batch of {n} images")
 
 
-def _slice(cond: Any, lo: int, hi: int, n: int, name: str = "cond") -> Any:
+def cut(cond: Any, lo: int, hi: int, n: int, name: str = "cond") -> Any:
+    """The conditions of images lo..hi of n; one condition for all stays one."""
     if cond is None:
         return None
     cond = torch.as_tensor(cond)

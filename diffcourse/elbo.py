@@ -7,18 +7,37 @@ Code index t = 0..T-1 is the papers' t + 1: `step_kl(..., t)` is the papers' L_t
 """
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from diffcourse.denoiser import Denoise, evaluating, module_of
+from diffcourse.gaussian import gaussian_kl, gaussian_nll, mean_se, standard_kl
 from diffcourse.mixture import GaussianMixture
+from diffcourse.models.vae import VAE
 from diffcourse.rng import draw
-from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_floating, posterior_coefficients
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_floating, jump, posterior_coefficients
 
-if TYPE_CHECKING:
-    from diffcourse.models import VAE
+__all__ = [
+    "Bound",
+    "Elbo",
+    "Evidence",
+    "bits_per_dim",
+    "chain_log_ratio",
+    "diffusion_bound",
+    "gaussian_kl",
+    "gaussian_nll",
+    "importance_bound",
+    "last_step_nll",
+    "mixture_elbo",
+    "noise_weights",
+    "prior_kl",
+    "standard_kl",
+    "step_kl",
+    "transition",
+    "vae_elbo",
+]
 
 VARIANCES = ("posterior", "beta")
 
@@ -59,38 +78,6 @@ class Evidence(NamedTuple):
     each: Tensor
 
 
-# -- Gaussians --------------------------------------------------------------------------------------------------------
-
-
-def gaussian_kl(mean_q: Tensor, var_q: Tensor | float, mean_p: Tensor | float, var_p: Tensor | float) -> Tensor:
-    """KL(N(mean_q, var_q) || N(mean_p, var_p)) for independent coordinates, in nats.
-
-    1/2·sum[ var_q/var_p - 1 - log(var_q/var_p) + (mean_q - mean_p)²/var_p ] (Kingma & Welling 2014, appendix B, is the case p = N(0, 1)).
-    Arguments broadcast against each other; the sum runs over every dimension but the first, so (B, …) gives (B,). float64.
-    inf where var_q = 0. ValueError where var_q is negative or var_p is not positive.
-    """
-    mean_q, var_q, mean_p, var_p = torch.broadcast_tensors(*(_double(v) for v in (mean_q, var_q, mean_p, var_p)))
-    if bool((var_q < 0).any()):
-        raise ValueError(
-            f"var_q must not be negative, got {float(var_q.min()):g}: variances are expected, not their logs"
-        )
-    if bool((var_p <= 0).any()):
-        raise ValueError(f"var_p must be positive, got {float(var_p.min()):g}: variances are expected, not their logs")
-    excess = (var_q - var_p) / var_p  # ratio - 1, without cancellation where the variances are close
-    return _total(excess - torch.log1p(excess) + (mean_q - mean_p) ** 2 / var_p) / 2
-
-
-def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor:
-    """-log N(x; mean, var) = 1/2·sum[ log(2·pi·var) + (x - mean)²/var ] in nats, (B, …) -> (B,) float64.
-
-    ValueError where var is not positive.
-    """
-    x, mean, var = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
-    if bool((var <= 0).any()):
-        raise ValueError(f"var must be positive, got {float(var.min()):g}")
-    return _total(torch.log(2 * math.pi * var) + (x - mean) ** 2 / var) / 2
-
-
 # -- latent variables: mixtures and variational autoencoders ----------------------------------------------------------
 
 
@@ -108,15 +95,9 @@ def mixture_elbo(mixture: GaussianMixture, x: Tensor, q: Tensor) -> Tensor:
     return (torch.where(q > 0, q * mixture.log_joint(x), 0.0) - torch.special.xlogy(q, q)).sum(dim=1)
 
 
-def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mu, exp(log_var)) || N(0, I)) = -1/2·sum(1 + log_var - mu² - exp(log_var)), (B, …) -> (B,) nats (Kingma & Welling 2014)."""
-    mu, log_var = _double(mu), _double(log_var)
-    return _total(mu**2 + torch.expm1(log_var) - log_var) / 2
-
-
 @torch.no_grad()
 def vae_elbo(
-    vae: "VAE", x: Tensor, *, samples: int = 1, analytic: bool = True, generator: torch.Generator | None = None
+    vae: VAE, x: Tensor, *, samples: int = 1, analytic: bool = True, generator: torch.Generator | None = None
 ) -> Elbo:
     """E_q[log p(x | z)] - KL(q(z | x) || p(z)) for images x (B, 1, 28, 28) (Kingma & Welling 2014, equation 3).
 
@@ -135,13 +116,11 @@ def vae_elbo(
     if analytic:
         kl = standard_kl(mu, log_var)
     each = reconstruction - kl
-    return Elbo(float(each.mean()), float(reconstruction.mean()), float(kl.mean()), _se(each), each)
+    return Elbo(float(each.mean()), float(reconstruction.mean()), float(kl.mean()), mean_se(each), each)
 
 
 @torch.no_grad()
-def importance_bound(
-    vae: "VAE", x: Tensor, *, samples: int = 500, generator: torch.Generator | None = None
-) -> Evidence:
+def importance_bound(vae: VAE, x: Tensor, *, samples: int = 500, generator: torch.Generator | None = None) -> Evidence:
     """log of the mean of p(x, z)/q(z | x) over `samples` draws z ~ q(z | x) (Burda et al. 2016, equation 8).
 
     Its expectation lies between the ELBO (samples = 1) and log p(x), and rises with every sample. x (B, 1, 28, 28).
@@ -155,7 +134,7 @@ def importance_bound(
             log_joint = -vae.nll(vae.decode(z), x).double() - gaussian_nll(z, 0.0, 1.0)
             total = torch.logaddexp(total, log_joint + gaussian_nll(z, mu, log_var.double().exp()))
     each = total - math.log(samples)
-    return Evidence(float(each.mean()), _se(each), each)
+    return Evidence(float(each.mean()), mean_se(each), each)
 
 
 # -- the terms of the bound of a diffusion model ----------------------------------------------------------------------
@@ -179,7 +158,7 @@ def transition(
     now, to = _levels(schedule, t)
     a, b, var = posterior_coefficients(now, to)
     if _check_variance(variance) == "beta":
-        var = float(schedule.betas[t])
+        var = jump(now, to)[1]
     return a * _x0(denoise, x_t, now) + b * x_t, var
 
 
@@ -233,14 +212,13 @@ def diffusion_bound(
     with evaluating(module_of(denoise)):
         for t in range(1, schedule.T):
             at = schedule.at(t)
-            x_t = at.alpha * x0 + at.sigma * draw(x0, generator)
-            kl = step_kl(denoise, schedule, x0, x_t, t, variance)
+            kl = step_kl(denoise, schedule, x0, at.noised(x0, draw(x0, generator)), t, variance)
             steps[t - 1] = kl.mean()
             each += kl
-        first = schedule.at(0)
-        last = last_step_nll(denoise, schedule, x0, first.alpha * x0 + first.sigma * draw(x0, generator), last_var)
+        x_1 = schedule.at(0).noised(x0, draw(x0, generator))
+        last = last_step_nll(denoise, schedule, x0, x_1, last_var)
     each += last
-    return Bound(float(prior.mean()), steps, float(last.mean()), float(each.mean()), _se(each), each)
+    return Bound(float(prior.mean()), steps, float(last.mean()), float(each.mean()), mean_se(each), each)
 
 
 @torch.no_grad()
@@ -281,9 +259,10 @@ def noise_weights(schedule: DiffusionSchedule, variance: str = "posterior") -> T
     (T-1,) float64, entry i for code index i + 1, as in `Bound.L_steps`. The simple loss (equation 14) sets every w_t to 1: dividing the
     squared noise errors' terms by w turns the bound into it. The constant is 0 for variance "posterior".
     """
-    beta, bars = schedule.betas[1:], schedule.alpha_bars
-    var = beta * (1 - bars[:-1]) / (1 - bars[1:]) if _check_variance(variance) == "posterior" else beta
-    return beta**2 / (2 * var * schedule.alphas[1:] * (1 - bars[1:]))
+    now, to = schedule.at(torch.arange(1, schedule.T)), schedule.at(torch.arange(schedule.T - 1))
+    alpha, beta = jump(now, to)  # sqrt(alpha_t), beta_t
+    var = posterior_coefficients(now, to)[2] if _check_variance(variance) == "posterior" else beta
+    return beta**2 / (2 * var * alpha**2 * now.sigma**2)
 
 
 def bits_per_dim(nats: Tensor | float, dims: int, bin_width: float = 1.0) -> Tensor | float:
@@ -299,18 +278,6 @@ def bits_per_dim(nats: Tensor | float, dims: int, bin_width: float = 1.0) -> Ten
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
-
-
-def _double(value: Tensor | float) -> Tensor:
-    return value.double() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
-
-
-def _total(x: Tensor) -> Tensor:
-    return x.flatten(1).sum(dim=1) if x.ndim > 1 else x
-
-
-def _se(each: Tensor) -> float:
-    return float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
 
 
 def _check_samples(samples: int) -> None:

@@ -1,7 +1,7 @@
 """Latent diffusion: pictures from words, made in the small space of an autoencoder; and pictures to latents and back."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse.data import first_place, to_float, to_uint8, walk
-from diffcourse.denoiser import Denoiser, Estimate, evaluating, guided
+from diffcourse.denoiser import Denoiser, Estimate, evaluating
 from diffcourse.files import atomic_write, write_json
+from diffcourse.guidance import guided
+from diffcourse.images import first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
+from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from diffcourse.scenes import CaptionedDigits
 
 
 class LatentDiffusion(nn.Module):
@@ -39,6 +39,9 @@ class LatentDiffusion(nn.Module):
 
     Autoencoder and text are frozen here: what is trained is the denoiser.
     """
+
+    PARTS = ("autoencoder", "denoiser", "text")  # in the order of the arguments
+    SHARED = ("autoencoder", "text")  # may be shipped weights of their own, which the saved model refers to
 
     def __init__(self, autoencoder: AutoencoderKL, denoiser: Denoiser, text: TextEncoder | CLIP, *, size: int = 64):
         super().__init__()
@@ -124,6 +127,15 @@ class LatentDiffusion(nn.Module):
         x = draw(cond.new_empty(B, z, side, side), generators) if x is None else x
         denoise = guided(self.denoiser, cond, guidance, uncond=uncond)
         return trajectory(denoise, x, self.denoiser.schedule.levels(steps), sampler, generators)
+
+    def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the parts."""
+        return {"type": "LatentDiffusion", "size": self.size, **{p: describe(getattr(self, p)) for p in self.PARTS}}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> "LatentDiffusion":
+        """The empty twin that `spec` describes; `build` makes the parts."""
+        return cls(*(build(spec[part]) for part in cls.PARTS), size=spec["size"])
 
     def save(self, folder: str | Path) -> Path:
         """Write everything into a folder laid out as Stable Diffusion's: `from_pretrained` and diffusers' StableDiffusionPipeline read it.
@@ -212,7 +224,7 @@ def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
 
     with atomic_write(folder / TENSORS) as file:
         file.write(safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.state_dict().items()}))
-    write_json(folder / "config.json", {**part.to_config(), **more})
+    write_json(folder / "config.json", {**part.to_diffusers(), **more})
 
 
 def _read_part(folder: Path, name: str, kind: type) -> Any:
@@ -222,7 +234,7 @@ def _read_part(folder: Path, name: str, kind: type) -> Any:
     if not file.is_file():
         raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}")
     with torch.random.fork_rng(devices=[]):
-        part = kind.from_config(config)
+        part = kind.from_diffusers(config)
     try:
         part.load_state_dict(safetensors.torch.load_file(file))
     except (RuntimeError, safetensors.SafetensorError) as error:
@@ -264,7 +276,7 @@ class CachedLatents:
     first epoch shows the scenes in their own order, and each later one in a new one. seed: of the scenes, as in `scenes.batch`.
     """
 
-    def __init__(self, scenes: "CaptionedDigits", autoencoder: AutoencoderKL, n: int = 60_000, *, seed: int = 0):
+    def __init__(self, scenes: CaptionedDigits, autoencoder: AutoencoderKL, n: int = 60_000, *, seed: int = 0):
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         self.scenes, self.autoencoder, self.n, self.seed = scenes, autoencoder, n, seed
@@ -280,8 +292,6 @@ class CachedLatents:
 
     def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Latents:
         """The latents of training step `step`, a function of its arguments alone (and of those that made this cache)."""
-        from diffcourse.scenes import PHRASINGS, caption
-
         first = first_place(step, batch_size, rank, world)
         places = range(first, first + batch_size)
         index = walk(self.n, first, batch_size, seed).tolist()

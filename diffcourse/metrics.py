@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from diffcourse import scenes
 from diffcourse.denoiser import evaluating
+from diffcourse.gaussian import share_se
 from diffcourse.models import CLIP
 
 REFERENCE = "mnist-reference"
@@ -32,7 +33,7 @@ class Accuracy(NamedTuple):
 
     @property
     def se(self) -> float:
-        return (self.right * (1 - self.right) / self.n) ** 0.5
+        return share_se(self.right, self.n)
 
     def __str__(self) -> str:
         return f"right {self.right:.1%} ± {self.se:.1%}, recognisable {self.recognisable:.1%} (n = {self.n})"
@@ -189,7 +190,7 @@ class PromptAccuracy(NamedTuple):
 
     @property
     def se(self) -> tuple[float, ...]:
-        return tuple((p * (1 - p) / m) ** 0.5 if m else float("nan") for p, m in zip(self[:6], self.asked, strict=True))
+        return tuple(share_se(p, m) for p, m in zip(self[:6], self.asked, strict=True))
 
     def relative_to(self, ceiling: "PromptAccuracy") -> dict[str, float]:
         """The shares divided by those of a ceiling: the same metric on true scenes, or on what an autoencoder makes of them."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.denoiser import Estimate, expand
+from diffcourse.denoiser import Estimate, estimate, expand
 from diffcourse.schedule import CLEAN, Level
 
 
@@ -135,7 +135,7 @@ class GaussianMixture:
         own = F.one_hot(labels, self.K + 1)[:, : self.K].to(posterior.weights)
         weights = torch.where((labels == self.K)[:, None], posterior.weights, own)
         x0 = posterior._replace(weights=weights).mean.to(x.dtype)
-        return Estimate(x, at, x0=x0, eps=(x - at.alpha * x0) / at.sigma)
+        return estimate(x0, x, at, "x0")
 
     def _at(self, level: Level) -> tuple[Tensor, Tensor]:
         if isinstance(level.alpha, Tensor):

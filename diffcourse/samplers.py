@@ -1,7 +1,8 @@
 """Samplers: pure functions from one estimate to the next image, and the one loop that drives them all.
 
-A sampler's `step` goes from the level of `now` to the less noisy level `to`; `past` holds its last `history` estimates, oldest first. The
-loop, `trajectory`, is a generator: progress bars, strips of predicted images, animations and early stops compose from it.
+A sampler's `step` goes from the level of `now` to the less noisy level `to`, and takes what else it needs: `past` holds the last `history`
+estimates, oldest first, `denoise` is asked once more by Heun, `noise()` is a fresh draw, not asked for where its weight is 0. The loop,
+`trajectory`, is a generator: progress bars, strips of predicted images, animations and early stops compose from it.
 """
 
 import math
@@ -9,24 +10,38 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoise, Denoiser, Estimate, combine, estimate, evaluating, guided, module_of, rows
+from diffcourse.denoiser import Denoise, Denoiser, Estimate, estimate, evaluating, module_of, rows
+from diffcourse.guidance import guided
 from diffcourse.rng import Generators, draw, image_generators
-from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, NoisePath, check_floating, posterior_coefficients
+from diffcourse.schedule import (
+    CLEAN,
+    DiffusionSchedule,
+    Level,
+    NoisePath,
+    check_floating,
+    jump,
+    posterior_coefficients,
+)
 
-Noise = Callable[[], Tensor]
+Past = Sequence[Estimate]
+Ask = Denoise | None
+Noise = Callable[[], Tensor] | None
 
 
 class Sampler(Protocol):
     @property
     def history(self) -> int: ...
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor: ...
+    def step(
+        self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None
+    ) -> Tensor: ...
 
 
 def posterior_std(now: Level, to: Level) -> float:
@@ -48,12 +63,12 @@ class DDPM:
         if self.variance not in ("posterior", "beta"):
             raise ValueError(f"variance must be posterior or beta, got {self.variance!r}")
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         a, b, var = posterior_coefficients(now.at, to)
-        mean = combine(a, now.x0, b, now.x)  # eq. 7
+        mean = a * now.x0 + b * now.x  # eq. 7
         if self.variance == "beta" and to.sigma > 0:
-            var = max(0.0, now.at.sigma**2 - (now.at.alpha / to.alpha * to.sigma) ** 2)
-        return mean + var**0.5 * noise() if var > 0 else mean
+            var = jump(now.at, to)[1]
+        return mean + var**0.5 * _drawn(noise) if var > 0 else mean
 
 
 @dataclass(frozen=True)
@@ -72,20 +87,24 @@ class DDIM:
                 f"eta must lie in [0, 1] (above 1 the variance left for eps would be negative), got {self.eta}"
             )
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         std = self.eta * posterior_std(now.at, to) if self.eta else 0.0  # eq. 16
-        mean = combine(to.alpha, now.x0, max(0.0, to.sigma**2 - std**2) ** 0.5, now.eps)  # eq. 12
-        return mean + std * noise() if std else mean
+        mean = to.alpha * now.x0 + max(0.0, to.sigma**2 - std**2) ** 0.5 * now.eps  # eq. 12
+        return mean + std * _drawn(noise) if std else mean
 
 
 @dataclass(frozen=True)
 class Euler:
-    """One straight step of d(x/alpha)/d(nsr) = eps, nsr = sigma/alpha (Karras et al. 2022, equation 1 and algorithm 1)."""
+    """One straight step of d(x/alpha)/d(nsr) = eps, nsr = sigma/alpha: x_s/alpha_s = x_t/alpha_t + (nsr_s - nsr_t)·eps.
+
+    Karras et al. 2022, equation 1 and algorithm 1.
+    """
 
     history = 0
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
-        return _along(now, to, now.eps, self)
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
+        _check_signal(now, self)
+        return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - now.at.nsr) * now.eps
 
 
 @dataclass(frozen=True)
@@ -97,12 +116,15 @@ class Heun:
 
     history = 0
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
-        guess = _along(now, to, now.eps, self)
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
+        _check_signal(now, self)
+        guess = Euler().step(now, to)
         if to.sigma == 0:
             return guess
-        change = denoise(guess, to).eps - now.eps  # the mean of both slopes is the first plus half of this
-        return combine(1, guess, to.alpha * (to.nsr - now.at.nsr) / 2, change)
+        if denoise is None:
+            raise TypeError("denoise is missing: Heun asks the network a second time, at the end of the step")
+        change = denoise(guess, to).eps - now.eps  # the mean of both slopes is the first and half of this
+        return guess + to.alpha * (to.nsr - now.at.nsr) / 2 * change
 
 
 @dataclass(frozen=True)
@@ -123,15 +145,12 @@ class LMS:
     def history(self) -> int:
         return self.order - 1
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         known = [*past[-self.history :], now] if self.history else [now]
         _check_signal(now, self)
-        weights = _lagrange_integrals(tuple(e.at.nsr for e in known), now.at.nsr, to.nsr)
-        *older, newest = weights
-        x = combine(to.alpha / now.at.alpha, now.x, to.alpha * newest, now.eps)
-        for w, e in zip(older, known, strict=False):
-            x = combine(1, x, to.alpha * w, e.eps)
-        return x
+        weights = _lagrange_integrals([e.at.nsr for e in known], now.at.nsr, to.nsr)
+        slopes = sum(w * e.eps for w, e in zip(weights, known, strict=True))
+        return to.alpha / now.at.alpha * now.x + to.alpha * slopes
 
 
 @dataclass(frozen=True)
@@ -157,28 +176,28 @@ class DPMSolverPP:
     def history(self) -> int:
         return self.order - 1
 
-    def step(self, now: Estimate, to: Level, past: Sequence[Estimate], denoise: Denoise, noise: Noise) -> Tensor:
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         at, D = now.at, now.x0
         if self.order == 2 and past and to.sigma > 0 and past[-1].at.alpha > 0:
             h, h_past = to.lam - at.lam, at.lam - past[-1].at.lam
-            r = h / (2 * h_past)
-            D = combine(1 + r, now.x0, -r, past[-1].x0)
+            D = now.x0 + h / (2 * h_past) * (now.x0 - past[-1].x0)
         ratio = to.sigma / at.sigma
         if not self.stochastic:
-            return combine(ratio, now.x, to.alpha - ratio * at.alpha, D)  # alpha_s·e^(-h) = ratio·alpha_t
+            return ratio * now.x + (to.alpha - ratio * at.alpha) * D  # alpha_s·e^(-h) = ratio·alpha_t
         decay = ratio * at.alpha / to.alpha  # e^(-h)
-        mean = combine(ratio * decay, now.x, to.alpha * (1 - decay**2), D)
+        mean = ratio * decay * now.x + to.alpha * (1 - decay**2) * D
         std = to.sigma * max(0.0, 1 - decay**2) ** 0.5
-        return mean + std * noise() if std else mean
+        return mean + std * _drawn(noise) if std else mean
 
 
 def trajectory(
     denoise: Denoise, x: Tensor, levels: Sequence[Level], sampler: Sampler = DDIM(), generator: Generators = None
 ) -> Iterator[Estimate]:
-    """The loop of every sampler: yields the estimate at each level, and last Estimate(x, levels[-1], x0=x, eps=0), so `.x` is the sample.
+    """The loop of every sampler: yields the estimate at each level, and last one whose `.x` is the sample, at levels[-1].
 
-    x is the noisy start at levels[0]; len(levels) items come out. generator: one, or a list with one an image; None is torch's own.
-    No gradients; a module inside `denoise` works in eval mode and gets its mode back.
+    x is the noisy start at levels[0]; len(levels) items come out. At `CLEAN` the last is x0 = x, eps = 0. Where a path ends above it
+    (inversion, a pause) nobody has looked at the last x: its x0 and eps are nan. generator: one, or a list with one an image; None is
+    torch's own. No gradients; a module inside `denoise` works in eval mode and gets its mode back. Arguments are checked at the call.
     """
     if not callable(denoise):
         raise TypeError(f"denoise must be callable, got {type(denoise).__name__}; the order is (denoise, x, levels)")
@@ -190,20 +209,23 @@ def trajectory(
     return _trajectory(denoise, x, levels, sampler, generator)
 
 
-def _trajectory(denoise, x, levels, sampler, generator) -> Iterator[Estimate]:
-    eval_mode = evaluating(module_of(denoise))
+def _trajectory(
+    denoise: Denoise, x: Tensor, levels: Sequence[Level], sampler: Sampler, generator: Generators
+) -> Iterator[Estimate]:
+    """`trajectory` from the first `next` on: a generator runs nothing before it, so what checks is another function."""
     past: deque[Estimate] = deque(maxlen=sampler.history)
     for at, to in pairwise(levels):
-        with torch.no_grad(), eval_mode:
+        with torch.no_grad(), evaluating(module_of(denoise)):
             now = denoise(x, at)
             if not isinstance(now, Estimate):
                 raise TypeError(
                     f"denoise must return an Estimate, got {type(now).__name__}; a plain network becomes one as Denoiser(network, schedule)"
                 )
-            x = sampler.step(now, to, tuple(past), denoise, lambda: draw(now.x, generator))  # noqa: B023
+            x = sampler.step(now, to, past=tuple(past), denoise=denoise, noise=partial(draw, x, generator))
         past.append(now)
         yield now
-    yield Estimate(x, levels[-1], x0=x, eps=torch.zeros_like(x))
+    clean, unknown = levels[-1].sigma == 0, torch.full_like(x, math.nan)
+    yield Estimate(x, levels[-1], x0=x if clean else unknown, eps=torch.zeros_like(x) if clean else unknown)
 
 
 def sample(
@@ -228,15 +250,16 @@ def sample(
     """
     shape = _check_order(denoise, schedule, shape)
     levels = schedule.levels(steps) if levels is None else levels
-    parameter = next(iter(module.parameters()), None) if (module := module_of(denoise)) is not None else None
-    device = device if device is not None else parameter.device if parameter is not None else "cpu"
-    dtype = parameter.dtype if x is None and parameter is not None else torch.float32 if x is None else x.dtype
-    if x is not None and tuple(x.shape) != shape:
-        raise ValueError(f"x must have the shape {shape}, got {tuple(x.shape)}")
-    if batch is not None and batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}")
     if len(levels) < 2:
         raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    if x is not None and tuple(x.shape) != shape:
+        raise ValueError(f"x must have the shape {shape}, got {tuple(x.shape)}")
+    module = module_of(denoise)
+    _check_levels(levels, getattr(module, "schedule", None))
+    weight = torch.empty(0) if module is None else next(module.parameters(), torch.empty(0))
+    device, dtype = weight.device if device is None else device, weight.dtype if x is None else x.dtype
     seed = secrets.randbits(62) if seed is None else seed
     size = shape[0] if batch is None else batch
     scale = math.hypot(levels[0].alpha, levels[0].sigma)  # 1 on a variance-preserving path
@@ -334,16 +357,18 @@ def denoise(x_t: Tensor, eps_pred: Tensor, t: int, schedule: DiffusionSchedule, 
         raise ValueError(f"eps_pred and noise must have x_t's shape {tuple(x_t.shape)}, got {tuple(eps_pred.shape)}")
     now = estimate(eps_pred, x_t, schedule.at(t), "eps")
     to = schedule.at(t - 1) if t > 0 else CLEAN
-    return DDPM().step(now, to, (), None, lambda: torch.zeros_like(x_t) if noise is None else noise)
+    return DDPM().step(now, to, noise=lambda: torch.zeros_like(x_t) if noise is None else noise)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
 
 
-def _along(now: Estimate, to: Level, slope: Tensor, sampler: Sampler) -> Tensor:
-    """x_s with x_s/alpha_s = x_t/alpha_t + (nsr_s - nsr_t)·slope: a straight step in the variables of Euler, Heun and LMS."""
-    _check_signal(now, sampler)
-    return combine(to.alpha / now.at.alpha, now.x, to.alpha * (to.nsr - now.at.nsr), slope)
+def _drawn(noise: Noise) -> Tensor:
+    if noise is None:
+        raise TypeError(
+            "noise is missing: this step adds some; give a function such as noise=lambda: torch.randn_like(x)"
+        )
+    return noise()
 
 
 def _check_signal(now: Estimate, sampler: Sampler) -> None:
@@ -354,7 +379,7 @@ def _check_signal(now: Estimate, sampler: Sampler) -> None:
         )
 
 
-def _lagrange_integrals(nodes: tuple[float, ...], start: float, end: float) -> list[float]:
+def _lagrange_integrals(nodes: Sequence[float], start: float, end: float) -> list[float]:
     """The integral of each Lagrange polynomial on up to 4 `nodes` from start to end: degree 3 at most, where two Gauss points are exact."""
     middle, half = (start + end) / 2, (end - start) / 2
     points = (middle - half / 3**0.5, middle + half / 3**0.5)
@@ -377,6 +402,22 @@ def _check_order(model: Any, schedule: Any, shape: Any) -> tuple[int, ...]:
     if len(shape) < 2 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
         raise ValueError(f"shape must be (N, …) with whole numbers of at least 1, got {tuple(shape)}")
     return tuple(shape)
+
+
+def _check_levels(levels: Sequence[Level], own: NoisePath | None) -> None:
+    """A network is told t alone: its own schedule must put the same alpha and sigma there as the levels that are walked."""
+    for level in [] if own is None else [level for level in levels if level.sigma > 0]:
+        try:
+            at = own.at(level.t)
+        except ValueError as error:
+            raise ValueError(f"schedule is not the one that the denoiser was trained on: {error}") from error
+        if not math.isclose(at.alpha, level.alpha, abs_tol=1e-4) or not math.isclose(
+            at.sigma, level.sigma, abs_tol=1e-4
+        ):
+            raise ValueError(
+                f"schedule is not the one that the denoiser was trained on, {own}: at t={level.t:g} it has alpha={level.alpha:.4g} and "
+                f"sigma={level.sigma:.4g}, the denoiser's {at.alpha:.4g} and {at.sigma:.4g}; give denoiser.schedule"
+            )
 
 
 def _bar(progress: bool, total: int):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffcourse.data import ImageData, first_place, to_float, walk
+from diffcourse.images import ImageData, first_place, to_float, walk
 from diffcourse.rng import counter_seed
 
 SIDE = 64  # of a scene, in pixels

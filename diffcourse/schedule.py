@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffcourse.rng import Generators, draw
 
@@ -41,17 +41,28 @@ class Level(NamedTuple):
             return -math.inf
         return math.log(self.alpha / self.sigma) if self.sigma else math.inf
 
+    def noised(self, x0: Any, eps: Any) -> Any:
+        """x_t = alpha·x_0 + sigma·eps: the one forward equation. Tensors of one shape, or numbers."""
+        return self.alpha * x0 + self.sigma * eps
+
 
 CLEAN = Level(t=-1.0, alpha=1.0, sigma=0.0)
 """The data itself (the papers' t = 0). Samplers end here; no network is ever called here."""
 
 
 class NoisePath(Protocol):
-    """What samplers and denoisers ask of a path: a `DiffusionSchedule` is one, the continuous paths of the SDE lesson are others."""
+    """All that samplers, denoisers and training ask of a path: a `DiffusionSchedule` is one, the continuous paths of an SDE are others.
+
+    at      the level at time t: floats for a number; for a tensor t (B,) tensors (B, 1, …, 1) in the dtype and on the device of `like`
+    levels  `steps` levels, noisiest first, and a last one: where a sampler goes
+    times   (B,) numbers u in [0, 1) -> (B,) times that `at` takes: which levels are trained, and how often
+    """
 
     def at(self, t: Any, like: Tensor | None = None) -> Level: ...
 
-    def levels(self, steps: int, spacing: str = "trailing", last: Level = CLEAN) -> list[Level]: ...
+    def levels(self, steps: int) -> list[Level]: ...
+
+    def times(self, u: Tensor) -> Tensor: ...
 
 
 # -- beta schedules ---------------------------------------------------------------------------------------------------
@@ -89,21 +100,29 @@ def cosine_beta_schedule(timesteps: int, s: float = 0.008) -> Tensor:
 # -- moving between two levels ----------------------------------------------------------------------------------------
 
 
+def jump(now: Level, to: Level) -> tuple[Any, Any]:
+    """The forward step between two levels, q(x_t | x_s) = N(alpha_{t|s}·x_s, beta_{t|s}), s (`to`) the less noisy; returns (alpha, beta).
+
+    alpha_{t|s} = alpha_t/alpha_s,  beta_{t|s} = sigma_t² - alpha_{t|s}²·sigma_s² (Kingma et al. 2021, appendix A.1). For neighbours
+    they are sqrt(1 - beta_t) and beta_t (Ho et al. 2020, equation 2). Works on floats and on tensors.
+    """
+    alpha = now.alpha / to.alpha
+    beta = now.sigma**2 - (alpha * to.sigma) ** 2
+    return alpha, beta.clamp(min=0) if isinstance(beta, Tensor) else max(beta, 0.0)
+
+
 def posterior_coefficients(now: Level, to: Level) -> tuple[Any, Any, Any]:
     """q(x_s | x_t, x_0) = N(a·x_0 + b·x_t, var) for a jump from level t (`now`) to the less noisy s (`to`); returns (a, b, var).
 
-    With the jump's own alpha_{t|s} = alpha_t/alpha_s and beta_{t|s} = sigma_t² - alpha_{t|s}²·sigma_s²:
-    a = alpha_s·beta_{t|s}/sigma_t²,  b = alpha_{t|s}·sigma_s²/sigma_t²,  var = beta_{t|s}·sigma_s²/sigma_t².
-    Ho et al. 2020, equations 6 and 7, are the case of neighbours; the general jump is Kingma et al. 2021, equation 25.
+    a = alpha_s·beta_{t|s}/sigma_t²,  b = alpha_{t|s}·sigma_s²/sigma_t²,  var = beta_{t|s}·sigma_s²/sigma_t²,  with the `jump`'s alpha_{t|s}
+    and beta_{t|s}. Ho et al. 2020, equations 6 and 7, are the case of neighbours; the general jump is Kingma et al. 2021, equation 25.
     Works on floats and on tensors.
     """
-    alpha_jump = now.alpha / to.alpha
-    beta_jump = now.sigma**2 - (alpha_jump * to.sigma) ** 2
-    beta_jump = beta_jump.clamp(min=0) if isinstance(beta_jump, Tensor) else max(beta_jump, 0.0)
+    alpha, beta = jump(now, to)
     return (
-        to.alpha * beta_jump / now.sigma**2,
-        alpha_jump * to.sigma**2 / now.sigma**2,
-        beta_jump * to.sigma**2 / now.sigma**2,
+        to.alpha * beta / now.sigma**2,
+        alpha * to.sigma**2 / now.sigma**2,
+        beta * to.sigma**2 / now.sigma**2,
     )
 
 
@@ -261,8 +280,7 @@ class DiffusionSchedule:
         x0 (B, …), t a number or a LongTensor (B,); `noise` has x0's shape and is drawn from `generator` where it is missing.
         """
         noise = noise_for(x0, noise, generator)
-        at = self.at(t, like=x0)
-        return at.alpha * x0 + at.sigma * noise
+        return self.at(t, like=x0).noised(x0, noise)
 
     def posterior(self, x0: Tensor, x_t: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of q(x_{t-1} | x_t, x_0), Ho et al. 2020, equations 6 and 7; below t = 0 lies the clean image.
@@ -298,7 +316,8 @@ class DiffusionSchedule:
         levels lie near the data; they fall between the steps of the chain.
         """
         _check_int("steps", steps, 1, self.T)
-        if spacing == "trailing":
+        times: list[float]
+        if spacing == "trailing":  # T-1 - i·T/steps, i·T/steps rounded half up: in whole numbers, so exact
             times = [self.T - 1 - (2 * i * self.T + steps) // (2 * steps) for i in range(steps)]
         elif spacing == "linspace":
             times = [self.T - 1 - round(i * (self.T - 1) / max(1, steps - 1)) for i in range(steps)]
@@ -335,6 +354,17 @@ class DiffusionSchedule:
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def check_path(schedule: Any, order: str) -> None:
+    """TypeError unless `schedule` is a `NoisePath`; `order` says how the arguments stand, for who swapped them."""
+    if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
+        got = type(schedule).__name__
+        raise TypeError(f"schedule must be a path such as DiffusionSchedule.linear(), got {got}; the order is {order}")
+    if missing := [name for name in ("at", "levels", "times") if not callable(getattr(schedule, name, None))]:
+        raise TypeError(
+            f"schedule must have the methods at, levels and times of a NoisePath, {type(schedule).__name__} lacks {' and '.join(missing)}"
+        )
 
 
 def check_floating(name: str, x: Any) -> None:

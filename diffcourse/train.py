@@ -136,8 +136,14 @@ def _fit(module, data, loss, checkpoint, every, settings) -> Iterator[Progress]:
                     "module": module.state_dict(),
                     "ema": average.state_dict(),
                     "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "steps": steps,
+                    "loss": progress.loss,
+                    "lr": lr,
+                    "grad_norm": progress.grad_norm,
+                    "settings": settings,
                 }
-                write_checkpoint(checkpoint, state | progress._asdict() | {"ema": state["ema"], "settings": settings})
+                write_checkpoint(checkpoint, state)
             accelerator.wait_for_everyone()
         yield progress
 

@@ -8,20 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from diffcourse.denoiser import (
-    PREDICTS,
-    Denoiser,
-    Estimate,
-    autoguided,
-    clipped,
-    estimate,
-    evaluating,
-    from_weight,
-    guided,
-    module_of,
-    rescaled,
-    rows,
-)
+from diffcourse.denoiser import PREDICTS, Denoiser, Estimate, estimate, evaluating, module_of, rows
+from diffcourse.guidance import autoguided, clipped, from_weight, guided, rescaled
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 

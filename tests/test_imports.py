@@ -40,6 +40,15 @@ def test_the_core_imports_nothing_heavy():
     in_a_fresh_process("\n".join(code))
 
 
+def test_a_text_encoder_is_found_by_its_name_before_weights_are_imported():
+    in_a_fresh_process(
+        "import sys\n"
+        "from diffcourse.models import TextEncoder\n"
+        "assert 'diffcourse.weights' not in sys.modules\n"
+        "assert TextEncoder.from_pretrained('tiny-clip').dim == 128\n"
+    )
+
+
 def test_every_name_is_reachable():
     in_a_fresh_process(
         "import importlib, pkgutil, diffcourse\n"

@@ -341,17 +341,38 @@ def test_all_cases_share_the_time(monkeypatch):
     assert "still running after 0.5 seconds" in diagnose(ours.NOISED, slow).says[0]
 
 
-def test_the_limit_works_in_another_thread():
+@pytest.mark.parametrize("profiler", [None, lambda *_: None], ids=["alone", "under a profiler"])
+def test_the_limit_works_in_another_thread(profiler):
     found = []
 
     def endless():
         while True:
             pass
 
-    thread = threading.Thread(target=lambda: found.append(run.Runner(0.3).call(endless)))
+    def in_another_thread():
+        sys.setprofile(profiler)  # as tools of coverage do, Python looks for what is pending at every call
+        found.extend([run.Runner(0.3).call(endless), run.Runner(5.0).call(lambda: 7)])
+
+    thread = threading.Thread(target=in_another_thread, daemon=True)
     thread.start()
     thread.join(10)
-    assert found and found[0].timed_out
+    assert len(found) == 2 and found[0].timed_out and found[1].value == 7
+
+
+def test_a_limit_that_ends_with_the_work_leaves_nothing_behind():
+    """The ring comes while the function returns: what counts is that nothing arrives afterwards."""
+    found = []
+
+    def close():
+        for _ in range(20):
+            outcome = run.Runner(0.01).call(time.sleep, 0.0099)
+            sum(range(1000))  # a ring that came late would stop this thread here
+            found.append(outcome)
+
+    thread = threading.Thread(target=close, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert len(found) == 20 and all(outcome.timed_out or outcome.error is None for outcome in found)
 
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])

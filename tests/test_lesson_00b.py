@@ -1,11 +1,7 @@
 """The figures and the explorer of lesson 00b."""
 
-import io
-
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from diffcourse import plot
 from diffcourse.mixture import GaussianMixture, two_bumps
@@ -30,14 +26,6 @@ PICTURES = {
     "jensen": lambda: plot.jensen(0.5, 2.0),
     "arrows": lambda: plot.arrows(draws(9, 2), draws(9, 2), cloud=draws(5, 2), title="field"),
 }
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_figures_show_something_and_say_what(name):
-    picture = PICTURES[name]()
-    pixels = np.asarray(Image.open(io.BytesIO(picture.png())).convert("L"))
-    assert pixels.min() < 100 and pixels.max() > 250
-    assert len(picture.alt) > 20
 
 
 @pytest.mark.parametrize(("sigma", "x_t"), [(0.05, -1.0), (0.5, 0.3), (0.99, 2.0)])

@@ -1,6 +1,5 @@
 """Lesson 05b: its figures and explorer without a browser, and the facts that its prose states, against other implementations."""
 
-import base64
 import io
 import math
 
@@ -29,7 +28,7 @@ def clip():
 @pytest.fixture(scope="module")
 def large():
     with torch.device("meta"):
-        return UNet2DCondition.from_config(STABLE_DIFFUSION_1)
+        return UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1)
 
 
 def small_parts():
@@ -49,13 +48,6 @@ PICTURES = {
     "text_to_image": plot.text_to_image,
     "found": lambda: plot.found(["a", "b"], {"one": [0, 1], "two": [1, -1]}, SHOWN.images[:3], ["x", "y", "z"]),
 }
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_figure_has_a_picture_and_alt_text(name):
-    content, metadata = PICTURES[name]()._repr_mimebundle_()
-    Image.open(io.BytesIO(base64.b64decode(content["image/png"]))).verify()
-    assert len(metadata["image/png"]["alt"]) > 20
 
 
 def test_figures_say_what_they_show_and_name_wrong_arguments():

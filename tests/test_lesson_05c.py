@@ -1,6 +1,5 @@
 """Lesson 05c: its figures and prompt box without a browser, and its exercises and the facts of its prose against the package."""
 
-import base64
 import io
 
 import pytest
@@ -38,13 +37,6 @@ PICTURES = {
     "accuracies": lambda: plot.accuracies({"a": SHARES, "b": SHARES}, {"ink": 0.95}, n=100),
     "prompted": lambda: plot.prompted(SHOWN.images[:2], ["as asked", "7, not 1"], SHOWN.images[:3], "t", "x" * 30),
 }
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_figure_has_a_picture_and_alt_text(name):
-    content, metadata = PICTURES[name]()._repr_mimebundle_()
-    Image.open(io.BytesIO(base64.b64decode(content["image/png"]))).verify()
-    assert len(metadata["image/png"]["alt"]) > 20
 
 
 def test_figures_say_their_numbers_in_words():
@@ -240,7 +232,9 @@ def test_kept_bytes_are_those_of_inputs_weights_and_what_lies_between():
 def test_inpainting_has_nine_channels_and_fourteen_thousand_weights_more():
     with torch.device("meta"):
         sizes = [
-            sum(p.numel() for p in UNet2DCondition.from_config({**STABLE_DIFFUSION_1, "in_channels": n}).parameters())
+            sum(
+                p.numel() for p in UNet2DCondition.from_diffusers({**STABLE_DIFFUSION_1, "in_channels": n}).parameters()
+            )
             for n in (4, 9)
         ]
     assert sizes[1] - sizes[0] == 5 * 320 * 9 == 14_400

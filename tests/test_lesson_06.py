@@ -9,11 +9,12 @@ from PIL import Image
 from torch import nn
 
 from diffcourse import plot, recipes, widgets
-from diffcourse.denoiser import Denoiser, guided
+from diffcourse.denoiser import Denoiser
+from diffcourse.guidance import clipped, guided
 from diffcourse.learn.exercises import lesson_06
 from diffcourse.mixture import GaussianMixture
 from diffcourse.models import SimpleUNet
-from diffcourse.samplers import DDIM, DDPM, sample, trajectory
+from diffcourse.samplers import DDIM, DDPM, DPMSolverPP, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
 
 SCALED = DiffusionSchedule.scaled_linear()
@@ -31,6 +32,17 @@ ROWS = [
     for w in (3.0, 1.0, 0.0)
     for clip in (True, False)
 ]
+SERIES = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
+PICTURES = {
+    "measured": lambda: plot.measured({"right": SERIES, "distance": SERIES}, mark=1.0, levels={"right": 1.0}),
+    "guidance_row": lambda: plot.guidance_row(
+        torch.linspace(-1, 1, 3 * 784).view(3, 1, 28, 28),
+        {"right": ([0, 1, 3], [0.1, 0.9, 1.0])},
+        1.0,
+        "w = 1",
+        "x" * 30,
+    ),
+}
 
 
 class Labels(nn.Module):
@@ -46,13 +58,12 @@ class Labels(nn.Module):
 
 
 def test_measured_values_have_a_picture_and_words():
-    series = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
-    picture = plot.measured({"right": series, "distance": series}, mark=1.0, levels={"right": 1.0})
+    picture = PICTURES["measured"]()
     data, metadata = picture._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
     assert "right: clipped 0.1, 0.95, 0.99" in metadata["image/png"]["alt"]
     assert [ax.get_yscale() for ax in picture.axes] == ["linear", "linear"]
-    assert [ax.get_yscale() for ax in plot.measured({"right": series, "distance": series}, log=["distance"]).axes] == [
+    assert [ax.get_yscale() for ax in plot.measured({"right": SERIES, "distance": SERIES}, log=["distance"]).axes] == [
         "linear",
         "log",
     ]
@@ -73,9 +84,7 @@ def test_the_explorer_is_drawn_ahead_from_the_same_noises():
     assert network.calls == calls and len(seen) == 3
     Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
     for i, w in enumerate(slider.options):
-        alone = sample(
-            widgets.clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), widgets.DPMSolverPP(), 2, seed=0, first=1
-        )
+        alone = sample(clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), DPMSolverPP(), 2, seed=0, first=1)
         torch.testing.assert_close(explorer.images[i, 1:2], alone, rtol=1e-4, atol=1e-4)
     with pytest.raises(ValueError, match="rows must hold lines of kind 'curve'"):
         widgets.GuidanceExplorer(model, [])

@@ -1,5 +1,6 @@
 """The committed lessons: executed once in order, clean, small, and complete against the curriculum."""
 
+import copy
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from notebook_tools import faults, items, normalise
+from lessons import cell_faults, faults, items, normalise
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -99,6 +100,25 @@ def test_the_lint_finds_what_it_should(tmp_path):
         assert word not in clean, word
 
 
+@pytest.mark.parametrize("text", ["they agree: True\n", "agree: False, 3 apart\n", "[True, True]", "same True, next"])
+def test_a_printed_agreement_is_asserted_or_compared(text):
+    """A line that may say False with the suite green is refused, wherever it comes from."""
+    for output in (
+        nbformat.v4.new_output("stream", name="stdout", text=text),
+        nbformat.v4.new_output("execute_result", {"text/plain": text}),
+    ):
+        cell = nbformat.v4.new_code_cell("print(a == b)", outputs=[output])
+        assert [fault for fault in cell_faults(cell) if "nothing checks it" in fault]
+        asserted = {**cell, "source": "assert a == b\nprint(a == b)"}
+        tagged = {**cell, "metadata": {"tags": ["nbval-check-output"]}}
+        assert cell_faults(asserted) == cell_faults(tagged) == []
+
+
+def test_a_network_that_prints_itself_claims_nothing():
+    said = nbformat.v4.new_output("execute_result", {"text/plain": "Linear(in_features=2, out_features=2, bias=True)"})
+    assert not cell_faults(nbformat.v4.new_code_cell("layer", outputs=[said]))
+
+
 def _after_normalising(notebook, path):
     nbformat.write(normalise(notebook), path)
     return faults(path)
@@ -112,3 +132,40 @@ def test_printed_lines_are_one_output_and_a_picture_between_them_stays_there(tmp
     cell = nbformat.v4.new_code_cell("1", outputs=[said("a\n"), said("b\n"), picture, said("c\n"), said("d\n")])
     (cell,) = normalise(nbformat.v4.new_notebook(cells=[cell])).cells
     assert [output.get("text") for output in cell.outputs] == ["a\nb\n", None, "c\nd\n"]
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_the_cells_of_a_lesson_keep_their_ids(path):
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.id for cell in normalise(nbformat.read(path, as_version=4)).cells] == [cell.id for cell in cells]
+
+
+def test_a_cell_put_in_changes_no_other_cell():
+    """Not its id; only the counts below a new cell of code go up by one."""
+    path = ROOT / "notebooks" / "00_start_here.ipynb"
+    before = nbformat.read(path, as_version=4).cells
+    for new, counted in ((nbformat.v4.new_markdown_cell("Look."), 0), (nbformat.v4.new_code_cell("x = 1"), 1)):
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells.insert(5, new)
+        after = normalise(notebook).cells
+        assert after.pop(5).source == new.source
+        assert after[:5] == before[:5]
+        for ours, theirs in zip(after[5:], before[5:], strict=True):
+            assert _moved(theirs, counted) == ours
+
+
+def _moved(cell, by):
+    """The cell with its counts `by` higher."""
+    cell = copy.deepcopy(cell)
+    for counted in [cell, *cell.get("outputs", [])] if cell.cell_type == "code" else []:
+        if "execution_count" in counted:
+            counted.execution_count += by
+    return cell
+
+
+def test_each_new_cell_gets_an_id_of_its_own():
+    cells = [nbformat.v4.new_code_cell("x") for _ in range(4)]
+    cells[0].id = cells[1].id = "kept"
+    del cells[2]["id"]
+    ids = [cell.id for cell in normalise(nbformat.v4.new_notebook(cells=cells)).cells]
+    assert ids[0] == "kept" and len(set(ids)) == 4

@@ -1,6 +1,6 @@
 """Figures: they draw what they are given, tell it in words, and leave matplotlib's global state alone."""
 
-import base64
+import inspect
 import io
 import itertools
 
@@ -12,6 +12,24 @@ from PIL import Image
 
 from diffcourse import plot
 from diffcourse.schedule import DiffusionSchedule
+
+NAMES = [
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "Picture",
+    "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
+    "bound_sheet", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
+    "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
+    "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
+    "ldm_map", "ldm_results", "level_grids", "losses", "map_page", "measured", "mixing", "monte_carlo",
+    "noise_level", "objectives", "panels", "paths", "pictures", "plane", "points", "prompted", "quality", "race",
+    "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
+    "text_to_image", "tokenized", "unet_call", "unet_map", "word", "word_maps",
+]  # fmt: skip
+
+
+def test_the_names_are_those_that_lessons_know():
+    """Wherever a figure lives, `plot` hands it on; a new one is added to the list, so that none is lost or added unseen."""
+    assert dir(plot) == NAMES == sorted(plot.__all__)
+    assert not [name for name in NAMES if inspect.ismodule(getattr(plot, name))]
 
 
 def pixels(picture):
@@ -29,19 +47,8 @@ PICTURES = {
     "curves": lambda: plot.curves({"a": ([1, 2], [3, 4]), "b": ([1, 2], [1, 2])}, x="n", y="error", log="xy"),
     "schedules": lambda: plot.schedules({"linear": DiffusionSchedule.linear()}),
     "losses": lambda: plot.losses([[1, 2.0], [2, 1.0], [3, 0.5]], smooth=2),
-    "points": lambda: plot.points({"cloud": torch.randn(50, 2)}),
+    "points": lambda: plot.points({"a cloud": torch.randn(50, 2)}),
 }
-
-
-@pytest.mark.parametrize("name", PICTURES)
-def test_every_figure_shows_itself_with_alt_text_and_touches_no_global_state(name):
-    before = dict(matplotlib.rcParams)
-    picture = PICTURES[name]()
-    assert dict(matplotlib.rcParams) == before
-    data, metadata = picture._repr_mimebundle_()
-    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert len(picture.alt) > 10 and picture.alt in data["text/plain"] and metadata["image/png"]["alt"] == picture.alt
-    assert pixels(picture).std() > 5  # something was drawn
 
 
 def test_no_pyplot_figure_is_left_open():

@@ -75,6 +75,21 @@ def test_the_weights_numbers_are_the_cards():
     assert table == cli.markdown(weights.available()), "put in what `python -m diffcourse weights --markdown` prints"
 
 
+def test_each_of_the_weights_has_one_figure():
+    for name, card in weights.available().items():
+        assert "headline" in card, f"say in the card of {name} which figure is the one to know"
+        told = card["headline"].format_map(card["metrics"])
+        assert re.search(r"\d", told) and len(told) <= 80 and "<br>" not in told, told
+        assert f"| {told} |" in README
+
+
+def test_a_card_without_a_headline_tells_its_first_line():
+    card = {"bytes": 10**6, "about": "Draws.", "metrics": {"right": 0.5, "20 steps": {"distance": 1}}}
+    for headline in ({}, {"headline": "{50 steps[distance]}"}):  # none, and one that was not measured
+        assert cli.markdown({"mine": card | headline}).splitlines()[-1] == "| `mine` | 1.00 | Draws. | right: 0.5 |"
+    assert cli.markdown({"mine": {"bytes": 0, "about": "Draws."}}).endswith("| `mine` | 0.00 | Draws. |  |")
+
+
 def test_nothing_is_left_open():
     assert "TODO" not in README
 

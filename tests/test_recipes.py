@@ -109,7 +109,7 @@ def test_labels_of_samples_are_as_frequent_as_in_mnist():
 
 def test_the_reference_statistics_are_made_by_their_command(tmp_path, monkeypatch):
     """On the digits that ship: the statistics of the test split, and floors that fall."""
-    monkeypatch.setattr(recipes, "FLOOR_SIZES", (100, 400))
+    monkeypatch.setattr(recipes.classifier, "FLOOR_SIZES", (100, 400))
     assert list(recipes.run("mnist-reference", out=tmp_path)) == []
     content = weights.tensors(tmp_path / "mnist-reference")
     mean, cov = metrics.statistics(metrics.features(data.to_float(data.mnist("test").images)))
@@ -159,7 +159,7 @@ def test_ink_weighs_nine_times_the_ground():
     """An error of 1 everywhere: |1| + 1² = 2, times the mean weight."""
 
     class Off(torch.nn.Module):
-        loss = recipes.AutoencoderKL.loss
+        loss = latent.AutoencoderKL.loss
         scaling_factor = 1.0
 
         def posterior(self, x):

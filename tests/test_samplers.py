@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import diffcourse.samplers as samplers_module
-from diffcourse.denoiser import Denoiser, Estimate, clipped, guided
+from diffcourse.denoiser import Denoiser, Estimate
+from diffcourse.guidance import clipped, guided
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.rng import counter_seed, image_generators
 from diffcourse.samplers import (
@@ -30,7 +31,7 @@ from diffcourse.samplers import (
     sample_ddpm,
     trajectory,
 )
-from diffcourse.schedule import CLEAN, DiffusionSchedule
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 LINEAR, COSINE, SCALED = DiffusionSchedule.linear(), DiffusionSchedule.cosine(), DiffusionSchedule.scaled_linear()
 DETERMINISTIC = [DDIM(), Euler(), Heun(), LMS(), LMS(2), DPMSolverPP(), DPMSolverPP(1)]
@@ -109,7 +110,7 @@ def test_ddpm_on_every_step_is_the_trained_chain_and_on_a_subsequence_it_is_not(
     for t in (1, 500, 999):
         now = denoise(x, LINEAR.at(t))
         mean, var = LINEAR.posterior(now.x0, x, t)
-        ones = DDPM().step(now, LINEAR.at(t - 1), [], denoise, lambda: torch.ones_like(x))
+        ones = DDPM().step(now, LINEAR.at(t - 1), noise=lambda: torch.ones_like(x))
         torch.testing.assert_close(ones, mean + var.sqrt())
         assert posterior_std(LINEAR.at(t), LINEAR.at(t - 1)) ** 2 == pytest.approx(var[0].item())
     assert posterior_std(LINEAR.at(780), LINEAR.at(760)) ** 2 == pytest.approx(0.267, abs=2e-3)
@@ -120,9 +121,7 @@ def test_the_larger_variance_of_ddpm_is_beta():
     x, denoise = randn(4, 1), two_bumps().denoise
     for t in (1, 500, 999):
         now = denoise(x, LINEAR.at(t))
-        z = [
-            DDPM("beta").step(now, LINEAR.at(t - 1), [], denoise, lambda s=s: torch.full_like(x, s)) for s in (0.0, 1.0)
-        ]
+        z = [DDPM("beta").step(now, LINEAR.at(t - 1), noise=lambda s=s: torch.full_like(x, s)) for s in (0.0, 1.0)]
         torch.testing.assert_close(z[1] - z[0], torch.full_like(x, LINEAR.betas[t].item() ** 0.5))
         torch.testing.assert_close(z[0], LINEAR.posterior(now.x0, x, t)[0])
 
@@ -165,7 +164,7 @@ def order_of_lms_started_exactly(order=4, start=600, end=20):
         exact = [NARROW.denoise(closed_form(x0, levels[0], at), at) for at in levels[:order]]
         past, now = exact[:-1], exact[-1]
         for to in levels[order:]:
-            x = sampler.step(now, to, past, NARROW.denoise, None)
+            x = sampler.step(now, to, past=past)
             past, now = [*past, now][-sampler.history :], NARROW.denoise(x, to)
         return (x - closed_form(x0, levels[0], levels[-1])).abs().max().item()
 
@@ -265,12 +264,12 @@ def no_noise():
 @pytest.mark.parametrize("sampler", ALL, ids=str)
 def test_noise_is_drawn_only_where_it_has_weight(sampler):
     now = two_bumps().denoise(randn(4, 1), SCALED.at(30))
-    sampler.step(now, CLEAN, [], two_bumps().denoise, no_noise)  # none is left in the image
+    sampler.step(now, CLEAN, denoise=two_bumps().denoise, noise=no_noise)  # none is left in the image
     if sampler in DETERMINISTIC:
-        sampler.step(now, SCALED.at(10), [], two_bumps().denoise, no_noise)
+        sampler.step(now, SCALED.at(10), denoise=two_bumps().denoise, noise=no_noise)
     else:
         with pytest.raises(AssertionError, match="weight"):
-            sampler.step(now, SCALED.at(10), [], two_bumps().denoise, no_noise)
+            sampler.step(now, SCALED.at(10), denoise=two_bumps().denoise, noise=no_noise)
 
 
 @pytest.mark.parametrize("sampler", ALL, ids=str)
@@ -279,7 +278,10 @@ def test_a_step_changes_nothing_and_repeats_itself(sampler):
     past = [denoise(randn(4, 1, seed=i), SCALED.at(900 - 100 * i)) for i in range(3)]
     now = denoise(randn(4, 1, seed=9), SCALED.at(500))
     held = [t.clone() for e in (*past, now) for t in (e.x, e.x0, e.eps)]
-    out = [sampler.step(now, SCALED.at(400), past, denoise, lambda: randn(4, 1, seed=1)) for _ in range(2)]
+    out = [
+        sampler.step(now, SCALED.at(400), past=past, denoise=denoise, noise=lambda: randn(4, 1, seed=1))
+        for _ in range(2)
+    ]
     assert torch.equal(*out) and len(past) == 3
     assert all(
         torch.equal(a, b) for a, b in zip(held, [t for e in (*past, now) for t in (e.x, e.x0, e.eps)], strict=True)
@@ -319,7 +321,7 @@ def test_dpm_solver_goes_back_up_to_no_signal_at_all():
     """Inversion ends where alpha is 0: then x is the noise that the last estimate names, as DDIM says."""
     schedule, mixture = SCALED.zero_terminal_snr(), two_bumps()
     now = mixture.denoise(randn(4, 1), schedule.at(900))
-    ours, ddim = (s.step(now, schedule.at(999), [], mixture.denoise, no_noise) for s in (DPMSolverPP(1), DDIM()))
+    ours, ddim = (s.step(now, schedule.at(999), noise=no_noise) for s in (DPMSolverPP(1), DDIM()))
     torch.testing.assert_close(ours, ddim, rtol=0, atol=1e-12)
 
 
@@ -344,6 +346,52 @@ def test_a_trajectory_may_end_above_clean_and_go_on_from_there():
     torch.testing.assert_close(
         run(two_bumps().denoise, middle.x, levels[8:], DDIM()), run(two_bumps().denoise, x, levels, DDIM())
     )
+
+
+@pytest.mark.parametrize("levels", [SCALED.levels(20)[:9], SCALED.levels(20)[19::-1]], ids=["a pause", "inversion"])
+def test_what_nobody_was_asked_is_not_known(levels):
+    """The last x above CLEAN was never shown to the denoiser: no guess of its image, its noise or its score is made up."""
+    *path, last = trajectory(two_bumps().denoise, randn(3, 1), levels, DDIM())
+    for e in path:
+        torch.testing.assert_close(e.at.noised(e.x0, e.eps), e.x)
+    assert last.x.isfinite().all() and last.x0.isnan().all() and last.eps.isnan().all() and last.score.isnan().all()
+
+
+class Straight:
+    """A path of one's own with just what `NoisePath` names: x_t = (1 - t)·x_0 + t·eps, t in [0, 1]."""
+
+    def at(self, t, like=None):
+        t = t if like is None else t.to(like).view(-1, *[1] * (like.ndim - 1))
+        return Level(t, 1 - t, t)
+
+    def levels(self, steps):
+        return [*(self.at(1 - i / steps) for i in range(steps)), CLEAN]
+
+    def times(self, u):
+        return u
+
+
+def test_a_path_of_ones_own_trains_and_samples():
+    path, net = Straight(), Net().double().eval()  # no dropout: what is compared must be the same twice
+    model, x0, noise = Denoiser(net, path, predicts="flow"), randn(8, 3), randn(8, 3, seed=1)
+    t = torch.linspace(0.1, 0.9, 8, dtype=torch.float64)
+    x_t = (1 - t[:, None]) * x0 + t[:, None] * noise
+    torch.testing.assert_close(model.loss(x0, t=t, noise=noise), ((net(x_t, t) - (noise - x0)) ** 2).mean())
+    model.loss(x0, generator=seeded()).backward()  # times are drawn through the path
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+
+    x = sample(two_bumps().denoise, path, (20_000, 1), DDIM(), 50, x=randn(20_000, 1))
+    grid = torch.linspace(-3, 3, 61, dtype=torch.float64)
+    drawn = (x <= grid).double().mean(dim=0)
+    assert (drawn - cdf(two_bumps(), grid)).abs().max() < 0.02
+    assert sample(model, path, (2, 3), DPMSolverPP(), 5, seed=0).isfinite().all()
+
+
+def test_a_step_keeps_its_digits_where_its_factors_are_small():
+    """alpha·x0 for alpha = 1e-5 is a product: x0 + (alpha - 1)·x0 would lose four digits."""
+    x0, eps, at = randn(100, dtype=torch.float32), randn(100, seed=1, dtype=torch.float32), SCALED.at(500)
+    out = DDIM().step(Estimate(at.noised(x0, eps), at, x0, eps), Level(0, 1e-5, 0.0))
+    torch.testing.assert_close(out.double(), 1e-5 * x0.double(), rtol=2e-7, atol=0)
 
 
 def test_no_graph_is_built_and_the_consumers_own_grad_mode_stays():
@@ -573,6 +621,11 @@ MODEL = Denoiser(Net(), SCALED, null=10)
 SHAPE = (2, 3)
 X = torch.zeros(2, 3)
 LEVELS = SCALED.levels(3)
+NOW = two_bumps().denoise(torch.zeros(2, 1), SCALED.at(500))
+
+
+class AT:
+    at = staticmethod(SCALED.at)
 
 
 @pytest.mark.parametrize(
@@ -605,6 +658,18 @@ LEVELS = SCALED.levels(3)
         (lambda: sample(MODEL.given([1, 2, 3]), SCALED, SHAPE), ValueError, "cond holds 3 conditions for a batch of 2"),
         (lambda: sample(MODEL.given([1, 2, 3]), SCALED, SHAPE, batch=1), ValueError, "cond holds 3 .* 2 images"),
         (lambda: sample(guided(MODEL, 1, 2.0, uncond=[1]), SCALED, SHAPE, batch=1), ValueError, "uncond holds 1 .* 2"),
+        (lambda: sample(MODEL, LINEAR, SHAPE), ValueError, r"schedule is not the one .*scaled_linear.*at t=999"),
+        (lambda: sample(guided(MODEL, 1, 2.0), COSINE, SHAPE), ValueError, "schedule is not the one"),
+        (lambda: sample(clipped(MODEL.given(1)), LINEAR, SHAPE, batch=1), ValueError, "schedule is not the one"),
+        (lambda: sample(MODEL, SCALED, SHAPE, levels=LINEAR.levels(5)), ValueError, "schedule is not the one"),
+        (
+            lambda: sample(MODEL, DiffusionSchedule.linear(2000), SHAPE, steps=5),
+            ValueError,
+            r"schedule is not the one .*\[0, 999\], got 1999",
+        ),
+        (lambda: Denoiser(Net(), AT()), TypeError, "methods at, levels and times of a NoisePath.*levels and times"),
+        (lambda: DDPM().step(NOW, SCALED.at(10)), TypeError, "noise is missing: this step adds some"),
+        (lambda: Heun().step(NOW, SCALED.at(10)), TypeError, "denoise is missing: Heun asks"),
         (lambda: DDIM(1.1), ValueError, r"eta must lie in \[0, 1\].*got 1.1"),
         (lambda: DDIM(-0.1), ValueError, "eta must lie in"),
         (lambda: DDIM(math.nan), ValueError, "eta must lie in"),

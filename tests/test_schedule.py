@@ -16,6 +16,7 @@ from diffcourse.schedule import (
     DiffusionSchedule,
     Level,
     cosine_beta_schedule,
+    jump,
     linear_beta_schedule,
     posterior_coefficients,
     scaled_linear_beta_schedule,
@@ -458,3 +459,28 @@ ONE = torch.zeros(2, 3)
 def test_bad_input_is_named(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+# -- one place for each formula ---------------------------------------------------------------------------------------
+
+
+def test_a_level_makes_noisy_images_of_clean_ones():
+    x0, eps, schedule = torch.randn(3, 2), torch.randn(3, 2), DiffusionSchedule.cosine()
+    at = schedule.at(300)
+    assert torch.equal(at.noised(x0, eps), at.alpha * x0 + at.sigma * eps)
+    t = torch.tensor([0, 300, 999])
+    torch.testing.assert_close(schedule.at(t, like=x0).noised(x0, eps), schedule.q_sample(x0, t, eps), rtol=0, atol=0)
+    assert CLEAN.noised(2.0, 5.0) == 2.0
+
+
+def test_jumps_compose_and_those_of_neighbours_are_the_tables():
+    schedule = DiffusionSchedule.linear()
+    for t in (1, 500, 999):
+        alpha, beta = jump(schedule.at(t), schedule.at(t - 1))
+        assert alpha**2 == pytest.approx(float(schedule.alphas[t]), rel=1e-12)
+        assert beta == pytest.approx(float(schedule.betas[t]), rel=1e-9)
+    s, m, t = schedule.at(100), schedule.at(400), schedule.at(900)
+    (a1, b1), (a2, b2), (a, b) = jump(m, s), jump(t, m), jump(t, s)
+    assert a == pytest.approx(a1 * a2) and b == pytest.approx(a2**2 * b1 + b2)  # one step after the other
+    many = jump(schedule.at(torch.tensor([1, 500])), schedule.at(torch.tensor([0, 499])))
+    torch.testing.assert_close(many[1], schedule.betas[[1, 500]], rtol=1e-9, atol=0)

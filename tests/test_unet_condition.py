@@ -234,16 +234,16 @@ def test_a_network_that_cannot_be_is_told_why(change, says):
 )
 def test_a_config_that_is_not_supported_names_its_key(change, says):
     with pytest.raises(ValueError, match=says), torch.device("meta"):
-        UNet2DCondition.from_config(STABLE_DIFFUSION_1 | change)
+        UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1 | change)
 
 
 @pytest.mark.parametrize("change", [{}, {"use_linear_projection": True, "attention_head_dim": [5, 10, 20, 20]}])
-def test_to_config_leads_back_to_the_network_and_says_what_theirs_says(change):
+def test_to_diffusers_leads_back_to_the_network_and_says_what_theirs_says(change):
     theirs = STABLE_DIFFUSION_1 | change
     with torch.device("meta"):
-        network = UNet2DCondition.from_config(theirs)
-        config = network.to_config()
-        assert UNet2DCondition.from_config(config).config == network.config
+        network = UNet2DCondition.from_diffusers(theirs)
+        config = network.to_diffusers()
+        assert UNet2DCondition.from_diffusers(config).config == network.config
     assert {k: v for k, v in config.items() if k in theirs and k != "attention_head_dim"} == {
         k: v for k, v in theirs.items() if k != "attention_head_dim"
     }
@@ -254,7 +254,7 @@ def test_to_config_leads_back_to_the_network_and_says_what_theirs_says(change):
 def test_what_a_config_leaves_open_or_off_is_fine():
     more = {"_diffusers_version": "0.6.0", "sample_size": 64, "dual_cross_attention": False, "time_cond_proj_dim": None}
     with torch.device("meta"):
-        network = UNet2DCondition.from_config(STABLE_DIFFUSION_1 | more)
+        network = UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1 | more)
     assert network.config["heads"] == [8] * 4 and network.config["attention"] == [True, True, True, False]
 
 
@@ -426,7 +426,7 @@ def test_the_table_of_blocks_adds_up_and_has_the_shapes_of_a_real_call(network):
 
 def test_stable_diffusion_is_measured_without_being_built():
     with torch.device("meta"):
-        network = UNet2DCondition.from_config(STABLE_DIFFUSION_1)
+        network = UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1)
     rows = {row.name: row for row in cost.blocks(network, (1, 4, 64, 64), (1,), (1, 77, 768))}
     assert sum(row.parameters for row in rows.values()) == 859_520_964
     assert [rows[f"down_blocks.{i}"].shape[1:] for i in range(4)] == [

@@ -52,6 +52,31 @@ def test_a_text_null_and_a_classifier_come_back(tmp_path):
     assert torch.equal(weights.load(weights.save(tmp_path / "judge", judge))(x), judge.eval()(x))
 
 
+class Scaled(nn.Module):
+    """A class of one's own: it says how it is saved and built again, and `weights.HOMES` where it stands."""
+
+    def __init__(self, network, factor):
+        super().__init__()
+        self.network, self.factor = network, factor
+
+    def spec(self, describe):
+        return {"type": "Scaled", "network": describe(self.network), "factor": self.factor}
+
+    @classmethod
+    def from_spec(cls, spec, build):
+        return cls(build(spec["network"]), spec["factor"])
+
+
+def test_a_class_that_describes_itself_is_saved_once_its_home_is_named(tmp_path, monkeypatch):
+    model = Scaled(DigitClassifier(width=8), 3.0)
+    path = weights.save(tmp_path / "scaled", model)
+    with pytest.raises(ValueError, match="'Scaled' that this version of diffcourse does not know"):
+        weights.load(path)
+    monkeypatch.setitem(weights.HOMES, "Scaled", __name__)
+    twin, x = weights.load(path), torch.randn(2, 1, 28, 28)
+    assert type(twin) is Scaled and twin.factor == 3.0 and torch.equal(twin.network(x), model.eval().network(x))
+
+
 def test_half_precision_halves_the_file_and_keeps_integers(tmp_path):
     model = tiny()
     full, half = weights.save(tmp_path / "full", model), weights.save(tmp_path / "half", model, half=True)

@@ -1,6 +1,7 @@
 """Explorers, without a browser: handles change the picture, once, and a static picture is always there."""
 
 import base64
+import inspect
 
 import pytest
 import torch
@@ -8,6 +9,18 @@ import torch
 from diffcourse import plot, widgets
 from diffcourse.denoiser import Estimate
 from diffcourse.schedule import CLEAN, DiffusionSchedule
+
+NAMES = [
+    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "Drawn", "EDITS", "Explorer", "GuidanceExplorer",
+    "LatentChannelExplorer", "LatentExplorer", "NoiseExplorer", "OwnDigitExplorer", "PosteriorExplorer", "PromptBox",
+    "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
+]  # fmt: skip
+
+
+def test_the_names_are_those_that_lessons_know():
+    """Wherever an explorer lives, `widgets` hands it on; a new one is added to the list, so that none is lost or added unseen."""
+    assert dir(widgets) == NAMES == sorted(widgets.__all__)
+    assert not [name for name in NAMES if inspect.ismodule(getattr(widgets, name))]
 
 
 def path():

@@ -8,6 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffcourse.gaussian import reparameterize, standard_kl
+from diffcourse.models.layers import ResnetBlock
+
 EPS = 1e-6  # of every group normalisation here; PyTorch's default is 1e-5
 
 # diffusers' config.json: what is built in here, what says nothing about the network, and their defaults where ours are Stable Diffusion's
@@ -78,7 +81,7 @@ class AutoencoderKL(nn.Module):
         self.to(memory_format=torch.channels_last)  # measured on one core: training is a tenth faster
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "AutoencoderKL":
+    def from_diffusers(cls, config: Mapping[str, Any]) -> "AutoencoderKL":
         """The network that diffusers' config.json describes; ValueError if it is built otherwise than Stable Diffusion's."""
         config = {k: v for k, v in config.items() if not k.startswith("_") and k not in IGNORED}
         for name, ours in BUILT_IN.items():
@@ -89,7 +92,7 @@ class AutoencoderKL(nn.Module):
             raise ValueError(f"config: this network has no {', '.join(sorted(unknown))}")
         return cls(**DEFAULTS | config)
 
-    def to_config(self) -> dict[str, Any]:
+    def to_diffusers(self) -> dict[str, Any]:
         """The config.json with which diffusers builds the same network."""
         types = {
             key: [BUILT_IN[key]] * len(self.config["block_out_channels"])
@@ -117,7 +120,7 @@ class AutoencoderKL(nn.Module):
     def encode(self, x: Tensor, generator: torch.Generator | None = None, *, sample: bool = True) -> Tensor:
         """Latents scaling_factor·z with z = mean + exp(log_var/2)·noise, or z = mean with sample=False: (B, latent_channels, H/f, W/f)."""
         mean, log_var = self.posterior(x)
-        return self.scaling_factor * (reparameterize(mean, log_var, generator) if sample else mean)
+        return self.scaling_factor * (reparameterize(mean, log_var, generator=generator) if sample else mean)
 
     def decode(self, z: Tensor) -> Tensor:
         """The image (B, out_channels, f·h, f·w) of latents (B, latent_channels, h, w) as `encode` returns them; about in [-1, 1]."""
@@ -143,10 +146,9 @@ class AutoencoderKL(nn.Module):
         Rombach et al. (appendix G) add a perceptual and an adversarial loss.
         """
         mean, log_var = self.posterior(x)
-        error = (self.decode(self.scaling_factor * reparameterize(mean, log_var, generator)) - x).abs()
+        error = (self.decode(self.scaling_factor * reparameterize(mean, log_var, generator=generator)) - x).abs()
         error = error + error.square() if weight is None else weight * (error + error.square())
-        kl = -0.5 * (1 + log_var - mean.square() - log_var.exp()).sum() / len(x)
-        return error.mean() + kl_weight * kl
+        return error.mean() + kl_weight * standard_kl(mean, log_var).mean().to(error.dtype)
 
     def _check(self, x: Tensor) -> None:
         if not x.is_floating_point():
@@ -231,7 +233,9 @@ class UpBlock(nn.Module):
 
 def resnets(in_channels: int, channels: int, layers: int, groups: int) -> nn.ModuleList:
     """`layers` residual blocks in a row, of which the first changes the width."""
-    return nn.ModuleList(ResBlock(in_channels if i == 0 else channels, channels, groups) for i in range(layers))
+    return nn.ModuleList(
+        ResnetBlock(in_channels if i == 0 else channels, channels, groups, eps=EPS) for i in range(layers)
+    )
 
 
 class MidBlock(nn.Module):
@@ -244,24 +248,6 @@ class MidBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.resnets[1](self.attentions[0](self.resnets[0](x)))
-
-
-class ResBlock(nn.Module):
-    """Two convolutions around a skip: x (B, in_channels, H, W) -> (B, out_channels, H, W). No time, no text: an image is all there is."""
-
-    def __init__(self, in_channels: int, out_channels: int, groups: int):
-        super().__init__()
-        self.norm1 = nn.GroupNorm(groups, in_channels, eps=EPS)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.norm2 = nn.GroupNorm(groups, out_channels, eps=EPS)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        same = in_channels == out_channels
-        self.conv_shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h)))
-        return self.conv_shortcut(x) + h
 
 
 class Attention(nn.Module):
@@ -311,9 +297,3 @@ class Upsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
-
-
-def reparameterize(mean: Tensor, log_var: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """mean + exp(log_var/2)·noise: a draw from q(z | x), through which gradients reach both (Kingma & Welling 2014)."""
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=generator and generator.device)
-    return mean + torch.exp(0.5 * log_var) * noise.to(mean)

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
+from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from diffcourse import shipped
 
 SMALL = 4096  # tokens; vocabularies below it come from a few captions, and hold each of their words whole
 
@@ -64,8 +67,8 @@ class TextEncoder(nn.Module):
         tokenizer in it, will do too. A name that does not ship is looked up in the local cache first and downloaded if it is not there.
         float32, safetensors only.
         """
-        if (shipped := _shipped(name_or_folder)) is not None:
-            return shipped.to(device or "cpu")
+        if (found := _shipped(name_or_folder)) is not None:
+            return found.to(device or "cpu")
         model, tokenizer = _locate(name_or_folder)
         from transformers import CLIPConfig, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -320,13 +323,9 @@ def _locate(name_or_folder: str | Path) -> tuple[str | Path, str | Path]:
 
 def _shipped(name_or_folder: str | Path) -> "TextEncoder | None":
     """The text half of a CLIP that ships with the course; None if there is none of that name, or a folder is called so."""
-    from diffcourse import weights  # stands on the models: imported only here
-
     name = str(name_or_folder)
-    if name not in weights.available() or Path(name).is_dir():
-        return None
-    model = weights.load(name)
-    if not isinstance(model, (CLIP, TextEncoder)):
+    model = None if Path(name).is_dir() else shipped.find(name)
+    if not isinstance(model, (CLIP, TextEncoder, NoneType)):
         raise ValueError(f"{name!r} is a {type(model).__name__}, not a CLIP")
     return getattr(model, "text", model)
 

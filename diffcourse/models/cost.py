@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -75,7 +76,8 @@ def _run(network: nn.Module, inputs: Sequence[Tensor | Sequence[int]]) -> tuple[
     state = {name: value.detach().to("meta") for name, value in network.state_dict().items()}
     hooks = [part.register_forward_hook(partial(keep_shape, name)) for name, part in _parts(network).items()]
     try:
-        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        # attention as its two matrix products: of fused kernels the counter knows some, of some devices and versions
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             torch.func.functional_call(network, state, tuple(empty))
     finally:
         for hook in hooks:

@@ -51,6 +51,32 @@ class ResBlock(nn.Module):
         return self.skip(x) + self.conv2(F.silu(h))
 
 
+class ResnetBlock(nn.Module):
+    """Stable Diffusion's residual block: two convolutions around a skip, x (B, in_channels, H, W) -> (B, out_channels, H, W).
+
+    Its denoiser has them with a time, emb (B, emb_dim), added to every position between the convolutions; its autoencoder, to which an
+    image is all there is, has the same ones with emb_dim=None, and smaller `eps` (Rombach et al. 2022, appendix E). Parameters have the
+    names of diffusers' ResnetBlock2D.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, groups: int, emb_dim: int | None = None, eps: float = 1e-5):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels, eps=eps)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.time_emb_proj = None if emb_dim is None else nn.Linear(emb_dim, out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels, eps=eps)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        same = in_channels == out_channels
+        self.conv_shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor, emb: Tensor | None = None) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        if self.time_emb_proj is not None:
+            h = h + self.time_emb_proj(emb)[:, :, None, None]
+        h = self.conv2(F.silu(self.norm2(h)))
+        return self.conv_shortcut(x) + h
+
+
 class SelfAttention(nn.Module):
     """Every position looks at every other: x (B, C, H, W) -> same shape. The output projection starts at zero."""
 

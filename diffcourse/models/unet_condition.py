@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.models.layers import zero
+from diffcourse.models.layers import ResnetBlock, zero
 
 
 class CrossAttention(nn.Module):
@@ -121,26 +121,6 @@ class SpatialTransformer(nn.Module):
 def everywhere(layer: nn.Linear | nn.Conv2d, h: Tensor) -> Tensor:
     """A 1x1 convolution is a linear layer at every position: h (B, H·W, C) -> the same shape."""
     return F.linear(h, layer.weight.flatten(1), layer.bias)
-
-
-class ResBlock(nn.Module):
-    """Two convolutions around a skip; the time is added in the middle: x (B, in, H, W), emb (B, emb_dim) -> (B, out, H, W)."""
-
-    def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int):
-        super().__init__()
-        self.norm1 = nn.GroupNorm(groups, in_channels, eps=1e-5)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(emb_dim, out_channels)
-        self.norm2 = nn.GroupNorm(groups, out_channels, eps=1e-5)
-        self.conv2 = zero(nn.Conv2d(out_channels, out_channels, 3, padding=1))
-        same = in_channels == out_channels
-        self.conv_shortcut = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = h + self.time_emb_proj(emb)[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
-        return h + self.conv_shortcut(x)
 
 
 class Downsample(nn.Module):
@@ -288,7 +268,11 @@ class UNet2DCondition(nn.Module):
         self.in_channels, self.cross_attention_dim = in_channels, cross_attention_dim
         widths, heads, attention = (self.config[k] for k in ("block_out_channels", "heads", "attention"))
         first, last, L = widths[0], widths[-1], layers_per_block
-        res = partial(ResBlock, emb_dim=4 * first, groups=norm_num_groups)
+
+        def res(in_channels: int, out_channels: int) -> ResnetBlock:
+            block = ResnetBlock(in_channels, out_channels, norm_num_groups, emb_dim=4 * first)
+            zero(block.conv2)  # a new block is its skip
+            return block
 
         def look(i: int, layers: int) -> list[nn.Module]:
             settings = cross_attention_dim, heads[i], norm_num_groups, use_linear_projection
@@ -316,14 +300,16 @@ class UNet2DCondition(nn.Module):
         self.to(memory_format=torch.channels_last)  # so that a position's channels are neighbours
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> "UNet2DCondition":
+    def from_diffusers(cls, config: Mapping[str, Any]) -> "UNet2DCondition":
         """The network that a `config.json` of diffusers' UNet2DConditionModel describes, with fresh parameters.
 
         Keys that are missing have diffusers' defaults; what this class does not do is a ValueError that names the key.
         """
         return cls(**translate(config))
 
-    def to_config(self) -> dict[str, Any]:
+    from_config = from_diffusers  # as diffusers calls it, and lessons 05b and 05c
+
+    def to_diffusers(self) -> dict[str, Any]:
         """The config.json with which diffusers builds the same network."""
         attention = {"down_block_types": self.config["attention"], "up_block_types": self.config["attention"][::-1]}
         types = {key: [next(n for n, v in TYPES[key].items() if v == each) for each in attention[key]] for key in TYPES}

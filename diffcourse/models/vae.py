@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffcourse.gaussian import reparameterize, standard_kl
+
 LIKELIHOODS = {"bernoulli": (0.0, 1.0), "gaussian": (-1.0, 1.0)}  # and the range of their pixels
 FORMS = ("mlp", "conv")
 PIXELS = 28 * 28
@@ -65,9 +67,7 @@ class VAE(nn.Module):
         self, mu: Tensor, log_var: Tensor, noise: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
         """z = mu + exp(log_var/2)·noise, noise ~ N(0, I): a draw from q through which the gradient reaches mu and log_var (equation 10)."""
-        if noise is None:
-            noise = torch.randn(mu.shape, generator=generator, dtype=mu.dtype, device=generator and generator.device)
-        return mu + torch.exp(0.5 * log_var) * noise.to(mu)
+        return reparameterize(mu, log_var, noise, generator)
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean of p(x | z), (B, 1, 28, 28): probabilities (Bernoulli) or grey values (Gaussian)."""
@@ -93,11 +93,11 @@ class VAE(nn.Module):
     def loss_function(self, recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor, kl_weight: float = 1.0) -> Tensor:
         """The negative ELBO of the batch, summed over its images, in nats: -log p(x | z) + kl_weight·KL(q(z | x) || N(0, I)).
 
-        KL = -1/2·sum(1 + log_var - mu² - exp(log_var)) (Kingma & Welling 2014, appendix B). Any kl_weight but 1 gives no bound on log p(x)
-        (Higgins et al. 2017 call it beta). Divide by the number of images before an optimiser step.
+        Any kl_weight but 1 gives no bound on log p(x) (Higgins et al. 2017 call it beta). Divide by the number of images before an
+        optimiser step.
         """
-        kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
-        return self.nll(recon_x, x).sum() + kl_weight * kl
+        nll = self.nll(recon_x, x).sum()
+        return nll + kl_weight * standard_kl(mu, log_var).sum().to(nll.dtype)
 
     def _check(self, x: Tensor) -> None:
         if x.ndim != 4 or x.shape[1:] != (1, 28, 28):

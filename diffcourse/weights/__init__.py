@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoiser
 from diffcourse.files import atomic_write, write_json
-from diffcourse.schedule import DiffusionSchedule
 
 SHIPPED = Path(__file__).parent
-PARTS = ("autoencoder", "denoiser", "text")  # of a LatentDiffusion, in the order of its arguments
+# What is saved, by the names that cards hold: no class is known here. These describe and build themselves (`spec`, `from_spec`); all
+# others are networks, made of their `config`.
+HOMES = {"Denoiser": "diffcourse.denoiser", "LatentDiffusion": "diffcourse.latent"}
+NETWORKS = "diffcourse.models"
 
 
 def available() -> dict[str, dict[str, Any]]:
@@ -43,7 +44,7 @@ def save(
     """
     spec = describe(model)
     for part, name in (parts or {}).items():
-        if spec["type"] != "LatentDiffusion" or part not in ("autoencoder", "text"):
+        if part not in getattr(model, "SHARED", ()):
             raise ValueError(f"parts: a {spec['type']} has no {part!r} that may be stored elsewhere")
         spec[part] = {"type": "shipped", "name": name, "sha256": verify(name)["sha256"]}
         shipped = build(spec[part])
@@ -91,6 +92,11 @@ def load(name_or_path: str | Path, device: str | torch.device | None = None) -> 
     return model.to(device or "cpu").eval()
 
 
+def find(name: str) -> Any:
+    """`load(name)` if weights of that name ship, else None."""
+    return load(name) if name in available() else None
+
+
 def verify(name_or_path: str | Path) -> dict[str, Any]:
     """The card, after checking that the tensors are the ones it was written for; ValueError or FileNotFoundError otherwise."""
     return _read(name_or_path)[0]
@@ -98,62 +104,36 @@ def verify(name_or_path: str | Path) -> dict[str, Any]:
 
 def describe(model: nn.Module) -> dict[str, Any]:
     """What `build` needs to make an empty twin of the model; JSON values only."""
-    if isinstance(model, Denoiser):
-        if not isinstance(model.schedule, DiffusionSchedule):
-            raise TypeError(
-                f"model.schedule must be a DiffusionSchedule to be saved, got {type(model.schedule).__name__}"
-            )
-        null = (
-            None
-            if model.null is None
-            else {"shape": list(model.null.shape), "integer": not model.null.is_floating_point()}
-        )
-        return {
-            "type": "Denoiser",
-            "network": describe(model.network),
-            "schedule": model.schedule.config,
-            "predicts": model.predicts,
-            "null": null,
-        }
-    name = type(model).__name__
-    if name == "LatentDiffusion":
-        return {"type": name, "size": model.size} | {part: describe(getattr(model, part)) for part in PARTS}
-    if (
-        not isinstance(model, nn.Module)
-        or getattr(_models(), name, None) is not type(model)
-        or not hasattr(model, "config")
-    ):
-        raise TypeError(f"model must be a Denoiser, a LatentDiffusion or a network of diffcourse.models, got {name}")
-    return {"type": name, "config": model.config}
+    if hasattr(model, "spec"):
+        return model.spec(describe)
+    kind = type(model).__name__
+    if getattr(importlib.import_module(NETWORKS), kind, None) is not type(model) or not hasattr(model, "config"):
+        raise TypeError(f"model must be a {', a '.join(HOMES)} or a network of {NETWORKS}, got {kind}")
+    return {"type": kind, "config": model.config}
 
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
     """The model that `describe` described, with fresh parameters. The global random state is left alone."""
     kind = spec.get("type")
-    if kind == "Denoiser":
-        null = spec["null"] and torch.zeros(
-            spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
-        )
-        return Denoiser(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
-    if kind == "LatentDiffusion":
-        from diffcourse.latent import LatentDiffusion  # stands on this module's users: imported only here
-
-        return LatentDiffusion(*(build(spec[part]) for part in PARTS), size=spec["size"])
     if kind == "shipped":
         if verify(spec["name"])["sha256"] != spec["sha256"]:
             raise ValueError(
                 f"the card needs another version of {spec['name']!r} than the one that ships: train it again"
             )
         return load(spec["name"])
-    if kind not in _models().__all__:
+    if kind in HOMES:
+        return getattr(importlib.import_module(HOMES[kind]), kind).from_spec(spec, build)
+    networks = importlib.import_module(NETWORKS)
+    if kind not in networks.__all__:
         raise ValueError(f"the card names a model {kind!r} that this version of diffcourse does not know")
     with torch.random.fork_rng(devices=[]):
-        return getattr(_models(), kind)(**spec["config"])
+        return getattr(networks, kind)(**spec["config"])
 
 
 def _elsewhere(spec: Mapping[str, Any]) -> tuple[str, ...]:
     """How the names of tensors begin that this file does not hold, because other shipped weights do."""
-    return tuple(f"{part}." for part in PARTS if spec.get(part, {}).get("type") == "shipped")
+    parts = ((name, part) for name, part in spec.items() if isinstance(part, Mapping))
+    return tuple(f"{name}." for name, part in parts if part.get("type") == "shipped")
 
 
 def tensors(name_or_path: str | Path) -> dict[str, Tensor]:
@@ -161,10 +141,6 @@ def tensors(name_or_path: str | Path) -> dict[str, Tensor]:
     import safetensors.torch
 
     return safetensors.torch.load(_read(name_or_path)[1])
-
-
-def _models():
-    return importlib.import_module("diffcourse.models")
 
 
 def _paths(path: str | Path) -> tuple[Path, Path]:

@@ -59,7 +59,7 @@ def pictures(config, size=32):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_weights_go_both_ways_and_moments_draws_and_images_are_equal(name):
     their = theirs(config(name))
-    our = AutoencoderKL.from_config(their.config).double()
+    our = AutoencoderKL.from_diffusers(their.config).double()
     our.load_state_dict(their.state_dict(), strict=True)
     theirs(config(name), seed=1).load_state_dict(our.state_dict(), strict=True)
     x, scale = pictures(config(name)), our.scaling_factor
@@ -81,7 +81,7 @@ def same(ours, theirs):
 
 def test_single_precision_agrees_to_1e_5():
     their = theirs(config("the course's")).float()
-    our = AutoencoderKL.from_config(their.config)
+    our = AutoencoderKL.from_diffusers(their.config)
     our.load_state_dict(their.state_dict())
     x = pictures(config("the course's")).float()
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_the_log_variance_is_clamped_as_theirs():
     their = theirs(config("one resolution"))
     with torch.no_grad():
         their.quant_conv.bias[2:] = torch.tensor([-100.0, 100.0])
-    our = AutoencoderKL.from_config(their.config).double()
+    our = AutoencoderKL.from_diffusers(their.config).double()
     our.load_state_dict(their.state_dict())
     x = pictures(config("one resolution"))
     log_var = our.posterior(x)[1]
@@ -116,7 +116,7 @@ def test_files_with_the_old_names_of_the_attention_load(convolution, tmp_path):
         old[name] = value.contiguous()
     assert sum("proj_attn" in name for name in old) == 4 and not any("to_" in name for name in old)
     held = dict(old)
-    our = AutoencoderKL.from_config(their.config).double()
+    our = AutoencoderKL.from_diffusers(their.config).double()
     our.load_state_dict(old, strict=True)
     assert old.keys() == held.keys() and all(old[k] is held[k] for k in held)  # the caller's dictionary stays
     if not convolution:
@@ -157,10 +157,10 @@ def theirs_on_meta():
 )
 def test_what_is_built_otherwise_is_refused_by_name(change):
     with pytest.raises(ValueError, match=f"config: .*{next(iter(change))}"):
-        AutoencoderKL.from_config({**theirs_on_meta().config, **change})
+        AutoencoderKL.from_diffusers({**theirs_on_meta().config, **change})
 
 
 def test_what_their_config_leaves_out_is_as_they_have_it():
     with torch.device("meta"):
-        ours, theirs = AutoencoderKL.from_config({}), diffusers.AutoencoderKL()
+        ours, theirs = AutoencoderKL.from_diffusers({}), diffusers.AutoencoderKL()
     assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in theirs.state_dict().items()}

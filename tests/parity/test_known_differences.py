@@ -12,7 +12,8 @@ from diffusers import (
 )
 from theirs import COSINE, SD, X_T, deviation, network, run_ours, run_theirs, with_their_table
 
-from diffcourse.denoiser import Denoiser, clipped, estimate
+from diffcourse.denoiser import Denoiser, estimate
+from diffcourse.guidance import clipped
 from diffcourse.samplers import DDIM, DDPM, DPMSolverPP, trajectory
 from diffcourse.schedule import CLEAN, DiffusionSchedule
 
@@ -35,7 +36,7 @@ def test_ddim_computes_the_next_time_instead_of_reading_it(spacing, steps):
     x = X_T
     for t in scheduler.timesteps.tolist():  # the same slip on purpose: t - T//n, clean below 0
         to = OURS.at(t - 1000 // steps) if t >= 1000 // steps else CLEAN
-        x = DDIM().step(estimate(network(x, t), x, OURS.at(t), "eps"), to, [], None, None)
+        x = DDIM().step(estimate(network(x, t), x, OURS.at(t), "eps"), to)
     assert deviation(x, theirs, relative=True) < 2e-5
 
 
@@ -140,9 +141,7 @@ def test_an_offset_leaves_noise_at_the_last_step_of_ddpm_with_the_larger_varianc
     zero = torch.zeros(10_000, 1, dtype=torch.float64)
     theirs = scheduler.step(zero, scheduler.timesteps[-1], zero, generator=torch.Generator().manual_seed(0)).prev_sample
     assert theirs.std() > 0.03
-    ours = DDPM("beta").step(
-        estimate(zero, zero, OURS.at(1), "eps"), CLEAN, [], None, None
-    )  # noise() is not even called
+    ours = DDPM("beta").step(estimate(zero, zero, OURS.at(1), "eps"), CLEAN)  # noise() is not even called
     assert not ours.any()
 
 

@@ -152,7 +152,7 @@ def test_stochastic_dpm_solver_with_the_same_noise(order, spacing):
         levels = grid_of(scheduler, with_their_table(scheduler))
         for at, to in pairwise(levels):
             now = estimate(network(x, at.t), x, at, "eps")
-            x = DPMSolverPP(order, stochastic=True).step(now, to, past[-1:] if order == 2 else [], None, lambda: z)  # noqa: B023
+            x = DPMSolverPP(order, stochastic=True).step(now, to, past=past[-1:] if order == 2 else [], noise=lambda: z)  # noqa: B023
             past.append(now)
         assert deviation(x, theirs, relative=True) < 1e-4
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoiser, guided
+from diffcourse.denoiser import Denoiser
+from diffcourse.guidance import guided
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.samplers import DDIM, DPMSolverPP, sample

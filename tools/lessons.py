@@ -1,7 +1,9 @@
 """Run a lesson as its readers will, and bring it into the form in which it is committed.
 
-python tests/notebook_tools.py notebooks/00_start_here.ipynb     executes in the profile laptop, normalises, writes back
-python tests/notebook_tools.py --check notebooks/*.ipynb         only lists what breaks the rules
+python tools/lessons.py notebooks/00_start_here.ipynb     executes in the profile laptop, normalises, writes back
+python tools/lessons.py --check notebooks/*.ipynb         only lists what breaks the rules
+
+Executed: top to bottom in a fresh kernel, as `DIFFCOURSE_PROFILE=laptop`, with a home of its own and no hub. Normalised: see `normalise`.
 """
 
 import json
@@ -10,12 +12,15 @@ import re
 import sys
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import nbformat
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 ITEM = re.compile(r"C\d{3}")
+AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
+CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
 MOST_LINES, MOST_BYTES, MOST_SETUP = 30, 300_000, 6
 
 
@@ -34,15 +39,18 @@ def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears.
 
-    What a cell printed in one go is one output, into however many messages the kernel happened to cut it.
+    What a cell printed in one go is one output, into however many messages the kernel happened to cut it. A cell keeps its id and a new
+    one gets one of its own: a cell that is put in changes no other cell's JSON, but for the counts below where it holds code.
     """
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         language_info={"name": "python"},
     )
-    count = 0
-    for number, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{number:03d}"
+    count, taken = 0, set()
+    for cell in notebook.cells:
+        if not cell.get("id") or cell.id in taken:
+            cell.id = uuid.uuid4().hex[:8]
+        taken.add(cell.id)
         for key in ("execution", "collapsed", "trusted", "jupyter"):
             cell.metadata.pop(key, None)
         if cell.cell_type != "code":
@@ -78,7 +86,7 @@ def faults(path: Path) -> list[str]:
     if len({cell.get("id") for cell in cells}) != len(cells) or any(not cell.get("id") for cell in cells):
         found.append("cell ids are missing or not unique")
     if [cell["execution_count"] for cell in code] != list(range(1, len(code) + 1)):
-        found.append("not executed once, in order: run tests/notebook_tools.py on it")
+        found.append("not executed once, in order: run tools/lessons.py on it")
     if code and lines(code[0]) > MOST_SETUP:
         found.append(f"the set-up cell has {lines(code[0])} lines, {MOST_SETUP} are allowed")
     for number, cell in enumerate(code):
@@ -91,11 +99,11 @@ def faults(path: Path) -> list[str]:
 
 
 def cell_faults(cell: dict) -> list[str]:
-    found = []
+    found, tags = [], cell["metadata"].get("tags", [])
     if lines(cell) > MOST_LINES:
         found.append(f"{lines(cell)} lines, {MOST_LINES} are allowed")
     for output in cell["outputs"]:
-        if output["output_type"] == "error" and "raises-exception" not in cell["metadata"].get("tags", []):
+        if output["output_type"] == "error" and "raises-exception" not in tags:
             found.append(f"a stored error: {output['ename']}")
         if output.get("name") == "stderr":
             found.append("stored stderr")
@@ -106,7 +114,19 @@ def cell_faults(cell: dict) -> list[str]:
         text = json.dumps(output.get("data", {}).get("text/plain", "")) + json.dumps(output.get("text", ""))
         if re.search(r"(/home/|/root/|/tmp/|/Users/|[A-Z]:\\\\)", text):
             found.append("an absolute path of the author's machine in an output")
+    if (
+        AGREEMENT.search(printed(cell))
+        and "nbval-check-output" not in tags
+        and not CHECKED.search("".join(cell["source"]))
+    ):
+        found.append("prints True or False, and nothing checks it: assert it, or tag the cell nbval-check-output")
     return found
+
+
+def printed(cell: dict) -> str:
+    """What a cell says in words, printed or as its value."""
+    told = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell["outputs"]]
+    return "\n".join("".join(text) for text in told)
 
 
 def lines(cell: dict) -> int:

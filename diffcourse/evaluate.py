@@ -1,0 +1,93 @@
+"""How what a model draws is evaluated: who draws, with what sampler, who judges, beside what ceiling.
+
+Recipes, benchmarks, lessons and the command line ask here, so that a number in a table and one on a card are of the same protocol.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffcourse import metrics
+from diffcourse.denoiser import Denoiser
+from diffcourse.guidance import clipped, guided
+from diffcourse.latent import LatentDiffusion
+from diffcourse.samplers import DPMSolverPP, Sampler, sample
+from diffcourse.scenes import Scenes
+from diffcourse.schedule import Level
+
+SAMPLER = DPMSolverPP()
+# of the training digits 0..9
+MNIST_SHARES = torch.tensor([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000
+
+
+# -- digits -----------------------------------------------------------------------------------------------------------
+
+
+def digits(
+    model: Denoiser,
+    n: int,
+    *,
+    guidance: float = 1.0,
+    steps: int = 20,
+    sampler: Sampler = SAMPLER,
+    seed: int = 0,
+    levels: Sequence[Level] | None = None,
+) -> tuple[Tensor, Tensor]:
+    """n samples (n, 1, 28, 28) and the labels asked for: drawn as often as they are in MNIST, so that distances compare like with like."""
+    labels = asked_for(n, seed)
+    denoise = clipped(guided(model, labels, guidance))
+    shape = (n, 1, 28, 28)
+    return sample(denoise, model.schedule, shape, sampler, steps, seed=seed, levels=levels, batch=200), labels
+
+
+def asked_for(n: int, seed: int = 0) -> Tensor:
+    """n labels, drawn as often as they are in MNIST: what `digits` asks for."""
+    return torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
+
+
+def score(images: Tensor, labels: Tensor) -> tuple[dict[str, float], float]:
+    """A line of the table on a card, and the floor of its distance."""
+    distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
+    line = {
+        "distance": round(distance.value, 3),
+        "times_floor": round(distance.ratio, 2),
+        "right": round(accuracy.right, 4),
+        "recognisable": round(accuracy.recognisable, 4),
+    }
+    return line, round(distance.floor, 3)
+
+
+# -- scenes -----------------------------------------------------------------------------------------------------------
+
+
+def drawn(model: LatentDiffusion, prompts: list[str], **options: Any) -> Tensor:
+    """`model.generate(prompts, **options)`, a hundred at a time: the same pictures as all at once."""
+    some = range(0, len(prompts), 100)
+    return torch.cat([model.generate(prompts[i : i + 100], first=i, progress=False, **options) for i in some])
+
+
+def prompts_followed(images: Tensor, scenes: Scenes) -> dict[str, float]:
+    """The shares of `metrics.prompt_accuracy`, for a card."""
+    return {name: round(share, 4) for name, share in metrics.prompt_accuracy(images, scenes.attributes).shares.items()}
+
+
+def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccuracy:
+    """The prompt accuracy of the autoencoder's reconstructions of true scenes: no denoiser of its latents can be expected to do better."""
+    recon = in_parts(partial(model.autoencoder, sample=False), shown.images)
+    return metrics.prompt_accuracy(recon, shown.attributes)
+
+
+# -- both -------------------------------------------------------------------------------------------------------------
+
+
+def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor, size: int = 100) -> Tensor:
+    """function(batch), computed `size` entries at a time and without gradients."""
+    with torch.no_grad():
+        return torch.cat([function(part) for part in batch.split(size)])
+
+
+def plus_minus(share: float, se: float) -> str:
+    return f"{share:.4f} ± {se:.4f}"

@@ -1,0 +1,109 @@
+"""Gaussians, once each: divergence and likelihood, draws through which gradients flow, walks between draws, errors of means.
+
+Likelihoods and divergences are in nats, summed over all dimensions but the first.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+# -- likelihoods and divergences --------------------------------------------------------------------------------------
+
+
+def gaussian_kl(mean_q: Tensor, var_q: Tensor | float, mean_p: Tensor | float, var_p: Tensor | float) -> Tensor:
+    """KL(N(mean_q, var_q) || N(mean_p, var_p)) for independent coordinates, in nats.
+
+    1/2·sum[ var_q/var_p - 1 - log(var_q/var_p) + (mean_q - mean_p)²/var_p ] (Kingma & Welling 2014, appendix B, is the case p = N(0, 1)).
+    Arguments broadcast against each other; the sum runs over every dimension but the first, so (B, …) gives (B,). float64.
+    inf where var_q = 0. ValueError where var_q is negative or var_p is not positive.
+    """
+    mean_q, var_q, mean_p, var_p = torch.broadcast_tensors(*(_double(v) for v in (mean_q, var_q, mean_p, var_p)))
+    if bool((var_q < 0).any()):
+        raise ValueError(
+            f"var_q must not be negative, got {float(var_q.min()):g}: variances are expected, not their logs"
+        )
+    if bool((var_p <= 0).any()):
+        raise ValueError(f"var_p must be positive, got {float(var_p.min()):g}: variances are expected, not their logs")
+    excess = (var_q - var_p) / var_p  # ratio - 1, without cancellation where the variances are close
+    return _total(excess - torch.log1p(excess) + (mean_q - mean_p) ** 2 / var_p) / 2
+
+
+def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mu, exp(log_var)) || N(0, I)) = -1/2·sum(1 + log_var - mu² - exp(log_var)), (B, …) -> (B,) nats, float64.
+
+    Kingma & Welling 2014, appendix B: the second term of a VAE's loss.
+    """
+    mu, log_var = _double(mu), _double(log_var)
+    return _total(mu**2 + torch.expm1(log_var) - log_var) / 2
+
+
+def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor:
+    """-log N(x; mean, var) = 1/2·sum[ log(2·pi·var) + (x - mean)²/var ] in nats, (B, …) -> (B,) float64.
+
+    ValueError where var is not positive.
+    """
+    x, mean, var = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
+    if bool((var <= 0).any()):
+        raise ValueError(f"var must be positive, got {float(var.min()):g}")
+    return _total(torch.log(2 * math.pi * var) + (x - mean) ** 2 / var) / 2
+
+
+# -- draws ------------------------------------------------------------------------------------------------------------
+
+
+def reparameterize(
+    mean: Tensor, log_var: Tensor, noise: Tensor | None = None, generator: torch.Generator | None = None
+) -> Tensor:
+    """mean + exp(log_var/2)·noise, noise ~ N(0, I): a draw through which the gradient reaches mean and log_var.
+
+    Kingma & Welling 2014, equation 10. Both (B, …); noise of mean's shape, drawn from `generator` (where that lives) if it is missing.
+    """
+    if noise is None:
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=generator and generator.device)
+    return mean + torch.exp(0.5 * log_var) * noise.to(mean)
+
+
+def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
+    """sin((1 - w)·theta)/sin(theta)·a + sin(w·theta)/sin(theta)·b: from a (w = 0) to b (w = 1) along the arc (Shoemake 1985).
+
+    a and b (B, …) of one shape; theta is the angle between a pair, each seen as one long vector; w a number, beyond [0, 1] it goes on.
+    Two draws of N(0, I) in D dimensions have lengths near sqrt(D) and stand nearly at right angles: half-way, the straight line is only
+    sqrt(D/2) long, which no model has seen, and the arc keeps the length. Parallel pairs, and zeros, go straight.
+    """
+    if a.shape != b.shape or a.ndim < 2:
+        raise ValueError(f"a and b must be (B, …) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    if not math.isfinite(w):
+        raise ValueError(f"w must be a finite number, got {w}")
+    p, q = a.flatten(1), b.flatten(1)
+    cosine = (p * q).sum(dim=1) / (p.norm(dim=1) * q.norm(dim=1))
+    theta = torch.arccos(cosine.clamp(-1, 1)).view(-1, *[1] * (a.ndim - 1))
+    arc = (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+    return torch.where(torch.sin(theta) > 1e-4, arc, (1 - w) * a + w * b)
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------
+
+
+def mean_se(each: Tensor) -> float:
+    """The standard error of the mean of values (N,): their standard deviation over sqrt(N); nan for a single one."""
+    return float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
+
+
+def share_se(share: float, n: int) -> float:
+    """The standard error sqrt(p·(1 - p)/n) of a share p that was counted among n; nan for n = 0."""
+    return (share * (1 - share) / n) ** 0.5 if n else math.nan
+
+
+# -- small helpers ----------------------------------------------------------------------------------------------------
+
+
+def _double(value: Tensor | float) -> Tensor:
+    """float64; float32 on Apple's GPUs, which have no other."""
+    if not isinstance(value, Tensor):
+        return torch.tensor(value, dtype=torch.float64)
+    return value.float() if value.device.type == "mps" else value.double()
+
+
+def _total(x: Tensor) -> Tensor:
+    return x.flatten(1).sum(dim=1) if x.ndim > 1 else x

@@ -1,0 +1,204 @@
+"""Figures of images for any lesson, and how images become pixels.
+
+`to_pixels`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not hand them on.
+"""
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from diffcourse.files import atomic_write
+from diffcourse.images import to_uint8
+from diffcourse.plot.picture import Picture, canvas, style
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def grid(
+    images: Tensor,
+    columns: int | None = None,
+    *,
+    titles: Sequence[str] | None = None,
+    scale: float = 0.55,
+    alt: str = "",
+) -> Picture:
+    """Images (N, C, H, W) in [-1, 1], clamped, in rows of `columns` (default: about square, at most 10); titles: one an image."""
+    images = to_pixels(images)
+    columns = columns or min(10, math.ceil(len(images) ** 0.5))
+    rows = math.ceil(len(images) / columns)
+    if titles is not None and len(titles) != len(images):
+        raise ValueError(f"titles must hold {len(images)} texts, one an image, got {len(titles)}")
+    with style():
+        picture, ax = canvas(columns * scale + 0.1, rows * (scale + (0.2 if titles else 0)) + 0.1)
+        gap = round(images.shape[2] * 0.32) if titles else 1
+        mosaic(ax, images, rows, columns, gap)
+        for i, title in enumerate(titles or []):
+            row, column = divmod(i, columns)
+            x, y = (column + 0.5) * (images.shape[3] + 1), row * (images.shape[2] + gap) - 1
+            ax.text(x, y, title, ha="center", va="bottom", fontsize=8)
+    picture.alt = alt or f"{len(images)} images in {rows} rows" + (f": {', '.join(titles)}" if titles else "")
+    return picture
+
+
+def strip(
+    frames: Sequence[Tensor],
+    titles: Sequence[str] | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    most: int = 10,
+    scale: float = 0.62,
+    colours: int | None = None,
+    alt: str = "",
+) -> Picture:
+    """How images change: one row an image, one column a frame. frames: tensors (B, C, H, W) in [-1, 1].
+
+    Of more than `most` frames, evenly spaced ones are shown, first and last among them. titles: one a frame; names: one a row.
+    colours: of the PNG, fewer than 256 where images in colour would make a large file.
+    """
+    if not len(frames):
+        raise ValueError("frames must hold at least one tensor (B, C, H, W)")
+    if titles is not None and len(titles) != len(frames):
+        raise ValueError(f"titles must hold {len(frames)} texts, one a frame, got {len(titles)}")
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
+    images = torch.stack([to_pixels(frames[i]) for i in chosen], dim=1)  # (B, N, C, H, W): N frames
+    B, N, _, H, W = images.shape
+    with style():
+        room = max(0.6, 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
+        picture, ax = canvas(N * scale + 0.1 + room, B * scale + (0.3 if titles else 0.1))
+        mosaic(ax, images.flatten(0, 1), B, N, gap=1)
+        tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles and [titles[i] for i in chosen])
+        tick_labels(ax, ax.set_yticks, [(i + 0.5) * (H + 1) for i in range(B)], names)
+        ax.xaxis.tick_top()
+    picture.alt = alt or f"{B} images in {N} stages" + (f": {', '.join(titles[i] for i in chosen)}" if titles else "")
+    if colours is not None:
+        picture.colours = colours
+    return picture
+
+
+def scenes(
+    images: Any, captions: Sequence[str] | None = None, columns: int = 6, *, zoom: float = 2.0, alt: str = ""
+) -> Picture:
+    """Images (N, C, H, W) in [-1, 1], each with its caption below, in rows of `columns`; `Scenes` bring their own captions.
+
+    zoom: screen pixels for a pixel of an image, at the picture's 100 dots an inch.
+    """
+    if captions is None:
+        captions = getattr(images, "captions", None)
+    images = to_pixels(getattr(images, "images", images))
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"captions must hold {len(images)} texts, one an image, got {len(captions)}")
+    N, _, H, W = images.shape
+    columns = min(columns, N)
+    told = [textwrap.wrap(text, max(8, int(zoom * W / 6.3))) for text in captions or [""] * N]
+    line, gap = 12 / zoom, 10 / zoom  # of text, and between images, in pixels of an image
+    rows = [told[i : i + columns] for i in range(0, N, columns)]
+    heights = [H + 1.5 * gap + line * max(map(len, row)) for row in rows]
+    width, height = columns * (W + gap) + gap, sum(heights) + gap
+    with style():
+        picture, ax = canvas(width * zoom / 100, height * zoom / 100)
+        picture.set_layout_engine("none")  # the axes fill the page, so that pixels stay whole
+        ax.set_position((0, 0, 1, 1))
+        for i, image in enumerate(images):
+            row, column = divmod(i, columns)
+            x, y = gap + column * (W + gap), gap + sum(heights[:row])
+            page = image.permute(1, 2, 0).expand(-1, -1, 3).numpy()
+            ax.imshow(page, extent=(x, x + W, y + H, y), interpolation="nearest")
+            ax.add_patch(Rectangle((x, y), W, H, fill=False, edgecolor="0.6", linewidth=0.6))  # white on a white page
+            ax.text(
+                x + W / 2, y + H + 0.4 * gap, "\n".join(told[i]), ha="center", va="top", fontsize=8, linespacing=1.1
+            )
+        ax.set(xlim=(0, width), ylim=(height, 0))
+        ax.set_axis_off()
+    picture.colours = 256
+    picture.alt = alt or f"{N} images" + (f": {'; '.join(captions)}" if captions is not None else "")
+    return picture
+
+
+def pictures(named: Mapping[str, "Image"], *, height: float = 2.4, alt: str = "") -> Picture:
+    """PIL pictures {title: picture} of any size, side by side at one height (in inches)."""
+    from PIL import Image
+
+    tall = round(100 * height)
+    pages = [
+        image.convert("RGB").resize(
+            (round(image.width * tall / image.height), tall),
+            Image.Resampling.NEAREST if image.height < tall else Image.Resampling.LANCZOS,
+        )
+        for image in named.values()
+    ]
+    gap = 12
+    wide = sum(page.width for page in pages) + gap * (len(pages) + 1)
+    with style():
+        picture, ax = canvas(wide / 100, height + 0.3)
+        picture.set_layout_engine("none")  # the axes fill the page, so that pixels stay whole
+        ax.set_position((0, 0, 1, 1))
+        left = gap
+        for title, page in zip(named, pages, strict=True):
+            ax.imshow(np.asarray(page), extent=(left, left + page.width, tall + 26, 26), interpolation="nearest")
+            ax.text(left + page.width / 2, 22, title, ha="center", va="bottom", fontsize=9)
+            left += page.width + gap
+        ax.set(xlim=(0, wide), ylim=(tall + 30, 0))
+        ax.set_axis_off()
+    picture.colours = 64
+    picture.alt = alt or f"pictures: {', '.join(named)}"
+    return picture
+
+
+def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int = 3) -> Path:
+    """Write images (N, C, H, W) in [-1, 1] as one picture file, pixel for pixel times `zoom`; as a whole or not at all."""
+    from PIL import Image
+
+    path = Path(path)
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+    if path.suffix.lower() not in kinds:
+        raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
+    images = to_pixels(images)
+    columns = columns or min(10, math.ceil(len(images) ** 0.5))
+    mosaic = tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
+    picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
+    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
+    with atomic_write(path) as file:
+        picture.save(file, format=kinds[path.suffix.lower()])
+    return path
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images (N, 1 or 3, H, W) in [-1, 1], clamped, as whole numbers from 0 to 255 (uint8) on the CPU."""
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
+        raise ValueError(f"images must be (N, 1 or 3, H, W) with N at least 1, got {tuple(images.shape)}")
+    return to_uint8(images.detach().float().cpu())
+
+
+def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -> np.ndarray:
+    """One page (height, width, C) of images (N, C, H, W) in uint8: a line of `ground` between columns, `gap` lines between rows."""
+    _, C, H, W = images.shape
+    page = torch.full((C, rows * (H + gap) - gap, columns * (W + 1) - 1), ground, dtype=torch.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * (H + gap), i % columns * (W + 1)
+        page[:, top : top + H, left : left + W] = image
+    return page.permute(1, 2, 0).numpy()
+
+
+def mosaic(ax: Axes, images: Tensor, rows: int, columns: int, gap: int) -> None:
+    """Draw images (N, C, H, W) in uint8 as one page that fills the axes, without frame and ticks."""
+    page = tile(images, rows, columns, gap)
+    if page.shape[2] == 3:
+        ax.figure.colours = 256
+    ax.imshow(page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def tick_labels(ax: Axes, set_ticks: Callable[..., Any], places: Sequence[float], labels: Sequence[str] | None) -> None:
+    """Names beside rows or below columns, without tick marks; set_ticks: the axes' own `set_xticks` or `set_yticks`."""
+    set_ticks(places if labels else [], labels or [])
+    ax.tick_params(length=0)

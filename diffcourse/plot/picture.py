@@ -1,0 +1,128 @@
+"""What every figure stands on: `Picture`, the course's style and colours, and small drawings on axes.
+
+Colours are Okabe and Ito's, told apart by colour-blind readers, and line styles differ as well. What draws on axes (`draw_box`, `log_axis`
+and so on) is for the modules beside this one; `diffcourse.plot` does not hand it on.
+"""
+
+import base64
+import io
+from collections.abc import Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
+BESIDE = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # of a legend: right of the axes
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), "-")
+STYLE = {
+    "axes.prop_cycle": matplotlib.cycler(color=COLOURS) + matplotlib.cycler(linestyle=LINES),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "image.cmap": "viridis",
+    "figure.facecolor": "white",
+    "font.size": 9,
+}
+
+CLASSES = (*COLOURS, "#882255", "#999933", "#7F7F7F")  # for the ten digits; every mark is also the digit itself
+FORWARD, REVERSE, AIM = COLOURS[1], COLOURS[0], COLOURS[2]  # the two chains and the objective, from lesson 02 on
+ENCODE, UNET, TEXT = COLOURS[:3]  # the parts of a latent diffusion model
+
+
+class Picture(Figure):
+    """A figure that notebooks show by itself, without pyplot, with its `alt` text for screen readers and text-only pages."""
+
+    alt: str = "a figure"
+    colours: int = 48  # in the PNG: enough for curves, letters and greys; colour images take 256
+
+    def png(self) -> bytes:
+        """The picture as a PNG file, of few colours: noise does not compress, and lessons have to stay small."""
+        from PIL import Image, PngImagePlugin
+
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        image = Image.open(buffer).convert("RGB")
+        grey = image.convert("L").convert("RGB").tobytes() == image.tobytes()  # median cut spends its palette on hues
+        image = image.quantize(
+            min(24, self.colours) if grey else self.colours,
+            Image.Quantize.MEDIANCUT if grey else Image.Quantize.FASTOCTREE,
+            dither=Image.Dither.NONE,
+        )
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("Description", self.alt)
+        buffer = io.BytesIO()
+        image.save(buffer, format="png", optimize=True, pnginfo=info, dpi=(self.dpi, self.dpi))
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        content = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": f"[picture: {self.alt}]"}
+        return content, {"image/png": {"alt": self.alt}}
+
+
+@contextmanager
+def style():
+    """The look of the course's figures, for figures of your own: `with plot.style(): ...`."""
+    with matplotlib.rc_context(STYLE):
+        yield
+
+
+def canvas(
+    width: float = 6.0, height: float = 3.0, columns: int = 1, rows: int = 1, *, alt: str = "a figure", **kwargs: Any
+) -> tuple[Picture, Any]:
+    """An empty picture of width x height inches and its axes (one, or an array): call it inside `with style():`."""
+    picture = Picture(figsize=(width, height), dpi=100, layout="constrained")
+    FigureCanvasAgg(picture)
+    picture.alt = alt
+    return picture, picture.subplots(rows, columns, **kwargs)
+
+
+def word(text: str) -> str:
+    """A token's text as figures show it: without the mark of a word's end, start and end short."""
+    return {"<|startoftext|>": "start", "<|endoftext|>": "end"}.get(text, text.replace("</w>", "")) or "␣"
+
+
+def draw_box(ax: Axes, x: float, y: float, text: str, colour: str, *, fill: str = "white", size: float = 8.5) -> None:
+    """Text in a box with round corners, its middle at (x, y)."""
+    box = {"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": colour}
+    ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=box, zorder=3)
+
+
+def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str = "0.5", **how: Any) -> None:
+    """An arrow from start to end; `how` goes to matplotlib's `FancyArrowPatch`."""
+    look = {"arrowstyle": "-|>", "color": colour, "linewidth": 1, "shrinkA": 0, "shrinkB": 0, **how}
+    ax.annotate("", end, start, arrowprops=look)
+
+
+def logarithmic(ax: Axes, which: str) -> None:
+    """Make the axes named by `which` logarithmic: "x", "y", "xy" or none."""
+    if "x" in which:
+        ax.set_xscale("log")
+    if "y" in which:
+        ax.set_yscale("log")
+
+
+def log_axis(ax: Axes) -> None:
+    """A logarithmic y axis whose ticks are plain numbers: 1, 2, 5, 10."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.minorticks_off()
+
+
+def ticks_at(ax: Axes, values: Sequence[float], most: int = 8) -> None:
+    """Plain numbers below a logarithmic axis, at the values themselves."""
+    values = sorted(set(values))
+    chosen = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]
+    ax.set_xticks(chosen, [f"{v:g}" for v in chosen])
+    ax.minorticks_off()

@@ -1,0 +1,36 @@
+"""What a recipe is, and how the first parameters of its model follow from a seed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffcourse import data
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training: what is built, on which data, with which loss, for how long, and how the result is measured.
+
+    `measure(model, profile)` is called with the model as it will be loaded; its numbers go on the card.
+    """
+
+    about: str
+    build: Callable[[], nn.Module]
+    loss: Callable[[nn.Module, Any, torch.Generator], Tensor]
+    steps: dict[str, int]
+    measure: Callable[[Any, str], dict[str, Any]]
+    data: Callable[[], Any] = data.mnist
+    options: dict[str, Any] = field(default_factory=dict)  # of `fit`
+    half: bool = True
+    finish: Callable[[Any, Any], None] | None = None  # (model, data): what is set once the training is over
+    parts: dict[str, str] = field(default_factory=dict)  # of the model: shipped weights, which its file refers to
+
+
+def seeded_build(build: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """A model whose initial parameters follow from `seed`; the global random state is left alone."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        return build()

@@ -1,0 +1,116 @@
+"""What every explorer stands on: `Explorer` and its handles; and the explorer of any trajectory."""
+
+import base64
+import html
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ipywidgets
+import torch
+from torch import Tensor
+
+from diffcourse import plot
+from diffcourse.denoiser import Estimate
+
+
+class Explorer(ipywidgets.VBox):
+    """Controls above, a picture and a line of text below.
+
+    controls  {parameter: widget}; a change redraws once
+    compute   (**parameters) -> arrays: any value, the numbers that the picture shows
+    draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture
+    """
+
+    def __init__(
+        self,
+        controls: Mapping[str, ipywidgets.Widget],
+        compute: Callable[..., Any],
+        draw: Callable[[Any], plot.Picture],
+        extras: Sequence[ipywidgets.Widget] = (),
+    ):
+        self.controls, self._compute, self._draw = dict(controls), compute, draw
+        own_size = ipywidgets.Layout(
+            align_self="flex-start", max_width="100%"
+        )  # else it is stretched to the page's width
+        self.image = ipywidgets.Image(format="png", layout=own_size)
+        self.text = ipywidgets.HTML()
+        for control in self.controls.values():
+            control.observe(self._refresh, names="value")
+        self._refresh()
+        row = ipywidgets.HBox([*extras, *self.controls.values()], layout=ipywidgets.Layout(flex_flow="row wrap"))
+        super().__init__([row, self.image, self.text])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The controls' values by parameter name."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _refresh(self, _change: Any = None) -> None:
+        picture = self._draw(self._compute(**self.values))
+        self.image.value = picture.png()
+        self.alt = picture.alt
+        self.text.value = f"<span>{html.escape(picture.alt)}</span>"
+
+    def _repr_mimebundle_(self, **kwargs: Any):
+        bundle = super()._repr_mimebundle_(**kwargs) or {}
+        content, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        still = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": f"[explorer: {self.alt}]"}
+        return {**content, **still}, {**metadata, "image/png": {"alt": self.alt}}
+
+
+def slider(label: str, options: Sequence[Any], value: Any = None, *, live: bool = True) -> ipywidgets.SelectionSlider:
+    """A slider over listed values; `live` redraws while it moves (for pictures that take under 50 ms), else when it is let go."""
+    options = list(options)
+    return ipywidgets.SelectionSlider(
+        options=options,
+        value=options[0] if value is None else value,
+        description=label,
+        continuous_update=live,
+        style={"description_width": "initial"},
+        layout=ipywidgets.Layout(width="24em"),
+    )
+
+
+def choice(label: str, options: Sequence[Any], value: Any = None) -> ipywidgets.Dropdown:
+    """A drop-down list."""
+    options = list(options)
+    return ipywidgets.Dropdown(
+        options=options,
+        value=options[0] if value is None else value,
+        description=label,
+        style={"description_width": "initial"},
+        layout=ipywidgets.Layout(width="16em"),
+    )
+
+
+class TrajectoryExplorer(Explorer):
+    """One sampling, step by step: the noisy image, what the model believes the clean image to be, and how much noise is left.
+
+    path: what `trajectory` yielded, images (B, C, H, W); the first `most` images are shown. Play runs through the steps.
+    """
+
+    def __init__(self, path: Sequence[Estimate], most: int = 5):
+        if not path:
+            raise ValueError("path must hold the estimates of a trajectory, got none")
+        frames = [(e.x[:most].cpu(), e.x0[:most].cpu(), e.at) for e in path]
+        ends = {"min": 0, "max": len(frames) - 1, "value": len(frames) // 2}
+        step = ipywidgets.IntSlider(**ends, description="step", layout=ipywidgets.Layout(width="24em"))
+        play = ipywidgets.Play(**ends, interval=250, tooltip="run through the steps")
+        self.link = ipywidgets.link((play, "value"), (step, "value"))
+        super().__init__({"step": step}, lambda step: (step, *frames[step]), self._frame, extras=[play])
+
+    @staticmethod
+    def _frame(arrays: tuple[int, Tensor, Tensor, Any]) -> plot.Picture:
+        step, x, x0, at = arrays
+        picture = plot.strip(zip_rows(x, x0), names=["noisy image", "model's guess"], most=len(x), scale=1.0)
+        picture.alt = (
+            f"step {step}: t = {at.t:.0f}, signal {at.alpha:.2f}, noise {at.sigma:.2f}"
+            if at.sigma
+            else f"step {step}: the sample"
+        )
+        return picture
+
+
+def zip_rows(*rows: Tensor) -> list[Tensor]:
+    """Images of several rows, column by column: what `plot.strip` takes to draw them as rows."""
+    return list(torch.stack(rows, dim=1))

@@ -1,0 +1,137 @@
+"""The explorer of lesson 05c: a box for prompts."""
+
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import ipywidgets
+import torch
+
+from diffcourse import metrics, plot, scenes
+from diffcourse.denoiser import evaluating
+from diffcourse.latent import LatentDiffusion
+from diffcourse.widgets.explorer import Explorer, slider
+
+
+class PromptBox(Explorer):
+    """Type what you want to see: pictures for one prompt, how the first came to be, and what the judge reads in each.
+
+    model: a `LatentDiffusion`. Every change draws `n` pictures, with a bar that shows how far it is; what was drawn once is kept, so that
+    going back to a setting shows it at once. Picture i belongs to (seed, i): the same with any other prompt or number of steps.
+    """
+
+    EXAMPLES = (
+        "a large red seven on a blue background, top left",
+        "small 3, yellow on black, bottom right",
+        "a huge white eight in the centre",
+        "orange on a white background",
+        "a zebra",
+    )
+
+    def __init__(
+        self,
+        model: LatentDiffusion,
+        prompt: str = EXAMPLES[0],
+        *,
+        n: int = 4,
+        steps: Sequence[int] = (1, 2, 5, 10, 20, 50),
+        guidances: Sequence[float] = (0.0, 1.0, 2.0, 3.0, 5.0, 7.5, 12.0),
+        start: tuple[int, float] = (20, 5.0),
+    ):
+        if not isinstance(model, LatentDiffusion):
+            raise TypeError(f"model must be a LatentDiffusion, got {type(model).__name__}")
+        if n < 1:
+            raise ValueError(f"n must be at least 1, got {n}")
+        self._model, self._n, self._kept = model, n, {}
+        wide = ipywidgets.Layout(width="40em", max_width="100%")
+        style = {"description_width": "initial"}
+
+        def line(label: str, value: str, tip: str) -> ipywidgets.Text:
+            return ipywidgets.Text(
+                value=value, description=label, placeholder=tip, continuous_update=False, layout=wide, style=style
+            )
+
+        self.bar = ipywidgets.IntProgress(description="drawing", max=1, layout=wide)
+        self.examples = ipywidgets.Combobox(
+            options=list(self.EXAMPLES), placeholder="or choose an example", layout=wide, ensure_option=True
+        )
+        self.examples.observe(self._choose, names="value")
+        controls = {
+            "prompt": line("prompt", prompt, "type, then press Enter"),
+            "negative": line("negative prompt", "", "what to lead the picture away from"),
+            "steps": slider("steps", steps, start[0], live=False),
+            "guidance": slider("guidance", guidances, start[1], live=False),
+            "seed": ipywidgets.BoundedIntText(
+                value=0, min=0, max=2**31, description="seed", style=style, layout=ipywidgets.Layout(width="12em")
+            ),
+        }
+        super().__init__(controls, self.compute, self.draw)
+        self.children = [*self.children[:1], self.examples, self.bar, *self.children[1:]]
+
+    def _choose(self, change: Any) -> None:
+        if change["new"]:
+            self.controls["prompt"].value = change["new"]
+
+    @torch.no_grad()
+    def compute(self, prompt: str, negative: str, steps: int, guidance: float, seed: int) -> dict[str, Any]:
+        """The pictures (n, 3, H, W), at most 6 guesses of the first, seconds, what was asked and what is read (n, 5)."""
+        key = (prompt, negative, steps, guidance, seed)
+        if key in self._kept:
+            return self._kept[key]
+        decode, guesses, start = self._model.autoencoder.decode, [], time.perf_counter()
+        self.bar.max, self.bar.value = steps + 1, 0
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            path = self._model.trajectory(
+                [prompt] * self._n, negative=negative, guidance=guidance, steps=steps, seed=seed
+            )
+            for now in path:
+                guesses.append(now.x0[:1])
+                self.bar.value += 1
+        with evaluating(self._model.autoencoder):
+            images = decode(now.x).clamp(-1, 1).cpu()
+            seconds = time.perf_counter() - start
+            chosen = sorted({round(i * (len(guesses) - 1) / 5) for i in range(6)})
+            shown = decode(torch.cat([guesses[i] for i in chosen])).clamp(-1, 1).cpu()
+        legible = images.shape[1:] == (3, scenes.SIDE, scenes.SIDE) and bool(images.isfinite().all())
+        self._kept[key] = {
+            "images": images,
+            "path": shown,
+            "seconds": seconds,
+            "asked": scenes.attributes_of(prompt),
+            "read": metrics.read_scene(images).tolist() if legible else None,
+            "told": list(dict.fromkeys(str(w.message) for w in told)),
+            "settings": dict(zip(("prompt", "negative", "steps", "guidance", "seed"), key, strict=True)),
+        }
+        return self._kept[key]
+
+    def draw(self, a: dict[str, Any]) -> plot.Picture:
+        """Guesses above, pictures below, each with what it lacks; and the same in words."""
+        values, judged = a["settings"], any(v is not None for v in a["asked"]) and a["read"] is not None
+        lines, right = ["not judged"] * len(a["images"]), 0
+        if judged:
+            lines = [self.verdict(a["asked"], read) for read in a["read"]]
+            right = sum(text == "as asked" for text in lines)
+        away = f", away from “{values['negative']}”" if values["negative"].strip() else ""
+        title = f"{values['steps']} steps, guidance {values['guidance']:g}, seed {values['seed']}: {a['seconds']:.1f} s"
+        words = f"{len(lines)} pictures for “{values['prompt']}”{away}; {title}. "
+        words += f"As asked: {right} of {len(lines)}" if judged else "The prompt names nothing that the judge can read"
+        wrong = [
+            (i, text.replace("\n", "; ")) for i, text in enumerate(lines) if text not in ("as asked", "not judged")
+        ]
+        faults = [f"picture {i + 1}: {text}" for i, text in wrong]
+        words = ". ".join([words, *faults, *a["told"]])
+        return plot.prompted(a["images"], lines, a["path"], title, words)
+
+    @staticmethod
+    def verdict(asked: Sequence[int | None], read: Sequence[int]) -> str:
+        """“as asked”, or what a picture shows where it differs from what was asked."""
+        if min(read) < 0:
+            return "no digit"
+        wrong = [
+            f"{values[seen]}, not {values[wish]}"
+            for values, wish, seen in zip(scenes.ATTRIBUTES.values(), asked, read, strict=True)
+            if wish is not None and wish != seen
+        ]
+        return "\n".join(wrong) or "as asked"
