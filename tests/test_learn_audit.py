@@ -3,10 +3,14 @@
 import dataclasses
 import importlib
 import inspect
+import io
+import itertools
 import json
 import runpy
 import sys
 import textwrap
+import tokenize
+from pathlib import Path
 
 import learn_exercises as ours
 import pytest
@@ -168,12 +172,34 @@ def test_a_battery_leaves_the_reference_alone():
     assert torch.equal(before, ours.noised(x, 0.5, x))
 
 
-def test_the_example_in_the_guide_works(tmp_path, monkeypatch):
-    guide = inspect.getdoc(sys.modules[Exercise.__module__])
-    example = textwrap.dedent(guide.split("A complete file::")[1].split("What each part means")[0])
-    (tmp_path / "guide_lesson.py").write_text(example)
+def test_the_examples_in_the_guide_work(tmp_path, monkeypatch):
+    texts = [part.split("\n\n", 1)[1] for part in inspect.getdoc(registry.data).split("`::")[1:]]
+    for name, text in zip(("guide_exercise", "guide_quizzes"), texts, strict=True):
+        indented = itertools.takewhile(lambda line: not line or line.startswith("    "), text.splitlines())
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent("\n".join(indented)))
     monkeypatch.syspath_prepend(tmp_path)
-    lesson = importlib.import_module("guide_lesson")
-    report = audit_exercise(lesson.EXERCISES[0])
-    assert report.defects == ["02.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
-    assert audit_quiz(lesson.QUIZZES[0]).defects == []
+    report = audit_exercise(importlib.import_module("guide_exercise").EXERCISE)
+    assert report.defects == ["07.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
+    assert audit_quiz(importlib.import_module("guide_quizzes").QUIZZES[0]).defects == []
+
+
+def ragged(code: str) -> list[str]:
+    """Strings joined by standing side by side, of which one in the middle is less than half as long as the longest."""
+    found: list[str] = []
+    run: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.STRING:
+            run.append(token.string)
+        elif token.type not in (tokenize.NL, tokenize.COMMENT):
+            found += [f"line {token.start[0]}: {piece}" for piece in run[1:-1] if 2 * len(piece) < max(map(len, run))]
+            run = []
+    return found
+
+
+def test_long_messages_are_wrapped_evenly():
+    assert ragged("f(\n    'Your exponents are divided by dim/2: '\n    'here '\n    'the last k.',\n)") == [
+        "line 4: 'here '"
+    ]
+    files = sorted(Path(next(iter(registry.data.__path__))).rglob("*.py"))
+    assert len(files) > 10
+    assert {file.name: told for file in files if (told := ragged(file.read_text(encoding="utf-8")))} == {}

@@ -8,7 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffcourse.learn.compare import a_kind, both, difference, pattern, short
+from diffcourse.learn.compare import difference
+from diffcourse.learn.patterns import pattern
+from diffcourse.learn.words import a_kind, both, short
 
 values = st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=8).filter(lambda v: max(map(abs, v)) > 1e-3)
 

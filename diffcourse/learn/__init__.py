@@ -2,7 +2,7 @@
 
     from diffcourse.learn import check, expect, hint, progress, quiz, solution
 
-`diffcourse.learn.exercise` shows how to write exercises; `python -m diffcourse.learn audit` proves that they do what they say.
+`diffcourse.learn.exercises` shows how to write exercises; `python -m diffcourse.learn audit` proves that they do what they say.
 """
 
 from diffcourse.learn.answers import check, hint, solution

@@ -1,4 +1,4 @@
-"""Compares an answer with what is expected, tolerant where it does not matter, and says in words what differs."""
+"""Compares an answer with what is expected, tolerant where it does not matter, and says what differs."""
 
 import math
 import numbers
@@ -9,16 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffcourse.learn.words import a_kind, number, short
+
 _FLOATS = (torch.float32, torch.float64)
-_KINDS = {
-    "ndarray": "NumPy array",
-    "str": "text",
-    "bool": "truth value",
-    "dict": "dictionary",
-    "int": "number",
-    "float": "number",
-    "builtin_function_or_method": "function",
-}
 
 
 @dataclass(frozen=True)
@@ -183,135 +176,6 @@ def _identical(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(_identical(x, b[key]) for key, x in a.items())
     return bool(a is b or a == b or (a != a and b != b))
-
-
-# -- words ------------------------------------------------------------------------------------------------------------
-
-
-def pattern(pairs: Sequence[tuple[Any, Any]], tolerance: float = 1e-4) -> str | None:
-    """What an unforeseen answer looks like on all cases together: "1.02 times the expected value"; None if nothing simple fits."""
-    if pairs and isinstance(pairs[0][0], tuple):
-        parts = [[(e[i], g[i]) for e, g in pairs] for i in range(len(pairs[0][0]))]
-        wrong = (part for part in parts if any(difference(e, g, tolerance) for e, g in part))
-        return pattern(next(wrong, []), tolerance)
-    flat = [(e.detach().double(), g.detach().double()) for e, g in _tensor_pairs(pairs)]
-    if not flat:
-        return None
-    one = sum(e.numel() for e, _ in flat) < 2  # a single number is always some multiple of the expected one
-
-    def fits(change: Any) -> bool:
-        return all(difference(change(e), g, tolerance) is None for e, g in flat)
-
-    if fits(lambda e: -e):
-        return "Yours is the expected value with the opposite sign."
-    if fits(lambda e: e**2):
-        return "Yours is the square of the expected value."
-    if all(bool((e >= 0).all()) for e, _ in flat) and fits(lambda e: e.sqrt()):
-        return "Yours is the square root of the expected value."
-    if all(bool((e != 0).all()) for e, _ in flat) and fits(lambda e: 1 / e):
-        return "Yours is one divided by the expected value."
-    if all(e.ndim >= 2 and e.shape[-1] == e.shape[-2] for e, _ in flat) and fits(lambda e: e.mT):
-        return "Yours is the expected value with its last two dimensions swapped."
-    if all(e.ndim and e.shape[-1] > 1 for e, _ in flat) and fits(lambda e: e.flip(-1)):
-        return "Yours is the expected value in reversed order."
-    e, g = torch.cat([e.flatten() for e, _ in flat]), torch.cat([g.flatten() for _, g in flat])
-    if bool((g == 0).all()):
-        return "Yours is 0 everywhere."
-    factor = float((e * g).sum() / (e * e).sum()) if bool((e != 0).any()) else 0.0
-    if factor and (not one or factor in (0.5, 2.0)) and fits(lambda e: factor * e):
-        return f"Yours is {number(factor)} times the expected value."
-    offset = float((g - e).mean())
-    if not one and fits(lambda e: e + offset):
-        return f"Yours is {number(abs(offset))} {'more' if offset > 0 else 'less'} than the expected value."
-    return None
-
-
-def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
-    """Which parts of a tuple are right on all cases: "Value 1 of 2 is right." Empty where none is."""
-    total = len(pairs[0][0])
-    right = [i for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
-    return [f"Value {i + 1} of {total} is right." for i in right]
-
-
-def _tensor_pairs(pairs: Sequence[tuple[Any, Any]]) -> list[tuple[Tensor, Tensor]]:
-    found = []
-    for expected, got in pairs:
-        if (
-            isinstance(expected, numbers.Real)
-            and not isinstance(expected, bool)
-            and isinstance(got, numbers.Real | Tensor)
-        ):
-            expected = torch.tensor(float(expected))
-        if isinstance(got, numbers.Real):
-            got = torch.tensor(float(got))
-        if not (isinstance(expected, Tensor) and isinstance(got, Tensor) and expected.shape == got.shape):
-            return []
-        if not (bool(expected.isfinite().all()) and bool(got.isfinite().all())):
-            return []
-        found.append((expected.cpu(), got.cpu()))
-    return found
-
-
-def number(x: float, digits: int = 4) -> str:
-    """A number with some significant digits."""
-    return str(x) if isinstance(x, int) else f"{float(x):.{digits}g}"
-
-
-def both(expected: Any, got: Any) -> tuple[str, str]:
-    """Two values on a line each, with as many digits as it takes to see the difference."""
-    for digits in (4, 6, 9):
-        texts = short(expected, digits=digits), short(got, digits=digits)
-        if texts[0] != texts[1]:
-            break
-    return texts
-
-
-def short(x: Any, most: int = 8, digits: int = 4) -> str:
-    """A value on one line: all of a small tensor, shape and first entries of a large one."""
-    if isinstance(x, Tensor):
-        name = str(x.dtype).removeprefix("torch.")
-        if x.numel() <= most:
-            text = _nested(x.detach().cpu().tolist(), digits)
-            return text if x.dtype in (torch.float32, torch.int64, torch.bool) else f"{text} ({name})"
-        start = ", ".join(_nested(v, digits) for v in x.detach().cpu().flatten()[: most // 2].tolist())
-        return f"{name} tensor of shape {tuple(x.shape)} that starts with {start}, …"
-    if isinstance(x, bool) or x is None or x is ...:
-        return repr(x)
-    if isinstance(x, numbers.Real):
-        return number(x, digits)
-    if isinstance(x, tuple | list):
-        inner = ", ".join(short(item, most, digits) for item in x[:most]) + (", …" if len(x) > most else "")
-        return f"[{inner}]" if isinstance(x, list) else f"({inner})"
-    if isinstance(x, torch.Generator):
-        return f"a generator, seed {x.initial_seed()}"
-    text = _described(x)
-    return text if len(text) <= 100 else text[:97] + "…"
-
-
-def _described(x: Any) -> str:
-    """repr where it is one line without an address, so that it reads the same in every run; else the kind of thing."""
-    try:
-        text = repr(x)
-    except Exception:
-        return a_kind(x)
-    return a_kind(x) if " at 0x" in text or "\n" in text else text
-
-
-def _nested(x: Any, digits: int) -> str:
-    if isinstance(x, list):
-        return "[" + ", ".join(_nested(item, digits) for item in x) + "]"
-    return str(x) if isinstance(x, bool) else number(x, digits)
-
-
-def a_kind(x: Any) -> str:
-    """What x is, with its article: "None", "a list", "a tensor of shape (2, 3)"."""
-    if x is None:
-        return "None"
-    if isinstance(x, Tensor):
-        plain = x.layout == torch.strided and not x.is_nested
-        return f"a tensor of shape {tuple(x.shape)}" if plain else "a tensor of an unusual layout (sparse or nested)"
-    name = _KINDS.get(type(x).__name__, type(x).__name__)
-    return name if name == "text" else f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
 
 
 def size(x: Any) -> int:

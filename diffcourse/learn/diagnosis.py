@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from diffcourse.learn import compare, run, show
+from diffcourse.learn import compare, patterns, run, show, words
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.run import Outcome
 
@@ -80,11 +80,9 @@ def diagnose(exercise: Exercise, answer: Any, dtype: torch.dtype | None = None) 
 def _not_callable(exercise: Exercise, answer: Any) -> str | None:
     call = f'check("{exercise.name}", {exercise.symbol})'
     if exercise.kind == "class" and not isinstance(answer, type):
-        return f"You passed {compare.a_kind(answer)}, where the class itself is expected: {call}."
+        return f"You passed {words.a_kind(answer)}, where the class itself is expected: {call}."
     if not callable(answer):
-        return (
-            f"You passed {compare.a_kind(answer)}, where the function itself is expected, without calling it: {call}."
-        )
+        return f"You passed {words.a_kind(answer)}, where the function itself is expected, without calling it: {call}."
     return None
 
 
@@ -97,12 +95,12 @@ def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
             return Verdict(exercise.name, "wrong", [mistake.message], mistake=mistake.name)
     if found.form:
         return Verdict(exercise.name, "wrong", [found.sentence.replace("Your output", "Your answer")])
-    looks = compare.pattern([(worked_out(exercise.reference), answer)], exercise.tolerance)
+    looks = patterns.pattern([(worked_out(exercise.reference), answer)], exercise.tolerance)
     says = (
         looks
         or "It is not what is asked for, and none of the usual mistakes leads to it: go through your steps once more."
     )
-    return Verdict(exercise.name, "wrong", [f"Your answer is {compare.short(answer)}.", says])
+    return Verdict(exercise.name, "wrong", [f"Your answer is {words.short(answer)}.", says])
 
 
 def worked_out(value: Any) -> Any:
@@ -210,7 +208,7 @@ class _Diagnosis:
                 return self._wrong(["Your function returns None: does it end with return, followed by the result?"])
             table = self._inputs(case)
             if found.kind == "nan":
-                table += [("expected", compare.short(expected.value)), ("got", compare.short(outcome.value))]
+                table += [("expected", words.short(expected.value)), ("got", words.short(outcome.value))]
             return self._wrong([found.sentence], table)
         return None
 
@@ -245,20 +243,20 @@ class _Diagnosis:
             says.append(failing[i].sentence)
         pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
         if isinstance(expected, tuple):
-            says += compare.right_parts(pairs, self.exercise.tolerance)
-        if looks := compare.pattern(pairs, self.exercise.tolerance):
+            says += patterns.right_parts(pairs, self.exercise.tolerance)
+        if looks := patterns.pattern(pairs, self.exercise.tolerance):
             says.append(looks)
-        both = compare.both(expected, got)
+        both = words.both(expected, got)
         return self._wrong(says, [*self._inputs(self.cases[i]), ("expected", both[0]), ("got", both[1])])
 
     def _inputs(self, case: Case) -> list[tuple[str, str]]:
         if self.exercise.kind == "class":
-            built = [*map(compare.short, case.args), *(f"{k}={compare.short(v)}" for k, v in case.kwargs.items())]
-            inputs = ", ".join(map(compare.short, case.inputs))
+            built = [*map(words.short, case.args), *(f"{k}={words.short(v)}" for k, v in case.kwargs.items())]
+            inputs = ", ".join(map(words.short, case.inputs))
             method = "" if case.method == "__call__" else f".{case.method}"
             return [("built with", ", ".join(built) or "nothing"), (f"called{method} with", inputs or "nothing")]
         values = [*case.args, *case.kwargs.values()]
-        return [(n, compare.short(v)) for n, v in zip(run.argument_names(self.exercise, case), values, strict=True)]
+        return [(n, words.short(v)) for n, v in zip(run.argument_names(self.exercise, case), values, strict=True)]
 
 
 def _unwritten(error: BaseException | None) -> bool:

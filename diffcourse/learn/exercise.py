@@ -1,121 +1,4 @@
-'''Exercises and quizzes are data: one file a lesson, `diffcourse/learn/exercises/lesson_<lesson>.py`, found by its name.
-
-How to write one
-================
-
-`lesson_02.py` holds what lesson 02 asks; all its names start with `02.`. It defines two lists, `EXERCISES` and `QUIZZES` (either may
-be missing). A complete file::
-
-    """Exercises of lesson 02."""
-
-    import torch
-    from torch import Tensor
-
-    from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
-
-
-    def noised(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
-        """Noise clean data in one step.
-
-        x0 (B, …) clean data, alpha_bar a number in (0, 1), eps standard Gaussian noise of x0's shape. Returns x_t, of x0's shape.
-        """
-        return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
-
-
-    def noised_in_a_loop(x0, alpha_bar, eps):
-        return torch.stack([alpha_bar**0.5 * x + (1 - alpha_bar) ** 0.5 * e for x, e in zip(x0, eps, strict=True)])
-
-
-    def draw(alpha_bar, *shape):
-        """A case is built from a seeded generator, afresh for every run."""
-        return lambda g: (torch.randn(shape, generator=g), alpha_bar, torch.randn(shape, generator=g))
-
-
-    EXERCISES = [
-        Exercise(
-            name="02.noised",
-            title="Noise in one step",
-            minutes=5,
-            level=1,
-            reference=noised,
-            alternatives=[noised_in_a_loop],
-            cases=[draw(0.9, 2, 3), draw(0.3, 4, 2), (torch.ones(1, 2), 0.5, torch.tensor([[0.5, -1.0]]))],
-            invariants=[
-                Invariant(
-                    "clean end",
-                    lambda f: close(f(torch.ones(2), 1.0, torch.ones(2)), torch.ones(2)),
-                    "With alpha_bar = 1 no noise has been added yet, so x_t must be x0 itself. Yours is not.",
-                ),
-                Invariant(
-                    "gradient flows",
-                    gradient_flows(draw(0.5, 2, 2), wrt=0),
-                    "No gradient reaches x0 through your function: look for detach, item or numpy.",
-                ),
-            ],
-            mistakes=[
-                Mistake(
-                    "variance for standard deviation",
-                    lambda x0, alpha_bar, eps: alpha_bar**0.5 * x0 + (1 - alpha_bar) * eps,
-                    "Your noise is multiplied by its variance. Multiplying by c multiplies the variance by c²: which c is needed?",
-                ),
-                # ... at least four
-            ],
-            hints=["First what to look at.", "Then the idea.", "Then the plan, still not the line to type."],
-            insight="Shown with the word right: what to take along.",
-        ),
-    ]
-
-    QUIZZES = [
-        Quiz(
-            "02.end",
-            questions=[
-                Question(
-                    "What is left of x₀ where ᾱ = 0.25?",
-                    options=[
-                        Option("A quarter of its amplitude", "ᾱ belongs to the variance; the amplitude is its root, one half."),
-                        Option("Half of its amplitude", "√0.25 = 0.5.", right=True),
-                    ],
-                ),
-            ],
-        ),
-    ]
-
-What each part means
---------------------
-
-`kind`
-    "function" (default): the answer is called with the arguments of every case.
-    "class": the class is built with a `Case`'s args and kwargs; an `nn.Module` then loads the reference's state_dict (so the names and
-    shapes of the parameters count, and belong in the stub's docstring), and `method` is called with `inputs`:
-    `Case(args=(8, 16), inputs=(torch.ones(2, 8),))`, or a callable that takes a generator and returns a `Case`.
-    "value": no cases. `reference` is the value or a function without arguments that works it out; so is `wrong` of each mistake. The
-    stub is `name = ...` by default. Numbers, strings, tensors, tuples; for a yes or no write a quiz.
-`reference`
-    A `def` or a `class` with type hints and a docstring that states shapes and symbols: the stub is made from them, the solution is its
-    source, with the imports it needs. Use the package's own function where there is one. Its name may differ: the learner sees the
-    part of `name` behind the dot.
-`given`
-    Methods of a class that the learner gets written, for example `["__init__"]`: the stub keeps their bodies.
-`stub`
-    Only to give more than signature and docstring, for example a comment above a value.
-`cases`
-    Tuples of arguments, or callables `generator -> tuple`. Few and small: the learner is shown the smallest that fails. Make them tell
-    the mistakes apart: different sizes in every dimension (a transposed answer must not fit), more than one t, values with both signs.
-    Draw noise in the case and pass it (or pass the generator), so that one right answer exists.
-`invariants`
-    `Invariant(name, holds, message)`: `holds(answer)` returns True, or False (or raises) where it is broken. Shape, dtype, NaN and
-    changed inputs are looked at for you. An answer may compute in float64: compare with `close`, not with torch.equal.
-`mistakes`
-    `Mistake(name, wrong, message)`: a wrong version, and what its author should hear: what the answer equals and what to look at, so that
-    she sees why; never the line to type. A mistake counts when the answer equals the wrong version on all cases (the same error counts as
-    equal). Exact equality is the most telling finding, so it is said before a broken invariant.
-`tolerance`
-    Relative, 1e-4; entries near 0 may differ by a hundredth of that times the largest entry.
-
-Put the stub into a code cell tagged `exercise:02.noised`; `python -m diffcourse.learn stub 02.noised` prints it. The next code cell is
-`noised = check("02.noised", noised)`, with `# hint("02.noised")` and `# solution("02.noised")` below it as comments.
-Then let the audit judge: `python -m diffcourse.learn audit 02`.
-'''
+"""What an exercise and a quiz are made of; how to write them stands in `diffcourse.learn.exercises`."""
 
 import copy
 import inspect
@@ -165,7 +48,37 @@ class Mistake:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Exercise:
-    """One exercise; the module's docstring shows how to write it. level: 1 warm-up, 2 core, 3 takes thought."""
+    """One exercise. level: 1 warm-up, 2 core, 3 takes thought.
+
+    `kind`
+        "function" (default): the answer is called with the arguments of every case.
+        "class": the class is built with a `Case`'s args and kwargs; an `nn.Module` then loads the reference's state_dict (so the names and
+        shapes of the parameters count, and belong in the stub's docstring), and `method` is called with `inputs`:
+        `Case(args=(8, 16), inputs=(torch.ones(2, 8),))`, or a callable that takes a generator and returns a `Case`.
+        "value": no cases. `reference` is the value or a function without arguments that works it out; so is `wrong` of each mistake. The
+        stub is `name = ...` by default. Numbers, strings, tensors, tuples; for a yes or no write a quiz.
+    `reference`
+        A `def` or a `class` with type hints and a docstring that states shapes and symbols: the stub is made from them, the solution is its
+        source, with the imports and the helpers it needs. It writes the formula out, also where the package has it. Its name may differ:
+        the learner sees the part of `name` behind the dot.
+    `given`
+        Methods of a class that the learner gets written, for example `["__init__"]`: the stub keeps their bodies.
+    `stub`
+        Only to give more than signature and docstring, for example a comment above a value.
+    `cases`
+        Tuples of arguments, or callables `generator -> tuple`. Few and small: the learner is shown the smallest that fails. Make them tell
+        the mistakes apart: different sizes in every dimension (a transposed answer must not fit), more than one t, values with both signs.
+        Draw noise in the case and pass it (or pass the generator), so that one right answer exists.
+    `invariants`
+        `Invariant(name, holds, message)`: `holds(answer)` returns True, or False (or raises) where it is broken. Shape, dtype, NaN and
+        changed inputs are looked at for you. An answer may compute in float64: compare with `close`, not with torch.equal.
+    `mistakes`
+        `Mistake(name, wrong, message)`: a wrong version, and what its author should hear: what the answer equals and what to look at,
+        so that she sees why; never the line to type. A mistake counts when the answer equals the wrong version on all cases (the same
+        error counts as equal). Exact equality is the most telling finding, so it is said before a broken invariant.
+    `tolerance`
+        Relative, 1e-4; entries near 0 may differ by a hundredth of that times the largest entry.
+    """
 
     name: str
     title: str

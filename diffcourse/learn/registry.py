@@ -1,4 +1,4 @@
-"""Finds exercises and quizzes: every `exercises/lesson_<lesson>.py` counts, without being listed anywhere."""
+"""Finds exercises and quizzes: every `exercises/lesson_<lesson>` counts, file or folder, without being listed anywhere."""
 
 import difflib
 import importlib
@@ -30,7 +30,7 @@ def lessons() -> list[str]:
 
 
 def exercise(name: str) -> Exercise:
-    """The exercise called `name`; only its lesson's file is read. KeyError with the nearest names if there is none."""
+    """The exercise called `name`; only its lesson is read. KeyError with the nearest names if there is none."""
     return _find(name, Exercise, "exercise")
 
 
@@ -84,10 +84,28 @@ def _module(name: str) -> ModuleType:
 def _items(module: ModuleType) -> dict[str, Exercise | Quiz]:
     lesson = module.__name__.rpartition("lesson_")[2]
     found: dict[str, Exercise | Quiz] = {}
-    for item in [*getattr(module, "EXERCISES", []), *getattr(module, "QUIZZES", [])]:
-        if item.lesson != lesson:
-            raise ValueError(f"{module.__name__}: the name {item.name} must start with {lesson}.")
-        if item.name in found:
-            raise ValueError(f"{module.__name__}: {item.name} is there twice")
-        found[item.name] = item
+    for file in [module, *_files(module)]:
+        for item in _held(file):
+            if item.lesson != lesson:
+                raise ValueError(f"{file.__name__}: the name {item.name} must start with {lesson}.")
+            if item.name in found:
+                raise ValueError(f"{file.__name__}: {item.name} is there twice")
+            found[item.name] = item
     return found
+
+
+def _files(lesson: ModuleType) -> list[ModuleType]:
+    """The files of a lesson's folder, in the order of their names; those whose name starts with _ hold helpers."""
+    names = sorted(info.name for info in pkgutil.iter_modules(getattr(lesson, "__path__", [])))
+    files = [importlib.import_module(f"{lesson.__name__}.{name}") for name in names if name[0] != "_"]
+    for file in files:
+        if not _held(file):
+            raise ValueError(
+                f"{file.__name__} defines neither EXERCISE nor QUIZZES; the name of a file of helpers starts with _"
+            )
+    return files
+
+
+def _held(module: ModuleType) -> list[Exercise | Quiz]:
+    one = [module.EXERCISE] if hasattr(module, "EXERCISE") else []
+    return [*one, *getattr(module, "EXERCISES", []), *getattr(module, "QUIZZES", [])]

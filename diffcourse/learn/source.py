@@ -11,7 +11,7 @@ import tokenize
 from collections.abc import Collection, Iterable
 from typing import Any
 
-_DATA = "diffcourse.learn.exercises."
+_DATA = "diffcourse.learn.exercises."  # what is defined there is shown in full, never imported
 
 
 def stub(reference: Any, symbol: str, kind: str, given: Collection[str] = ()) -> str:
@@ -130,7 +130,7 @@ def _collect(obj: Any, name: str, imports: dict[str, None], parts: dict[str, str
         public_in_package = (
             module.__name__.startswith("diffcourse.") and not module.__name__.startswith(_DATA) and word[0] != "_"
         )
-        if word in import_lines:
+        if word in import_lines and not import_lines[word].startswith(f"from {_DATA}"):
             imports[import_lines[word]] = None
         elif public_in_package:
             imports[f"from {module.__name__} import {word}"] = None

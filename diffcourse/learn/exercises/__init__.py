@@ -1,1 +1,97 @@
-"""The exercises and quizzes of the lessons, one file each; `diffcourse.learn.exercise` shows how to write one."""
+'''Exercises and quizzes are data: a folder a lesson with one file an exercise, or one file a lesson, found by their names.
+
+How to write one
+================
+
+`lesson_07/` holds what lesson 07 asks; all names start with `07.`. Each exercise is a file that defines one `EXERCISE`, and the quizzes are
+the list `QUIZZES` of `quizzes.py`. The files are read in the order of their names, so these begin with a number, in the order of the
+lesson: `e01_noised.py`, `e02_…`. A name that starts with _ is a file of helpers, `_cases.py` for what several exercises are checked with.
+`__init__.py` holds a docstring. Older lessons are one file, `lesson_02.py`, with a list `EXERCISES` in place of the folder.
+
+A complete file, `lesson_07/e01_noised.py`::
+
+    """Noise in one step."""
+
+    import torch
+    from torch import Tensor
+
+    from diffcourse.learn.exercise import Exercise, Invariant, Mistake, close, gradient_flows
+    from diffcourse.learn.exercises._cases import normal
+
+
+    def noised(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
+        """Noise clean data in one step.
+
+        x0 (B, …) clean data, alpha_bar a number in (0, 1), eps standard Gaussian noise of x0's shape. Returns x_t, of x0's shape.
+        """
+        return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
+
+
+    def noised_in_a_loop(x0, alpha_bar, eps):
+        return torch.stack([alpha_bar**0.5 * x + (1 - alpha_bar) ** 0.5 * e for x, e in zip(x0, eps, strict=True)])
+
+
+    def draw(alpha_bar, *shape):
+        """A case is built from a seeded generator, afresh for every run."""
+        return lambda g: (normal(g, *shape), alpha_bar, normal(g, *shape))
+
+
+    EXERCISE = Exercise(
+        name="07.noised",
+        title="Noise in one step",
+        minutes=5,
+        level=1,
+        reference=noised,
+        alternatives=[noised_in_a_loop],
+        cases=[draw(0.9, 2, 3), draw(0.3, 4, 2), (torch.ones(1, 2), 0.5, torch.tensor([[0.5, -1.0]]))],
+        invariants=[
+            Invariant(
+                "clean end",
+                lambda f: close(f(torch.ones(2), 1.0, torch.ones(2)), torch.ones(2)),
+                "With alpha_bar = 1 no noise has been added yet, so x_t must be x0 itself. Yours is not.",
+            ),
+            Invariant(
+                "gradient flows",
+                gradient_flows(draw(0.5, 2, 2), wrt=0),
+                "No gradient reaches x0 through your function: look for detach, item or numpy.",
+            ),
+        ],
+        mistakes=[
+            Mistake(
+                "variance for standard deviation",
+                lambda x0, alpha_bar, eps: alpha_bar**0.5 * x0 + (1 - alpha_bar) * eps,
+                "Your noise is multiplied by its variance. Multiplying by c multiplies the variance by c²: which c is needed?",
+            ),
+            # ... at least four
+        ],
+        hints=["First what to look at.", "Then the idea.", "Then the plan, still not the line to type."],
+        insight="Shown with the word right: what to take along.",
+    )
+
+Another one, `lesson_07/quizzes.py`::
+
+    """Quizzes of lesson 07."""
+
+    from diffcourse.learn.exercise import Option, Question, Quiz
+
+    QUIZZES = [
+        Quiz(
+            "07.end",
+            questions=[
+                Question(
+                    "What is left of x₀ where ᾱ = 0.25?",
+                    options=[
+                        Option("A quarter of its amplitude", "ᾱ belongs to the variance; the amplitude is its root, one half."),
+                        Option("Half of its amplitude", "√0.25 = 0.5.", right=True),
+                    ],
+                ),
+            ],
+        ),
+    ]
+
+The docstring of `diffcourse.learn.exercise.Exercise` says what each part means.
+
+Put the stub into a code cell tagged `exercise:07.noised`; `python -m diffcourse.learn stub 07.noised` prints it. The next code cell is
+`noised = check("07.noised", noised)`, with `# hint("07.noised")` and `# solution("07.noised")` below it as comments.
+Then let the audit judge: `python -m diffcourse.learn audit 07`.
+'''

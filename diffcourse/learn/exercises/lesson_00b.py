@@ -88,9 +88,8 @@ STANDARD_ERROR = Exercise(
         Mistake(
             "n for n - 1",
             lambda draws: draws.std(correction=0) / len(draws) ** 0.5,
-            "Nearly: your spread divides by n. The mean was estimated from the same draws, so they seem a little closer to it "
-            "than they are; "
-            "draws.std() makes up for that with n - 1.",
+            "Nearly: your spread divides by n. The mean was estimated from the same draws, so they seem a little "
+            "closer to it than they are; draws.std() makes up for that with n - 1.",
         ),
         Mistake(
             "n - 1 under the root",
@@ -150,16 +149,14 @@ WEIGHTED_SUM = Exercise(
         Mistake(
             "standard deviations added",
             sum_with_std(lambda a, b, s, r: a * s + b * r),
-            "You add standard deviations. That would be right if X and Y always swung the same way together; independent ones "
-            "often cancel. "
-            "Which measure of spread does add?",
+            "You add standard deviations. That would be right if X and Y always swung the same way together; "
+            "independent ones often cancel. Which measure of spread does add?",
         ),
         Mistake(
             "sizes of standard deviations added",
             sum_with_std(lambda a, b, s, r: abs(a) * s + abs(b) * r),
-            "You add standard deviations, after making them positive. Independent X and Y often cancel, so their sum is narrower "
-            "than that. "
-            "Which measure of spread does add?",
+            "You add standard deviations, after making them positive. Independent X and Y often cancel, so their sum "
+            "is narrower than that. Which measure of spread does add?",
         ),
         Mistake(
             "missing square root",
@@ -320,9 +317,8 @@ POSTERIOR_ON_GRID = Exercise(
         "The factor makes the area under the curve 1. On a grid, an area is a sum of strips of width dx.",
         "First the product. Then its area. Then divide one by the other.",
     ],
-    insight="The factor that you divided by is p(y), how likely the observation was at all. In more than a few dimensions no grid can "
-    "add it up: "
-    "that is why lesson 01 needs a bound.",
+    insight="The factor that you divided by is p(y), how likely the observation was at all. In more than a few "
+    "dimensions no grid can add it up: that is why lesson 01 needs a bound.",
 )
 
 
@@ -737,9 +733,8 @@ NOISY_BATCH = Exercise(
         Mistake(
             "not reshaped",
             noisy_with(lambda level, x0: level),
-            "(B,) is lined up with the last axis: every column of pixels gets a level of its own. Where B and the width agree, "
-            "nothing warns you. "
-            "Which axis of alpha should stand opposite the batch?",
+            "(B,) is lined up with the last axis: every column of pixels gets a level of its own. Where B and the "
+            "width agree, nothing warns you. Which axis of alpha should stand opposite the batch?",
         ),
         Mistake(
             "one axis added",
@@ -1061,9 +1056,9 @@ TRAIN = Exercise(
         Mistake(
             "the parameters never move",
             train_wrong(order="zb"),
-            "Your parameters are the same at the end as at the start: either no step is made, or it is made while the gradients "
-            "are empty "
-            "(before backward, or after they were cleared). Write down the order of the three calls.",
+            "Your parameters are the same at the end as at the start: either no step is made, or it is made while the "
+            "gradients are empty (before backward, or after they were cleared). Write down the order of the three "
+            "calls.",
         ),
         Mistake(
             "one step late",

@@ -7,11 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
-
+from diffcourse.learn.exercises._cases import normal
 
 # -- the bound of a mixture -------------------------------------------------------------------------------------------
 

@@ -7,16 +7,13 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse.learn.exercises._cases import normal
 from diffcourse.schedule import DiffusionSchedule
 
 BETAS = torch.linspace(0.02, 0.5, 8, dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
 ODD_BETAS = torch.tensor([0.3, 0.1, 0.45, 0.2, 0.6], dtype=torch.float64)
 ODD_BARS = torch.cumprod(1 - ODD_BETAS, dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
 
 
 def before(t: int, alpha_bars: Tensor) -> Tensor:
@@ -72,22 +69,19 @@ FORWARD_STEP = Exercise(
             "variance for standard deviation",
             lambda x, beta, noise: (1 - beta) ** 0.5 * x + beta * noise,
             "Your noise is multiplied by β, its variance. Multiplying a random number by c multiplies its variance by "
-            "c², so yours has variance β²: "
-            "at β = 0.02 that is fifty times too little. Which c gives variance β?",
+            "c², so yours has variance β²: at β = 0.02 that is fifty times too little. Which c gives variance β?",
         ),
         Mistake(
             "signal without its root",
             lambda x, beta, noise: (1 - beta) * x + beta**0.5 * noise,
             "Your signal shrinks by 1 − β. Then its variance shrinks by (1 − β)², and together with β from the noise "
-            "that is less than 1: the "
-            "chain would not keep its variance. Compare with the mean in the docstring.",
+            "that is less than 1: the chain would not keep its variance. Compare with the mean in the docstring.",
         ),
         Mistake(
             "both roots missing",
             lambda x, beta, noise: (1 - beta) * x + beta * noise,
             "Your two factors add up to 1, as when paints are mixed. With random numbers the variances add up, and "
-            "variances go with the squares "
-            "of the factors: it is the squares that must add up to 1.",
+            "variances go with the squares of the factors: it is the squares that must add up to 1.",
         ),
         Mistake(
             "signal not shrunk",
@@ -104,8 +98,7 @@ FORWARD_STEP = Exercise(
             "noise subtracted",
             lambda x, beta, noise: (1 - beta) ** 0.5 * x - beta**0.5 * noise,
             "You subtract the noise. The distribution is the same, since −noise is as likely as noise, but a network "
-            "that shall predict the noise "
-            "would then learn its opposite. Keep the sign of the given noise.",
+            "that shall predict the noise would then learn its opposite. Keep the sign of the given noise.",
         ),
     ],
     hints=[
@@ -164,8 +157,7 @@ ALPHA_BARS = Exercise(
             "sum for product",
             lambda betas: 1 - torch.cumsum(betas, dim=0),
             "You subtract the sum of the betas from 1, which even becomes negative. A step takes its share of what is "
-            "still there, not of the start: "
-            "after two steps of one half a quarter is left, not nothing.",
+            "still there, not of the start: after two steps of one half a quarter is left, not nothing.",
         ),
         Mistake(
             "exponential for product",
@@ -269,8 +261,7 @@ Q_SAMPLE = Exercise(
             "both roots missing",
             _blend(lambda a: a, lambda a: 1 - a),
             "Your factors are ᾱ and 1 − ᾱ. They add up to 1, but the variances go with their squares, which do not: in "
-            "the middle of the chain half "
-            "of the variance would be missing.",
+            "the middle of the chain half of the variance would be missing.",
         ),
         Mistake(
             "signal and noise swapped",
@@ -298,8 +289,8 @@ Q_SAMPLE = Exercise(
             "levels along the wrong dimension",
             lambda x0, t, alpha_bars, noise: alpha_bars[t].sqrt() * x0 + (1 - alpha_bars[t]).sqrt() * noise,
             "alpha_bars[t] has shape (B,), and broadcasting starts at the last dimension: your levels run along the "
-            "width of the images, or fit no "
-            "dimension at all. They belong to the first dimension: give them shape (B, 1, 1, 1).",
+            "width of the images, or fit no dimension at all. They belong to the first dimension: give them shape (B, "
+            "1, 1, 1).",
         ),
     ],
     hints=[
@@ -363,8 +354,7 @@ NOISE_ROW = Exercise(
             "noise upon noise",
             noise_row_cumulative,
             "Your second picture starts from the first noisy one, not from the clean image. The closed form jumps from "
-            "x_0: keep it, and give every "
-            "result a name of its own.",
+            "x_0: keep it, and give every result a name of its own.",
         ),
         Mistake(
             "t/T as share",
@@ -589,8 +579,7 @@ COSINE_BETAS = Exercise(
             "clipped on both sides, 0.0001 and 0.9999",
             lambda T, s=0.008: _cosine(T, s, low=1e-4, high=0.9999),
             "You clip to [0.0001, 0.9999], as many tutorials do. The lower limit changes 13 early betas, and the upper "
-            "one multiplies errors by 100 at "
-            "the first step of sampling. The docstring names one limit only.",
+            "one multiplies errors by 100 at the first step of sampling. The docstring names one limit only.",
         ),
         Mistake(
             "no clip",
@@ -832,15 +821,13 @@ POSTERIOR = Exercise(
             "wrapped around at t = 0",
             _posterior(_a, _b, _var, previous=lambda t, bars: bars[t - 1]),
             "Right for t ≥ 1. At t = 0 your index t − 1 is −1, and that is the last entry of the table, not an error: "
-            "the last step of sampling "
-            "would be computed with the noisiest level. Below index 0 lie the clean data.",
+            "the last step of sampling would be computed with the noisiest level. Below index 0 lie the clean data.",
         ),
         Mistake(
             "beta for the posterior's variance",
             _posterior(_a, _b, lambda beta, bar, prev: beta),
             "The mean is right. Your variance is β, that of the forward step. Knowing x_0 makes the step back more "
-            "certain: the factor in the docstring "
-            "is below 1.",
+            "certain: the factor in the docstring is below 1.",
         ),
         Mistake(
             "standard deviation for variance",
@@ -929,8 +916,7 @@ REVERSE_MEAN = Exercise(
             "noise simply subtracted",
             _reverse(lambda beta, bar: 1.0, lambda beta, bar: 1.0),
             "You subtract all of the predicted noise. Even a perfect prediction gives a wrong image this way: ε has "
-            "variance 1 at every level, "
-            "and only a small part of it is to be taken away in one step.",
+            "variance 1 at every level, and only a small part of it is to be taken away in one step.",
         ),
         Mistake(
             "plus for minus",
@@ -1341,8 +1327,7 @@ SIMPLE_LOSS = Exercise(
             "compared with the image",
             _loss(target_x0=True),
             "You compare the prediction with the clean image. That trains a network that predicts x_0, a sensible one, "
-            "but not the one that the "
-            "sampler here expects.",
+            "but not the one that the sampler here expects.",
         ),
         Mistake(
             "compared with the noisy image",
@@ -1363,8 +1348,7 @@ SIMPLE_LOSS = Exercise(
             "sum for mean",
             _loss(lambda e: e.square().sum()),
             "You sum over all pixels of the batch. The papers' |·|² is such a sum, the docstring asks for the mean; "
-            "the two differ by a factor of B·C·H·W, and "
-            "the learning rate that fits one does not fit the other.",
+            "the two differ by a factor of B·C·H·W, and the learning rate that fits one does not fit the other.",
         ),
         Mistake(
             "absolute error",

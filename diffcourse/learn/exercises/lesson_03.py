@@ -8,26 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse.learn.exercises._cases import normal, refuses
 
 BETAS = torch.tensor([0.05, 0.1, 0.3, 0.2, 0.45, 0.6], dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
-
-
-def refuses(*args) -> Callable[[Callable], bool]:
-    """For an `Invariant`: the answer raises ValueError for these arguments."""
-
-    def holds(f: Callable) -> bool:
-        try:
-            f(*args)
-        except ValueError:
-            return True
-        return False
-
-    return holds
 
 
 # -- the time embedding -------------------------------------------------------------------------------------------------
@@ -107,30 +91,26 @@ TIME_EMBEDDING = Exercise(
         Mistake(
             "division by dim/2",
             _waves(lambda k, half: -k / half),
-            "Your exponents are divided by dim/2: the slowest wave does not quite get to 1/10000. Many libraries do it so; "
-            "here the last "
-            "k shall give exactly 10000⁻¹.",
+            "Your exponents are divided by dim/2: the slowest wave does not quite get to 1/10000. Many libraries do it "
+            "so; here the last k shall give exactly 10000⁻¹.",
         ),
         Mistake(
             "division by dim",
             _waves(lambda k, half: -k / (2 * half)),
-            "Your exponents reach one half only, so your slowest wave is a hundred times too fast. By what must k be divided "
-            "so that its "
-            "last value gives 1?",
+            "Your exponents reach one half only, so your slowest wave is a hundred times too fast. By what must k be "
+            "divided so that its last value gives 1?",
         ),
         Mistake(
             "growing frequencies",
             _waves(lambda k, half: k / (half - 1)),
-            "Your frequencies grow up to 10000: between t = 1 and t = 2 the fastest wave turns a thousand times, which is as "
-            "good as "
-            "noise. Look at the sign of the exponent.",
+            "Your frequencies grow up to 10000: between t = 1 and t = 2 the fastest wave turns a thousand times, which "
+            "is as good as noise. Look at the sign of the exponent.",
         ),
         Mistake(
             "cosines first",
             _waves(lambda k, half: -k / (half - 1), lambda a: torch.cat([a.cos(), a.sin()], dim=1)),
-            "Your cosines come first. For training from scratch that is as good; to load Stable Diffusion's weights it is "
-            "even needed. "
-            "Here the docstring has the sines first.",
+            "Your cosines come first. For training from scratch that is as good; to load Stable Diffusion's weights it "
+            "is even needed. Here the docstring has the sines first.",
         ),
         Mistake(
             "interleaved",
@@ -234,23 +214,20 @@ RES_BLOCK = Exercise(
         Mistake(
             "scale without the 1",
             _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * s[0] + s[1]))),
-            "You multiply by scale itself. A young network's scale is near 0, so your block would silence its own signal at "
-            "the start. "
-            "Around which factor shall the scale move?",
+            "You multiply by scale itself. A young network's scale is near 0, so your block would silence its own "
+            "signal at the start. Around which factor shall the scale move?",
         ),
         Mistake(
             "scale and shift swapped",
             _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + s[1]) + s[0]))),
-            "You take the second half as scale and the first as shift. It would train as well, but the docstring, and every "
-            "stored weight, "
-            "has the scale first.",
+            "You take the second half as scale and the first as shift. It would train as well, but the docstring, and "
+            "every stored weight, has the scale first.",
         ),
         Mistake(
             "added before the norm",
             _block(lambda m, x, s, e: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x) * (1 + s[0]) + s[1])))),
-            "Scale and shift come before your second norm, which then removes a good part of them again: it sets mean and "
-            "variance of "
-            "each group. They belong behind it.",
+            "Scale and shift come before your second norm, which then removes a good part of them again: it sets mean "
+            "and variance of each group. They belong behind it.",
         ),
         Mistake(
             "no skip",
@@ -367,9 +344,8 @@ SKIP_CHANNELS = Exercise(
         Mistake(
             "twice the input",
             (512, 256, 128),
-            "This is the tutorial's own assumption: the skip has as many channels as what comes from below. Right for the "
-            "first block, "
-            "wrong for the second: 128 come from below there. What does its skip have?",
+            "This is the tutorial's own assumption: the skip has as many channels as what comes from below. Right for "
+            "the first block, wrong for the second: 128 come from below there. What does its skip have?",
         ),
         Mistake(
             "without the skips",
@@ -562,9 +538,8 @@ TRAINER = Exercise(
         Mistake(
             "one t for the batch",
             _trainer(lambda T, B, g: torch.randint(T, (1,), generator=g).expand(B)),
-            "All images of your batch share one t. The loss is then right on average, but jumps wildly from batch to batch: "
-            "give every "
-            "image its own.",
+            "All images of your batch share one t. The loss is then right on average, but jumps wildly from batch to "
+            "batch: give every image its own.",
         ),
         Mistake(
             "noise before t",
@@ -586,9 +561,8 @@ TRAINER = Exercise(
         Mistake(
             "other noise as target",
             _trainer(fresh=True),
-            "You draw noise twice: once for x_t, once as target. The second knows nothing of the picture, and the best guess "
-            "of it is 0. "
-            "Keep the noise in a variable.",
+            "You draw noise twice: once for x_t, once as target. The second knows nothing of the picture, and the best "
+            "guess of it is 0. Keep the noise in a variable.",
         ),
         Mistake(
             "variance for standard deviation",
@@ -603,9 +577,8 @@ TRAINER = Exercise(
         Mistake(
             "sum for mean",
             _trainer(reduce=torch.sum),
-            "Your loss is the sum of the squares, the ‖·‖² of the papers: larger than the mean by the number of pixels in the "
-            "batch. "
-            "The docstring asks for the mean.",
+            "Your loss is the sum of the squares, the ‖·‖² of the papers: larger than the mean by the number of pixels "
+            "in the batch. The docstring asks for the mean.",
         ),
         Mistake(
             "missing zero_grad",
@@ -989,16 +962,14 @@ DENOISE = Exercise(
         Mistake(
             "noise at the last step",
             denoise_wrapped,
-            "At t = 0 your alpha_bar_{t−1} is taken from index −1, Python's last entry, so noise is added to the finished "
-            "image, and a "
-            "good deal of it. Below index 0 lies the clean image.",
+            "At t = 0 your alpha_bar_{t−1} is taken from index −1, Python's last entry, so noise is added to the "
+            "finished image, and a good deal of it. Below index 0 lies the clean image.",
         ),
         Mistake(
             "noise beta at t = 0 too",
             _step(right_mean, lambda beta, bar, before: beta.sqrt()),
-            "Your variance is β everywhere. DDPM allows that, but the docstring asks for the posterior's, which is 0 at t = "
-            "0: the last "
-            "step must not add noise.",
+            "Your variance is β everywhere. DDPM allows that, but the docstring asks for the posterior's, which is 0 "
+            "at t = 0: the last step must not add noise.",
         ),
         Mistake(
             "variance for standard deviation",
@@ -1065,9 +1036,8 @@ TO_PIXELS = Exercise(
         Mistake(
             "not clamped",
             lambda images: (images + 1) / 2,
-            "Your scale is right, but samples reach beyond ±1, and yours beyond 0 and 1. A picture file wraps or refuses such "
-            "values: "
-            "cut them off.",
+            "Your scale is right, but samples reach beyond ±1, and yours beyond 0 and 1. A picture file wraps or "
+            "refuses such values: cut them off.",
         ),
         Mistake(
             "stretched",
@@ -1329,9 +1299,8 @@ SHORT_BETAS = Exercise(
         Mistake(
             "same betas",
             lambda T: torch.linspace(1e-4, 0.02, T, dtype=torch.float64),
-            "Your betas are those of 1000 steps, and there are fewer of them: at T = 200 the chain ends with 13 % of the "
-            "variance still "
-            "signal. Each step must do more.",
+            "Your betas are those of 1000 steps, and there are fewer of them: at T = 200 the chain ends with 13 % of "
+            "the variance still signal. Each step must do more.",
         ),
         Mistake(
             "only the last one",

@@ -9,12 +9,9 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercises._cases import normal, refuses
 
 BARS = torch.cumprod(1 - torch.linspace(0.02, 0.5, 8, dtype=torch.float64), dim=0)
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
 
 
 # -- the predicted x_0 --------------------------------------------------------------------------------------------------
@@ -279,9 +276,8 @@ DDIM_STEP = Exercise(
         Mistake(
             "std not taken off",
             _step(direction=lambda t, s, d: (1 - s) ** 0.5),
-            "You keep all of the old noise and add fresh noise on top: the variance becomes 1 − ᾱ_s + std², more "
-            "than level s has. "
-            "Both together must make 1 − ᾱ_s.",
+            "You keep all of the old noise and add fresh noise on top: the variance becomes 1 − ᾱ_s + std², more than "
+            "level s has. Both together must make 1 − ᾱ_s.",
         ),
         Mistake(
             "std for its square",
@@ -366,14 +362,6 @@ def level_grid_as_tensor(T, n):
     return torch.tensor(level_grid(T, n))
 
 
-def _refuses(f: Callable, T: int, n: int) -> bool:
-    try:
-        f(T, n)
-    except ValueError:
-        return True
-    return False
-
-
 def _strided(T, n):
     return list(reversed(range(0, T, T // n)))
 
@@ -404,7 +392,7 @@ LEVEL_GRID = Exercise(
         ),
         Invariant(
             "impossible numbers are refused",
-            lambda f: _refuses(f, 10, 0) and _refuses(f, 10, 11),
+            lambda f: refuses(10, 0)(f) and refuses(10, 11)(f),
             "n = 0 and n above T cannot be served: raise a ValueError that says so.",
         ),
     ],
@@ -413,15 +401,13 @@ LEVEL_GRID = Exercise(
             "a stride of T // n",
             _strided,
             "This walks in strides of T // n. The last time is 0, but the first is a whole stride below T, so pure "
-            "noise is never "
-            "visited; and 300 times of 1000 become 334.",
+            "noise is never visited; and 300 times of 1000 become 334.",
         ),
         Mistake(
             "a stride of T // n, cut to n",
             lambda T, n: _strided(T, n)[-n:],
             "You cut the strided list to n entries. The count is right, but now even fewer of the noisy levels are "
-            "visited. Begin with the two "
-            "ends that are fixed.",
+            "visited. Begin with the two ends that are fixed.",
         ),
         Mistake(
             "rising",
@@ -1168,8 +1154,7 @@ SLERP = Exercise(
             "a straight line",
             lambda a, b, w: (1 - w) * a + w * b,
             "This is the straight line from a to b. It cuts through the inside of the sphere: half way between two "
-            "independent noises "
-            "the length is only 0.71 of theirs.",
+            "independent noises the length is only 0.71 of theirs.",
         ),
         Mistake(
             "a and b interchanged",

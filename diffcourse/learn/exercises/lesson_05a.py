@@ -7,11 +7,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
-
+from diffcourse.learn.exercises._cases import normal, refuses
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
@@ -142,14 +138,6 @@ def latent_shape_by_halving(height, width):
     return [4, height, width]
 
 
-def _refuses(f: Callable, *sides: int) -> bool:
-    try:
-        f(*sides)
-    except ValueError:
-        return True
-    return False
-
-
 LATENT_SHAPE = Exercise(
     name="05a.latent_shape",
     title="Which size comes out, and which sizes are refused",
@@ -161,12 +149,12 @@ LATENT_SHAPE = Exercise(
     invariants=[
         Invariant(
             "68 x 68 is refused",
-            lambda f: _refuses(f, 68, 68),
+            refuses(68, 68),
             "68 is 8·8 + 4: such a picture comes back with 64 pixels a side. Raise a ValueError for it.",
         ),
         Invariant(
             "each side is looked at",
-            lambda f: _refuses(f, 64, 60) and _refuses(f, 60, 64),
+            lambda f: refuses(64, 60)(f) and refuses(60, 64)(f),
             "One bad side is enough to lose pixels. Try 64 x 60, and 60 x 64.",
         ),
     ],

@@ -9,13 +9,9 @@ from torch import Tensor, nn
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import guided
 from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercises._cases import normal
 from diffcourse.samplers import DDIM, DPMSolverPP, sample
 from diffcourse.schedule import DiffusionSchedule
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
-
 
 # -- small things that stand for the large ones, so that a check takes no time -------------------------------------------
 

@@ -6,10 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
-
-
-def normal(g: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=g)
+from diffcourse.learn.exercises._cases import normal, refuses
 
 
 def a_network(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
@@ -1098,14 +1095,6 @@ def _curve(nearest: Callable | None = None, obeying: Callable | None = None) -> 
     return wrong
 
 
-def _unreachable(f: Callable) -> bool:
-    try:
-        f([1.0, 2.0], [0.5, 0.6], [0.1, 0.2], 0.9)
-    except ValueError:
-        return True
-    return False
-
-
 READ_CURVE = Exercise(
     name="06.read_curve",
     title="Reading the trade-off",
@@ -1123,7 +1112,7 @@ READ_CURVE = Exercise(
     invariants=[
         Invariant(
             "out of reach",
-            _unreachable,
+            refuses([1.0, 2.0], [0.5, 0.6], [0.1, 0.2], 0.9),
             "Where no scale reaches the target, there is no answer to give: the docstring asks for a ValueError.",
         ),
     ],
