@@ -32,6 +32,13 @@ def sentence(err):
     return lines[0]
 
 
+def picture(path):
+    """Its pixels are read and the file is closed."""
+    with Image.open(path) as image:
+        image.load()
+        return image
+
+
 def python(code, *, cwd, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -199,6 +206,7 @@ def foreign_kernel(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
 
 
+@pytest.mark.slow
 def test_lab_puts_this_environments_kernel_first(monkeypatch, foreign_kernel):
     assert lab.kernel_python() == "/nowhere/bin/python" and not lab.same_environment("/nowhere/bin/python")
     monkeypatch.setenv("JUPYTER_PATH", lab._environment()["JUPYTER_PATH"])
@@ -226,7 +234,7 @@ def test_sample_writes_a_picture_that_follows_from_the_seed(tmp_path, capsys, mo
     assert code == 0 and not err and out.startswith("digits.png: 10 images in ") and "3 steps of" in out
     assert re.search(r"^the judge reads \d{10}: \d+ of 10 right$", out, re.M)
     first = Path("digits.png").read_bytes()
-    assert Image.open("digits.png").size == (3 * (10 * 29 - 1), 3 * 28)
+    assert picture("digits.png").size == (3 * (10 * 29 - 1), 3 * 28)
     run(capsys, "sample", "--weights", untrained, "--steps", 3)
     assert Path("digits.png").read_bytes() == first
     run(capsys, "sample", "--weights", untrained, "--steps", 3, "--seed", 1)
@@ -240,7 +248,7 @@ def test_sample_knows_every_sampler(tmp_path, capsys, untrained, sampler):
     code, text, _ = run(
         capsys, "sample", "--weights", untrained, "--sampler", sampler, "--steps", 3, "--digits", "7" * 13, "--out", out
     )
-    assert code == 0 and f"of {cli.SAMPLERS[sampler]}(" in text and Image.open(out).size == (867, 171)
+    assert code == 0 and f"of {cli.SAMPLERS[sampler]}(" in text and picture(out).size == (867, 171)
 
 
 def test_sample_eta(tmp_path, capsys, untrained):
@@ -253,7 +261,7 @@ def test_sample_eta(tmp_path, capsys, untrained):
 def test_sample_writes_every_kind_of_picture_that_it_names(tmp_path, capsys, untrained, suffix):
     out = tmp_path / f"x{suffix}"
     code, _, _ = run(capsys, "sample", "--weights", untrained, "--digits", 3, "--steps", 1, "--out", out)
-    assert code == 0 and Image.open(out).width == 84
+    assert code == 0 and picture(out).width == 84
 
 
 @pytest.mark.parametrize(
@@ -324,7 +332,7 @@ sys.exit(code)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^the judge reads \d{10}: (9|10) of 10 right$", done.stdout, re.M)
     assert "heavy: []" in done.stdout
-    assert Image.open(tmp_path / "digits.png").getextrema() == (0, 255)
+    assert picture(tmp_path / "digits.png").getextrema() == (0, 255)
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +355,7 @@ def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys,
     )
     assert re.search(r"^the judge reads: .+", out, re.M)
     first = Path("scene.png").read_bytes()
-    assert Image.open("scene.png").size == (192, 192)
+    assert picture("scene.png").size == (192, 192)
     run(capsys, "sample", "--weights", file, *draw[3:])
     assert Path("scene.png").read_bytes() == first
     for other in (["--seed", 1], ["--guidance", 1], ["--negative", "white"], ["--eta", 1]):
@@ -355,7 +363,7 @@ def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys,
         assert Path("scene.png").read_bytes() != first, other
     code, out, _ = run(capsys, *draw, "--n", 4, "--out", "four.webp")
     assert code == 0 and out.startswith("four.webp: 4 images in") and out.count("the judge reads: ") == 4
-    assert Image.open("four.webp").size == (3 * 129, 3 * 129)
+    assert picture("four.webp").size == (3 * 129, 3 * 129)
 
 
 def test_sample_of_a_prompt_tells_what_the_judge_reads_and_misses(tmp_path, capsys, monkeypatch, painter):

@@ -17,8 +17,6 @@ from theirs import COSINE, LINEAR, SD
 
 from diffcourse.schedule import DiffusionSchedule
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # theirs, with numpy 2
-
 SCHEDULERS = [DDPMScheduler, DDIMScheduler, EulerDiscreteScheduler, LMSDiscreteScheduler, DPMSolverMultistepScheduler]
 
 

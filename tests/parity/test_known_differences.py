@@ -17,8 +17,6 @@ from diffcourse.guidance import clipped
 from diffcourse.samplers import DDIM, DDPM, DPMSolverPP, trajectory
 from diffcourse.schedule import CLEAN, DiffusionSchedule
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # theirs, with numpy 2
-
 OURS = DiffusionSchedule.scaled_linear()
 
 

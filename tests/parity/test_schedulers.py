@@ -34,8 +34,6 @@ from diffcourse.denoiser import estimate
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun
 from diffcourse.schedule import DiffusionSchedule
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # theirs, with numpy 2
-
 SPACINGS = ("leading", "trailing", "linspace")
 PAIRS = {
     "DDPM": (DDPMScheduler, DDPM(), {"clip_sample": False}, SPACINGS),
