@@ -100,7 +100,7 @@ def _wrong_dtype(expected: Tensor, got: Tensor, what: str) -> Difference | None:
     return None
 
 
-def _compare_number(expected: float, got: Any, tolerance: float, what: str) -> Difference | None:
+def _compare_number(expected: Any, got: Any, tolerance: float, what: str) -> Difference | None:
     if isinstance(got, Tensor):
         if got.ndim:
             return Difference(

@@ -17,7 +17,7 @@ _KINDS = {
 }
 
 
-def number(x: float, digits: int = 4) -> str:
+def number(x: Any, digits: int = 4) -> str:
     """A number with some significant digits."""
     return str(x) if isinstance(x, int) else f"{float(x):.{digits}g}"
 

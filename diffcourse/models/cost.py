@@ -59,7 +59,7 @@ def blocks(network: nn.Module, *inputs: Tensor | Sequence[int]) -> list[Cost]:
 
 
 def _parts(network: nn.Module) -> dict[str, nn.Module]:
-    parts = {}
+    parts: dict[str, nn.Module] = {}
     for name, child in network.named_children():
         entries = child.named_children() if isinstance(child, nn.ModuleList) else None
         parts |= {name: child} if entries is None else {f"{name}.{i}": entry for i, entry in entries}

@@ -19,7 +19,7 @@ class Recipe:
 
     about: str
     build: Callable[[], nn.Module]
-    loss: Callable[[nn.Module, Any, torch.Generator], Tensor]
+    loss: Callable[..., Tensor]  # (model, batch, generator)
     steps: dict[str, int]
     measure: Callable[[Any, str], dict[str, Any]]
     data: Callable[[], Any] = data.mnist

@@ -62,9 +62,9 @@ def lesson_01_bounds(model: VAE, runs: int) -> dict[str, Any]:
     for _ in range(runs):
         bounds = (f(model, x, samples=50, generator=generator) for f in (elbo.vae_elbo, elbo.importance_bound))
         found.append([-bound.value for bound in bounds])
-    found = torch.tensor(found, dtype=torch.float64)
+    runs_of = torch.tensor(found, dtype=torch.float64)
     mean, std = (
-        [round(float(v), 3) for v in values] for values in (found.mean(dim=0), found.std(dim=0).clamp(min=1e-3))
+        [round(float(v), 3) for v in values] for values in (runs_of.mean(dim=0), runs_of.std(dim=0).clamp(min=1e-3))
     )
     return {
         "digits": len(x),

@@ -104,8 +104,9 @@ def verify(name_or_path: str | Path) -> dict[str, Any]:
 
 def describe(model: nn.Module) -> dict[str, Any]:
     """What `build` needs to make an empty twin of the model; JSON values only."""
-    if hasattr(model, "spec"):
-        return model.spec(describe)
+    spec: Any = getattr(model, "spec", None)
+    if spec is not None:
+        return spec(describe)
     kind = type(model).__name__
     if getattr(importlib.import_module(NETWORKS), kind, None) is not type(model) or not hasattr(model, "config"):
         raise TypeError(f"model must be a {', a '.join(HOMES)} or a network of {NETWORKS}, got {kind}")
@@ -114,7 +115,7 @@ def describe(model: nn.Module) -> dict[str, Any]:
 
 def build(spec: Mapping[str, Any]) -> nn.Module:
     """The model that `describe` described, with fresh parameters. The global random state is left alone."""
-    kind = spec.get("type")
+    kind = spec.get("type", "")
     if kind == "shipped":
         if verify(spec["name"])["sha256"] != spec["sha256"]:
             raise ValueError(
