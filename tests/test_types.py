@@ -21,7 +21,9 @@ def test_every_module_but_those_on_the_list_is_clean_under_mypy():
     faults = re.findall(r"^diffcourse[/\\](.*)\.py:\d+: error: .*$", done.stdout, re.M)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     unclean = {name.replace("\\", "/") for name in faults}
-    assert unclean == TO_DO, f"new: {sorted(unclean - TO_DO)}, to be taken off: {sorted(TO_DO - unclean)}\n{done.stdout}"
+    assert unclean == TO_DO, (
+        f"new: {sorted(unclean - TO_DO)}, to be taken off: {sorted(TO_DO - unclean)}\n{done.stdout}"
+    )
 
 
 def test_annotations_reach_who_uses_the_package():
