@@ -104,7 +104,7 @@ def test_the_page_sets_up_the_extra_that_is_everything():
     everything = {
         Requirement(r).name: Requirement(r).extras for r in PROJECT["project"]["optional-dependencies"]["dev"]
     }
-    assert everything["diffcourse"] == {"course", "test"} and {"coverage", "mypy", "pre-commit"} <= set(everything)
+    assert everything["diffcourse"] == {"course", "test"} and {"coverage", "pre-commit"} <= set(everything)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -121,7 +121,7 @@ def test_a_command_of_the_page_names_what_exists(command, capsys):
         elif arguments[1] == "diffcourse.learn":
             assert arguments[3] in exercises()
             assert learn(arguments[2:]) == 0 and capsys.readouterr().out
-        elif arguments[1] in ("coverage", "mypy", "pre_commit"):  # of the extra `dev`
+        elif arguments[1] in ("coverage", "pre_commit"):  # of the extra `dev`
             pass
         else:
             assert find_spec(arguments[1]), arguments[1]
