@@ -30,6 +30,7 @@ from diffcourse.schedule import (
     posterior_coefficients,
 )
 
+# what a step may ask for, beside the estimate and the level that it goes to
 Past = Sequence[Estimate]
 Ask = Denoise | None
 Noise = Callable[[], Tensor] | None
