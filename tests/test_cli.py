@@ -345,7 +345,6 @@ def painter(tmp_path_factory):
 PROMPT = "a large red seven on a blue background, top left"
 
 
-@pytest.mark.slow
 def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys, monkeypatch, painter):
     monkeypatch.chdir(tmp_path)
     folder, file = painter

@@ -293,7 +293,6 @@ def cache(digits, n=230, vae=None):
     return CachedLatents(digits, vae or stand_ins.latent_diffusion().autoencoder, n)
 
 
-@pytest.mark.slow
 def test_cached_latents_are_those_of_the_scenes_whatever_was_asked_for_before(digits):
     """Scene i of the first epoch is scene i of `scenes.batch`; a fresh cache, asked in another order, gives the same bits."""
     vae = stand_ins.latent_diffusion().autoencoder

