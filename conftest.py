@@ -1,7 +1,7 @@
 """What tests and notebooks share: a home for progress and caches, the quick profile, no network, one thread a process; and what is slow.
 
-`pytest -m "not slow"` leaves out the lessons, and what is marked `slow` because it starts a kernel, a process or a training. A test that
-starts a process without that mark fails.
+`pytest -m "not slow"` leaves out the lessons, and what is marked `slow`: what starts a kernel, a process or a training, or takes seconds.
+A test that starts a process without that mark fails.
 """
 
 import os

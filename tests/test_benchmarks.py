@@ -182,6 +182,18 @@ def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path, one
 
 
 @pytest.mark.slow
+def test_the_readers_own_training_can_be_measured_again_and_resumes(tmp_path, one_layer):
+    out = tmp_path / "own.json"
+    for seeds in (["0"], ["0", "1"]):
+        tiny = ["--steps", "1", "--samples", "100", "--out", str(out)]
+        run = benchmark("own_training", *tiny, "--only", *seeds, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        assert list(json.loads(out.read_text())["rows"]) == [f"seed {s}" for s in seeds]
+    other = benchmark("own_training", "--steps", "2", "--out", str(out), cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+
+
+@pytest.mark.slow
 def test_training_can_be_timed_against_diffusers(tmp_path):
     out = tmp_path / "table.json"
     names = ["3 resolutions, 1 layer, narrow at 28x28, channels_last", "4 resolutions, 1 layer, padded to 32x32"]

@@ -345,6 +345,7 @@ def painter(tmp_path_factory):
 PROMPT = "a large red seven on a blue background, top left"
 
 
+@pytest.mark.slow
 def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys, monkeypatch, painter):
     monkeypatch.chdir(tmp_path)
     folder, file = painter
@@ -442,6 +443,7 @@ def test_train_ends_with_the_card(tmp_path, capsys, recipe):
     assert code == 2 and "--resume" in sentence(err)
 
 
+@pytest.mark.slow
 def test_train_stopped_by_ctrl_c_says_how_to_go_on_and_goes_on_exactly(tmp_path, capsys, monkeypatch, recipe):
     reference, stopped = tmp_path / "unbroken", tmp_path / "stopped"
     run(capsys, "train", "tiny", "--profile", "smoke", "--out", reference, "--seed", 3)

@@ -457,6 +457,7 @@ def test_the_loss_is_the_exact_expectation(kind):
     assert weighted.item() == pytest.approx(expected_loss(kind, 0.7, lambda a, s: a**2 + 3 * s), rel=0.02)
 
 
+@pytest.mark.slow
 def test_stratified_times_leave_the_loss_unbiased_and_less_noisy():
     x0 = two_bumps().sample(8 * 2000, generator=seeded(1)).view(2000, 8, 1)
     denoiser, generator = Denoiser(lambda x, t: 0.7 * x, COSINE, "v"), seeded(3)
@@ -479,6 +480,7 @@ def test_the_best_denoiser_has_the_smallest_loss():
     assert all(best < loss(lambda x, t, k=k: k * exact(two_bumps(), "eps")(x, t)) for k in (0.8, 1.2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 4, 50, 1000])
 def test_missing_times_hit_every_stratum_once_and_all_times_equally(batch):
     spy, generator = Spy(), seeded(5)

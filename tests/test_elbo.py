@@ -168,6 +168,7 @@ def gap_to_the_entropy(T, variance, n):
     ).each + data.log_prob(x0)
 
 
+@pytest.mark.slow
 def test_bound_with_the_exact_denoiser_comes_down_to_the_entropy():
     gaps = [gap_to_the_entropy(T, "posterior", 4000).mean().item() for T in (25, 100, 1000)]
     assert gaps[0] > gaps[1] > gaps[2] > 0

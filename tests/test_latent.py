@@ -48,6 +48,7 @@ def noise(*shape):
 # -- against diffusers --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("predicts", ["eps", "v"])
 def test_a_saved_model_is_a_stable_diffusion_to_diffusers_and_draws_the_same(tmp_path, predicts):
     diffusers = pytest.importorskip("diffusers")
@@ -293,6 +294,7 @@ def cache(digits, n=230, vae=None):
     return CachedLatents(digits, vae or stand_ins.latent_diffusion().autoencoder, n)
 
 
+@pytest.mark.slow
 def test_cached_latents_are_those_of_the_scenes_whatever_was_asked_for_before(digits):
     """Scene i of the first epoch is scene i of `scenes.batch`; a fresh cache, asked in another order, gives the same bits."""
     vae = stand_ins.latent_diffusion().autoencoder
@@ -326,6 +328,7 @@ def test_every_visit_draws_latents_and_words_captions_anew(digits):
     assert source.batch(0, 10, seed=1).captions != first.captions
 
 
+@pytest.mark.slow
 def test_nothing_that_is_held_out_is_cached_and_processes_share_the_walk(digits):
     source = cache(digits)
     whole = source.batch(1, 40, seed=3)

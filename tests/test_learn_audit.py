@@ -21,12 +21,9 @@ from diffcourse.learn import exercises, quizzes, registry
 from diffcourse.learn.audit import CHANGES, WHOLE, audit, audit_exercise, audit_quiz, battery
 from diffcourse.learn.exercise import Exercise, Mistake, Option, Question, Quiz
 
-TRAININGS = ["00b.train", "01.VAE", "03.Trainer", "05c.text_to_image"]  # or a whole sampling, for each answer and case
 
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TRAININGS)) for name in exercises()]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", exercises())
 def test_every_exercise_of_the_course(name):
     report = audit_exercise(exercises()[name])
     assert not report.defects, "\n".join(report.defects)

@@ -47,6 +47,7 @@ def test_pure_noise_leaves_the_prior():
     assert torch.allclose(a["posterior"], a["prior"], atol=0.02)
 
 
+@pytest.mark.slow
 def test_every_handle_of_the_explorer_redraws_and_tells():
     explorer = PosteriorExplorer(sigma=0.8, x_t=0.1)
     seen = {bytes(explorer.image.value)}

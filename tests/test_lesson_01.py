@@ -44,6 +44,7 @@ def test_wrong_arguments_are_named():
         widgets.LatentExplorer(made(latent_dim=3), CODES, LABELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 def test_the_latent_explorer_shows_what_the_decoder_makes_of_its_sliders(likelihood):
     vae = made(likelihood=likelihood)

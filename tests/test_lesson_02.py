@@ -45,6 +45,7 @@ def test_the_noise_explorer_computes_what_it_shows():
     assert "image/png" in explorer._repr_mimebundle_()[0]
 
 
+@pytest.mark.slow
 def test_the_schedule_explorer_redraws_once_a_change(monkeypatch):
     explorer = widgets.ScheduleExplorer(IMAGE)
     calls, draw = [], explorer._draw

@@ -162,6 +162,7 @@ def test_packed_images_come_back():
 # -- explorers ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_denoiser_explorer_shows_what_the_network_says(model):
     explorer = widgets.DenoiserExplorer(model, SIX.images[:2], SIX.labels[:2], times=[0, 300, 999])
     seen = set()
@@ -390,21 +391,6 @@ def test_the_readers_own_training_reads_well_over_three_seeds():
     steps = [step for step, *_ in rows["seed 0"]["held_out"]]
     assert steps == benchmark_module().LOOKS
     assert len(data.unpack(rows["seed 0"]["strip"])) == len(steps) * len(benchmark_module().SHOWN)
-
-
-def test_the_benchmark_runs_and_resumes(tmp_path, monkeypatch):
-    import runpy
-
-    out = tmp_path / "own.json"
-    for seeds in (["0"], ["0", "1"]):
-        monkeypatch.setattr(
-            sys, "argv", ["own_training.py", "--steps", "1", "--samples", "100", "--out", str(out), "--only", *seeds]
-        )
-        runpy.run_path(str(ROOT / "benchmarks" / "own_training.py"), run_name="__main__")
-        assert list(json.loads(out.read_text())["rows"]) == [f"seed {s}" for s in seeds]
-    monkeypatch.setattr(sys, "argv", ["own_training.py", "--steps", "2", "--out", str(out)])
-    with pytest.raises(SystemExit, match="other settings"):
-        runpy.run_path(str(ROOT / "benchmarks" / "own_training.py"), run_name="__main__")
 
 
 def test_measured_tables_are_found_and_unknown_ones_told():

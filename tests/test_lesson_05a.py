@@ -283,6 +283,7 @@ def test_a_ground_is_a_point_in_the_latent_and_the_digit_is_what_lies_away_from_
     assert far[ink > 0.3].mean() > 4 * far[ink < 1e-3].mean()
 
 
+@pytest.mark.slow
 def test_the_copy_can_be_read_and_noise_cannot(vae, scenes):
     z = vae.encode(scenes.images, sample=False)
     kept = metrics.prompt_accuracy(vae.decode(z), scenes.attributes)
@@ -292,6 +293,7 @@ def test_the_copy_can_be_read_and_noise_cannot(vae, scenes):
     assert frame.std(dim=2).mean() > 0.1 > 0.01 > scenes.images[..., :2].flatten(2).std(dim=2).mean()
 
 
+@pytest.mark.slow
 def test_an_edit_is_local_unless_two_grounds_meet(vae, scenes):
     z = vae.encode(scenes.images, sample=False)
     edited = z.clone()
@@ -311,6 +313,7 @@ def test_an_edit_is_local_unless_two_grounds_meet(vae, scenes):
     assert off["other"] > 2 * off["same"]
 
 
+@pytest.mark.slow
 def test_a_factor_near_1_hides_the_slip_that_a_small_one_shows(vae, scenes):
     bare = vae.encode(scenes.images, sample=False) / vae.scaling_factor
     raw = lambda v: vae.decoder(vae.post_quant_conv(v)).clamp(-1, 1)  # noqa: E731
@@ -321,6 +324,7 @@ def test_a_factor_near_1_hides_the_slip_that_a_small_one_shows(vae, scenes):
         assert rms(after - scenes.images) > rms(forgotten - scenes.images)
 
 
+@pytest.mark.slow
 def test_the_encoders_noise_is_the_one_at_which_a_bit_costs_what_it_is_worth(vae, scenes):
     mean, log_var = vae.posterior(scenes.images)
     eps, weight = torch.randn(mean.shape, generator=torch.Generator().manual_seed(0)), 1 + 8 * scenes.ink
@@ -338,6 +342,7 @@ def test_what_readers_of_captions_never_see_is_kept_as_well(vae):
     assert kept.digit > 0.93 and min(kept.ink, kept.size, kept.background, kept.position) > 0.97
 
 
+@pytest.mark.slow
 def test_few_bits_are_enough(vae, scenes):
     z = vae.encode(scenes.images, sample=False)
     error = {b: rms(vae.decode(lesson.quantise(z, b, 3.0)).clamp(-1, 1) - scenes.images) for b in (1, 2, 5, 8)}

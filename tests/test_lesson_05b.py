@@ -80,6 +80,7 @@ def explorer(clip):
     return widgets.CaptionExplorer(clip, SHOWN.images)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "caption, says",

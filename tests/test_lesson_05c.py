@@ -61,6 +61,7 @@ def box(model):
     return widgets.PromptBox(model, n=2, steps=(1, 2, 3), guidances=(1.0, 5.0), start=(2, 5.0))
 
 
+@pytest.mark.slow
 def test_the_box_draws_what_generate_draws(box, model):
     box.controls["prompt"].value = prompt = "a small 3 on white"
     box.controls["negative"].value = "black"
@@ -72,6 +73,7 @@ def test_the_box_draws_what_generate_draws(box, model):
     assert "away from “black”" in box.alt and "seed 4" in box.alt and "“a small 3 on white”" in box.alt
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "prompt, says",
@@ -90,6 +92,7 @@ def test_any_prompt_has_pictures_and_words(box, prompt, says):
     assert box._repr_mimebundle_()[0]["text/plain"].startswith("[explorer: ")
 
 
+@pytest.mark.slow
 def test_every_control_draws_once_and_what_was_drawn_is_kept(box, model, monkeypatch):
     calls = []
     inner = model.trajectory

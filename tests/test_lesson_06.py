@@ -113,6 +113,7 @@ def guided_points(w, sampler, n=4000, steps=100):
     return end.x
 
 
+@pytest.mark.slow
 def test_guidance_one_samples_the_class_and_three_does_not_sample_the_tempered_posterior():
     plain, se = guided_points(1.0, DDIM()), 0.35 / 4000**0.5
     torch.testing.assert_close(plain.mean(dim=0), WORLD.means[0], rtol=0, atol=5 * se + 0.005)

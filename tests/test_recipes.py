@@ -89,6 +89,7 @@ def test_jitter_moves_digits_a_little_and_keeps_them_readable():
     assert metrics.label_accuracy(moved, batch.labels).right > 0.98
 
 
+@pytest.mark.slow
 def test_the_early_model_is_the_same_one_stopped_early_and_is_measured_as_a_guide(monkeypatch):
     early, main = recipes.RECIPES["mnist-ddpm-early"], recipes.RECIPES["mnist-ddpm"]
     assert early.build is main.build and early.loss is main.loss and early.steps["laptop"] * 15 < main.steps["laptop"]
@@ -108,6 +109,7 @@ def test_labels_of_samples_are_as_frequent_as_in_mnist():
     assert (share - recipes.MNIST_SHARES).abs().max() < 0.06 and recipes.MNIST_SHARES.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_reference_statistics_are_made_by_their_command(tmp_path, monkeypatch):
     """On the digits that ship: the statistics of the test split, and floors that fall."""
     monkeypatch.setattr(recipes.classifier, "FLOOR_SIZES", (100, 400))
@@ -136,6 +138,7 @@ def test_the_short_chain_uses_up_the_signal_in_200_steps(tmp_path):
     assert again.predicts == "v" and again.network.config == recipes.digit_denoiser().network.config
 
 
+@pytest.mark.slow
 def test_the_card_of_the_short_chain_tells_what_visiting_every_step_reaches():
     model = recipes.digit_denoiser(channels=8, schedule=recipes.short_chain(50))
     measured = recipes.measure_short_chain(model, "smoke")
@@ -176,6 +179,7 @@ def test_ink_weighs_nine_times_the_ground():
     assert got.item() == pytest.approx(2 * weight + 1e-6 * kl, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_after_training_latents_of_scenes_have_unit_standard_deviation(tmp_path, monkeypatch):
     recipe = recipes.RECIPES["captioned-vae"]
     monkeypatch.setitem(recipes.RECIPES, "captioned-vae", recipes.Recipe(**recipe.__dict__ | {"steps": {"smoke": 1}}))
@@ -226,6 +230,7 @@ def tokenizer():
     return recipes.caption_tokenizer()
 
 
+@pytest.mark.slow
 def test_every_caption_is_known_word_by_word_and_comes_back(tokenizer):
     clip = recipes.tiny_clip(tokenizer)
     worn = [(d, (d + 3 * k) % 8, (d + k) % 2, (d + k) % 8, (3 * d + k) % 9) for d in range(10) for k in range(3)]
@@ -242,6 +247,7 @@ def test_every_caption_is_known_word_by_word_and_comes_back(tokenizer):
         assert tokenizer.decode(row, skip_special_tokens=True).replace(" ,", ",") == text
 
 
+@pytest.mark.slow
 def test_the_vocabulary_is_the_same_every_time(tokenizer):
     """A resumed training builds it anew."""
     a, b = (recipes.tiny_clip(t).config["tokenizer"] for t in (tokenizer, recipes.caption_tokenizer()))
@@ -301,6 +307,7 @@ def test_scenes_that_show_the_same_are_not_told_apart(tokenizer):
     assert model.loss(twice.images, twice.captions) > want
 
 
+@pytest.mark.slow
 def test_the_card_of_the_tiny_clip_tells_what_it_finds_and_reads(tokenizer):
     model = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
     card = json.loads(json.dumps(recipes.measure_clip(model, "smoke")))
@@ -312,6 +319,7 @@ def test_the_card_of_the_tiny_clip_tells_what_it_finds_and_reads(tokenizer):
         assert shares["caption_of_image"] < 0.2 and shares["digit"] < 0.4  # it knows nothing yet
 
 
+@pytest.mark.slow
 def test_shipped_digits_are_right_most_of_the_time():
     """A small piece of the card, recomputed: 100 digits at guidance 2."""
     model = weights.load("mnist-ddpm")
@@ -320,6 +328,7 @@ def test_shipped_digits_are_right_most_of_the_time():
     assert accuracy.right >= 0.95, str(accuracy)
 
 
+@pytest.mark.slow
 def test_the_shipped_autoencoder_keeps_digits_colours_sizes_and_places():
     """What its card must say, and a small piece of it recomputed: 100 scenes of all combinations."""
     found = weights.available()["captioned-vae"]["metrics"]
@@ -336,6 +345,7 @@ def test_the_shipped_autoencoder_keeps_digits_colours_sizes_and_places():
     assert kept.digit >= 0.94 and min(kept.ink, kept.size, kept.background, kept.position) >= 0.97, str(kept)
 
 
+@pytest.mark.slow
 def test_the_shipped_clip_finds_captions_and_reads_digits():
     """What its card must say, and a small piece of it recomputed: 320 scenes in ten sets of 32 that all differ."""
     for line in (weights.available()["tiny-clip"]["metrics"][n] for n in ("test scenes", "held-out combinations")):
@@ -352,6 +362,7 @@ def test_the_shipped_clip_finds_captions_and_reads_digits():
 # -- pictures from words -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_captioned_ldm_is_stored_without_its_parts_and_comes_back_whole(tmp_path, parts):
     model = recipes.seeded_build(recipes.captioned_ldm, 0)
     schedule = model.denoiser.schedule
@@ -412,6 +423,7 @@ def test_scenes_drawn_in_parts_are_those_of_one_call(monkeypatch):
     assert torch.equal(recipes.drawn(Model(), ["a"] * 250, guidance=0.5), torch.arange(250) + 0.5)
 
 
+@pytest.mark.slow
 def test_the_shipped_model_draws_what_prompts_say():
     """A small piece of its card, recomputed: 40 prompts, drawn in 20 steps; and a picture is the same alone."""
     model = weights.load("captioned-ldm")

@@ -184,6 +184,7 @@ def test_lms_shows_its_order_only_with_an_exact_start():
     assert 1.9 <= order_of_lms_started_exactly(order=2) <= 2.3
 
 
+@pytest.mark.slow
 def test_toward_clean_the_orders_fall_to_one():
     """sigma/alpha grows like sqrt(t), so the last step of n, from t = 999/n to CLEAN, has a width h ~ n^(-1/2) in it.
 
@@ -229,6 +230,7 @@ def cdf(mixture, x):
     return (mixture.weights * torch.special.ndtr(z)).sum(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler, steps", [(s, 1000 if s == DDPM("beta") else 200) for s in ALL], ids=str)
 def test_samples_have_the_distribution_of_the_data(sampler, steps):
     n, mixture = 10_000, two_bumps()
@@ -238,6 +240,7 @@ def test_samples_have_the_distribution_of_the_data(sampler, steps):
     assert distance < 0.02  # Kolmogorov-Smirnov: 1.36/sqrt(n) = 0.014 at 5 %
 
 
+@pytest.mark.slow
 def test_eta_trades_little_diversity_for_few_steps():
     """Data N(-0.7, 0.1²) on the linear schedule: with 50 steps eta = 1 is *less* spread, with 1000 both are right."""
     point, x = GaussianMixture([-0.7], 0.1), randn(20_000, 1, seed=7)

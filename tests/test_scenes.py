@@ -153,12 +153,14 @@ def test_look_alikes_share_the_look_of_the_first_and_keep_their_digit(digits):
 # -- captions -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_combination_reads_back_from_its_caption():
     for n, attributes in enumerate(EVERY):
         for phrasing in (7 * n % scenes.PHRASINGS, (7 * n + 101) % scenes.PHRASINGS):
             assert attributes_of(caption(attributes, phrasing)) == attributes, caption(attributes, phrasing)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sentence", range(len(scenes.SENTENCES)))
 def test_every_phrasing_reads_back(sentence):
     for phrasing in range(sentence, scenes.PHRASINGS, len(scenes.SENTENCES)):

@@ -47,6 +47,7 @@ def weights_of(module):
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
+@pytest.mark.slow
 def test_it_learns_a_line_and_the_average_follows():
     line = nn.Linear(1, 1)
     *_, last = train.fit(line, Points(), squared_error, steps=600, lr=0.02, ema=0.99)

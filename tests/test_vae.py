@@ -113,6 +113,7 @@ def test_the_bound_of_a_mixture_is_finite_far_from_its_components():
     assert torch.allclose(elbo.mixture_elbo(mixture, x, q), want)
 
 
+@pytest.mark.slow
 def test_both_estimators_of_the_vae_bound_agree_and_the_importance_bound_lies_between_them_and_the_evidence():
     vae, x = made(latent_dim=1, form="mlp"), pixels(2)
     vae.requires_grad_(False)

@@ -56,6 +56,7 @@ def pictures(config, size=32):
     return torch.rand(2, config["in_channels"], size, 2 * size, generator=generator, dtype=torch.float64) * 2 - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_weights_go_both_ways_and_moments_draws_and_images_are_equal(name):
     their = theirs(config(name))
