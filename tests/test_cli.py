@@ -367,6 +367,7 @@ def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys,
     assert picture("four.webp").size == (3 * 129, 3 * 129)
 
 
+@pytest.mark.slow
 def test_sample_of_a_prompt_tells_what_the_judge_reads_and_misses(tmp_path, capsys, monkeypatch, painter):
     from diffcourse.latent import LatentDiffusion
 

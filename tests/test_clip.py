@@ -458,6 +458,7 @@ def by_hand(logits, same):
     return total / (2 * N)
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1000), n=st.integers(1, 6))
 def test_the_loss_is_its_formula(seed, n):
     generator = torch.Generator().manual_seed(seed)

@@ -29,6 +29,7 @@ def only(found):
     return finding
 
 
+@pytest.mark.slow
 def test_nothing_stops_the_course_here(capsys, monkeypatch, tmp_path, home):
     monkeypatch.setattr(doctor, "HOST", ("127.0.0.1", 9))
     monkeypatch.chdir(tmp_path)
@@ -192,6 +193,7 @@ def test_folders(monkeypatch, tmp_path, home):
     assert [f.status for f in found] == ["problem", "problem"] and all("DIFFCOURSE_HOME" in f.mend for f in found)
 
 
+@pytest.mark.slow
 def test_speed_is_a_measurement():
     start = time.perf_counter()
     found = doctor.speed()

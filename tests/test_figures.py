@@ -26,6 +26,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", CASES)
 def test_every_figure_shows_itself_with_alt_text_and_touches_no_global_state(draw):
     before = dict(matplotlib.rcParams)

@@ -272,6 +272,7 @@ def test_parts_must_fit_each_other(model):
 # -- what it costs ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_picture_takes_less_than_a_quarter_of_the_operations_that_it_would_take_on_pixels():
     """20 steps with guidance, two calls each, and the decoder, against the same U-Net on 64x64 pixels."""
     small, text = recipes.text_unet(), (1, 17, 128)

@@ -69,6 +69,7 @@ def with_mistake(wrong, name="new", message="Something of its own.") -> str:
     return defects(mistakes=[*ours.NOISED.mistakes, Mistake(name, wrong, message)])
 
 
+@pytest.mark.slow
 def test_defects_of_form():
     assert "3 different hints" in defects(hints=ours.HINTS[:2])
     assert "3 different hints" in defects(hints=[ours.HINTS[0]] * 3)

@@ -67,6 +67,7 @@ QUIZZES = [Quiz("97.end", [Question("Twice 2?", [Option("4", "2 + 2.", right=Tru
 def lesson(tmp_path, monkeypatch):
     """Writes the files of lesson 97, a folder that the registry finds beside the real ones."""
     monkeypatch.setattr(registry.data, "__path__", [*registry.data.__path__, str(tmp_path)])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it is stale unseen where a file changes within a second
     (tmp_path / FOLDER).mkdir()
 
     def write(**files: str) -> None:

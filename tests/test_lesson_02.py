@@ -57,6 +57,7 @@ def test_the_schedule_explorer_redraws_once_a_change(monkeypatch):
     assert len(calls) == 2 and "cosine, t = 999: beta 0.9990" in explorer.text.value
 
 
+@pytest.mark.slow
 def test_the_schedule_explorer_has_the_usual_schedules_at_1000_steps_and_scaled_ones_at_fewer():
     named = widgets.ScheduleExplorer(IMAGE)._compute(schedule="linear", t=0)["named"]
     for name, schedule in named.items():

@@ -179,6 +179,7 @@ def test_the_denoiser_explorer_shows_what_the_network_says(model):
     assert not model.training
 
 
+@pytest.mark.slow
 def test_a_digit_can_be_drawn_loaded_and_put_back(model):
     explorer = widgets.OwnDigitExplorer(model, SIX.images[:1], times=[100, 900])
     pad, start = explorer.controls["drawing"], explorer.digit

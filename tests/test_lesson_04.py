@@ -66,6 +66,7 @@ def race():
     return explorer, model
 
 
+@pytest.mark.slow
 def test_the_race_is_run_ahead_and_answers_without_the_network(race):
     explorer, model = race
     before, seen = model.network.calls, set()

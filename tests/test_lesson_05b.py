@@ -99,6 +99,7 @@ def test_any_caption_has_a_picture_and_words(explorer, caption, says):
     assert explorer._repr_mimebundle_()[0]["text/plain"].startswith("[explorer: ")
 
 
+@pytest.mark.slow
 def test_the_explorers_numbers_are_those_of_clip(explorer, clip):
     text = "a small red seven on white"
     a = explorer.compute(text, 2)
@@ -114,6 +115,7 @@ def test_the_explorers_numbers_are_those_of_clip(explorer, clip):
     )
 
 
+@pytest.mark.slow
 def test_a_caption_is_computed_once_and_examples_are_typed_in(explorer, monkeypatch):
     seen = []
     inner = explorer._compute

@@ -215,6 +215,7 @@ def test_relative_accuracy_is_the_metrics():
 # -- facts that the prose states ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_picture_by_latents_costs_less_than_a_quarter_of_one_by_pixels():
     network, vae = recipes.seeded_build(recipes.text_unet, 0), recipes.seeded_build(recipes.scene_autoencoder, 0)
     with torch.random.fork_rng(devices=[]):

@@ -71,6 +71,7 @@ def test_measured_values_have_a_picture_and_words():
         plot.measured({})
 
 
+@pytest.mark.slow
 def test_the_explorer_is_drawn_ahead_from_the_same_noises():
     network = Labels()
     model = Denoiser(network, SCALED, "v", null=10)

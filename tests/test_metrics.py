@@ -290,6 +290,7 @@ def test_specks_are_no_ink(truth, captioned):
     assert torch.equal(metrics.read_scene(images), metrics.read_scene(scene.images))
 
 
+@pytest.mark.slow
 def test_what_a_model_overshoots_is_clamped(truth):
     beyond = torch.where(truth.images.abs() == 1, 5 * truth.images, truth.images)
     assert torch.equal(metrics.read_scene(beyond), metrics.read_scene(truth.images))

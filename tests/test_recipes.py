@@ -256,6 +256,7 @@ def test_the_vocabulary_is_the_same_every_time(tokenizer):
         recipes.tiny_clip(tokenizer).text("a red zebra")
 
 
+@pytest.mark.slow
 def test_the_tiny_clip_fits_in_two_megabytes_and_starts_by_guessing(tmp_path, tokenizer):
     model = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
     assert weights.save(tmp_path / "clip", model, half=True).stat().st_size < 2e6
@@ -386,6 +387,7 @@ def test_captioned_ldm_is_stored_without_its_parts_and_comes_back_whole(tmp_path
         weights.save(path, model, parts={"denoiser": "tiny-clip"})
 
 
+@pytest.mark.slow
 def test_captioned_ldm_is_not_put_together_with_parts_other_than_its_own(tmp_path, monkeypatch, shipped):
     monkeypatch.setattr(weights, "SHIPPED", shutil.copytree(shipped, tmp_path / "shipped"))
     model = recipes.seeded_build(recipes.captioned_ldm, 0)

@@ -73,7 +73,7 @@ class Net(nn.Module):
 
 @pytest.mark.parametrize("schedule", [LINEAR, COSINE, SCALED, SCALED.zero_terminal_snr()], ids=["l", "c", "s", "z"])
 @pytest.mark.parametrize("spacing, last", [("trailing", CLEAN), ("linspace", CLEAN), ("leading", SCALED.at(0))])
-@pytest.mark.parametrize("steps", [1, 2, 7, 50, 1000])
+@pytest.mark.parametrize("steps", [1, 2, 7, 50, pytest.param(1000, marks=pytest.mark.slow)])
 def test_ddpm_is_ddim_with_eta_one_on_every_grid(schedule, spacing, last, steps):
     levels = schedule.levels(steps, spacing, last=schedule.at(0) if last.sigma else CLEAN)
     a, b = (run(two_bumps().denoise, randn(16, 1), levels, s, seed=3) for s in (DDPM(), DDIM(1.0)))

@@ -168,6 +168,7 @@ def test_every_phrasing_reads_back(sentence):
             assert attributes_of(caption(attributes, phrasing)) == attributes, caption(attributes, phrasing)
 
 
+@pytest.mark.slow
 def test_phrasings_differ_the_vocabulary_is_small_and_sentences_are_short():
     assert len({caption((7, 0, 1, 4, 0), p) for p in range(scenes.PHRASINGS)}) == scenes.PHRASINGS
     tokens = [re.findall(r"\w+|[^\w\s]", caption(a, 11 * n)) for n, a in enumerate(EVERY)]

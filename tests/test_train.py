@@ -105,6 +105,7 @@ def test_two_runs_are_bit_identical_and_the_global_random_state_is_left_alone():
     assert not torch.equal(weights_of(first), weights_of(third))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 7, 10, 13])
 def test_a_run_that_the_reader_stops_goes_on_to_the_same_weights(tmp_path, stop):
     unbroken, broken = model(), model()

@@ -424,6 +424,7 @@ def test_the_table_of_blocks_adds_up_and_has_the_shapes_of_a_real_call(network):
     assert not any(m._forward_hooks for m in network.modules())
 
 
+@pytest.mark.slow
 def test_stable_diffusion_is_measured_without_being_built():
     with torch.device("meta"):
         network = UNet2DCondition.from_diffusers(STABLE_DIFFUSION_1)
