@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, check_path, noise_for
+from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, noise_for
 
 
 class Estimate(NamedTuple):
@@ -81,7 +81,7 @@ class Denoiser(nn.Module):
         null: int | Tensor | None = None,
     ):
         super().__init__()
-        check_path(schedule, "(network, schedule)")
+        _check_path(schedule)
         if not callable(network):
             raise TypeError(f"network must be callable, got {type(network).__name__}; the order is (network, schedule)")
         if predicts not in PREDICTS:
@@ -99,8 +99,8 @@ class Denoiser(nn.Module):
     def _output(self, x: Tensor, t: float | Tensor, cond: Any) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32  # half precision cannot count to 999
         t = t.to(x.device, dtype).reshape(-1) if isinstance(t, Tensor) else x.new_full(x.shape[:1], t, dtype=dtype)
-        cond = expand(self.null if cond is None else cond, x)
-        output = self.network(x, t) if cond is None else self.network(x, t, cond)
+        cond = self.null if cond is None else cond
+        output = self.network(x, t) if cond is None else self.network(x, t, expand(cond, x))
         if not isinstance(output, Tensor) or output.shape != x.shape:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise ValueError(f"network must return a tensor of x's shape {tuple(x.shape)}, got {got}")
@@ -132,7 +132,7 @@ class Denoiser(nn.Module):
         noise = noise_for(x0, noise, generator)
         at = self.schedule.at(t, like=x0)
         if drop_prob > 0 and cond is not None:
-            cond = self._drop(for_each(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
+            cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
         a, b = PREDICTS[self.predicts](at)
         error = self._output(at.noised(x0, noise), at.t, cond) - (a * x0 + b * noise)
         return (error**2 if weight is None else weight(at) * error**2).mean()
@@ -219,16 +219,23 @@ def evaluating(module: nn.Module | Sequence[nn.Module] | None) -> Iterator[None]
             part.training = True
 
 
+def _check_path(schedule: Any) -> None:
+    if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
+        raise TypeError(
+            f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; "
+            "the order is (network, schedule)"
+        )
+    if missing := [name for name in ("at", "levels", "times") if not callable(getattr(schedule, name, None))]:
+        raise TypeError(
+            f"schedule must have the methods at, levels and times of a NoisePath, {type(schedule).__name__} lacks {' and '.join(missing)}"
+        )
+
+
 # -- conditions -------------------------------------------------------------------------------------------------------
 
 
-def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor | None:
+def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor:
     """A condition for each of the len(x) images: one condition for all is repeated, a batch must have the right length."""
-    return None if cond is None else for_each(cond, x, name)
-
-
-def for_each(cond: Any, x: Tensor, name: str = "cond") -> Tensor:
-    """`expand` of a condition that is there."""
     if not isinstance(cond, Tensor) or cond.device != x.device:
         cond = torch.as_tensor(cond, device=x.device)
     if _is_single(cond):

@@ -20,7 +20,7 @@ from diffcourse.denoiser import (
     cut,
     estimate,
     evaluating,
-    for_each,
+    expand,
     module_of,
     rows,
 )
@@ -79,7 +79,7 @@ class Guided:
         w = _inside(self.guidance, self.interval, at)
         if not isinstance(w, Tensor) and (w == 1 or (w == 0 and not self.rescale)):
             return self.denoise(x, at, self.cond if w else self.uncond)
-        both = torch.cat([for_each(self.uncond, x, "uncond"), for_each(self.cond, x)])
+        both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
         twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
         e = self.denoise(torch.cat([x, x]), twice, both)
         none, given = (Estimate(x, at, *half) for half in zip(e.x0.chunk(2), e.eps.chunk(2), strict=True))

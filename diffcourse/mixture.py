@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.denoiser import Estimate, estimate, for_each
+from diffcourse.denoiser import Estimate, estimate, expand
 from diffcourse.schedule import CLEAN, Level
 
 
@@ -128,7 +128,7 @@ class GaussianMixture:
         """
         if at.sigma == 0:
             raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
-        each = for_each(labels, x, "labels")
+        each = expand(labels, x, "labels")
         if not 0 <= int(each.min()) <= int(each.max()) <= self.K:
             raise ValueError(f"labels must lie in 0..{self.K}, got {int(each.min())} to {int(each.max())}")
         posterior = self.posterior(x, at)

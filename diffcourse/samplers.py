@@ -411,7 +411,9 @@ def _check_levels(levels: Sequence[Level], own: NoisePath | None) -> None:
     """A network is told t alone: its own schedule must put the same alpha and sigma there as the levels that are walked."""
     if own is None:
         return
-    for level in [level for level in levels if level.sigma > 0]:
+    for level in levels:
+        if level.sigma == 0:  # the end: no network is asked there
+            continue
         try:
             at = own.at(level.t)
         except ValueError as error:

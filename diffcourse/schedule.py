@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffcourse.rng import Generators, draw
 
@@ -354,17 +354,6 @@ class DiffusionSchedule:
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
-
-
-def check_path(schedule: Any, order: str) -> None:
-    """TypeError unless `schedule` is a `NoisePath`; `order` says how the arguments stand, for who swapped them."""
-    if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
-        got = type(schedule).__name__
-        raise TypeError(f"schedule must be a path such as DiffusionSchedule.linear(), got {got}; the order is {order}")
-    if missing := [name for name in ("at", "levels", "times") if not callable(getattr(schedule, name, None))]:
-        raise TypeError(
-            f"schedule must have the methods at, levels and times of a NoisePath, {type(schedule).__name__} lacks {' and '.join(missing)}"
-        )
 
 
 def check_floating(name: str, x: Any) -> None:
