@@ -7,12 +7,12 @@
 
 from diffcourse.learn.answers import check, hint, solution
 from diffcourse.learn.estimates import expect
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
 from diffcourse.learn.questions import quiz
 from diffcourse.learn.record import progress
 from diffcourse.learn.registry import exercises, quizzes
 
 __all__ = [
     "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "solution",
-    "Case", "Exercise", "Invariant", "Mistake", "Option", "Question", "Quiz",
+    "Case", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Question", "Quiz",
 ]  # fmt: skip

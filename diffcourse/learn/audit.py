@@ -187,10 +187,13 @@ def _solution(exercise: Exercise) -> Iterator[str]:
 def _right_answers(exercise: Exercise) -> Iterator[str]:
     answers = {"the reference": exercise.reference}
     answers |= {f"alternative {i + 1} ({getattr(a, '__name__', a)})": a for i, a in enumerate(exercise.alternatives)}
+    if exercise.package:
+        answers["the package's"] = exercise.package.same
     if exercise.kind == "value":
         answers = {name: worked_out(answer) for name, answer in answers.items()}
     for name, answer in answers.items():
-        for dtype in (None, *DTYPES) if exercise.kind != "value" else (None,):
+        once = exercise.kind == "value" or name == "the package's"
+        for dtype in (None,) if once else (None, *DTYPES):
             verdict = diagnose(exercise, answer, dtype)
             if verdict.status != "right":
                 yield f"{name} is {_said(verdict)}" + (f", in {dtype}" if dtype else "")

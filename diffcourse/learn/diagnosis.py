@@ -89,7 +89,7 @@ def _not_callable(exercise: Exercise, answer: Any) -> str | None:
 def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
     found = compare.difference(worked_out(exercise.reference), answer, exercise.tolerance)
     if found is None:
-        return Verdict(exercise.name, "right", [exercise.insight] if exercise.insight else [])
+        return Verdict(exercise.name, "right", _praise(exercise))
     for mistake in exercise.mistakes:
         if compare.difference(worked_out(mistake.wrong), answer, exercise.tolerance) is None:
             return Verdict(exercise.name, "wrong", [mistake.message], mistake=mistake.name)
@@ -101,6 +101,12 @@ def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
         or "It is not what is asked for, and none of the usual mistakes leads to it: go through your steps once more."
     )
     return Verdict(exercise.name, "wrong", [f"Your answer is {words.short(answer)}.", says])
+
+
+def _praise(exercise: Exercise) -> list[str]:
+    """What is said with the word right."""
+    insight = [exercise.insight] if exercise.insight else []
+    return insight + ([f"In the package: {exercise.package.call}"] if exercise.package else [])
 
 
 def worked_out(value: Any) -> Any:
@@ -140,12 +146,7 @@ class _Diagnosis:
             or self._invariant()
             or self._smallest(differences)
         )
-        return found or Verdict(
-            self.exercise.name,
-            "right",
-            [self.exercise.insight] if self.exercise.insight else [],
-            printed=self.outcomes[0].printed,
-        )
+        return found or Verdict(self.exercise.name, "right", _praise(self.exercise), printed=self.outcomes[0].printed)
 
     def _wrong(self, says: list[str], table: list[tuple[str, str]] | None = None, **more: Any) -> Verdict:
         printed = next((o.printed for o in self.outcomes if o.printed), "")

@@ -30,11 +30,15 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Invariant:
-    """Something every right answer obeys: `holds(answer)` is True, or False (or raises) where it is broken."""
+    """Something every right answer obeys: `holds(answer)` is True, or False (or raises) where it is broken.
+
+    `only_if_right`: it is spoken only to an answer whose values are right, since its message says so, or speaks of a price or a gradient.
+    """
 
     name: str
     holds: Callable[[Any], bool]
     message: str
+    only_if_right: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +48,17 @@ class Mistake:
     name: str
     wrong: Any
     message: str
+
+
+@dataclass(frozen=True, eq=False)
+class InPackage:
+    """What does the same in the package: `call` is said with the word "right", `same` is an answer made of it, which the audit proves.
+
+    `InPackage("schedule.posterior(x0, x_t, t)", lambda x0, x_t, t, betas: DiffusionSchedule(betas).posterior(x0, x_t, t))`
+    """
+
+    call: str
+    same: Any
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,6 +91,14 @@ class Exercise:
         `Mistake(name, wrong, message)`: a wrong version, and what its author should hear: what the answer equals and what to look at,
         so that she sees why; never the line to type. A mistake counts when the answer equals the wrong version on all cases (the same
         error counts as equal). Exact equality is the most telling finding, so it is said before a broken invariant.
+    `gradients`
+        Names of the arguments, and "parameters" for those of a module, in which the answer's derivative is compared with the reference's.
+        By default all in which the reference can be differentiated; the stub of a function must then say so ("Differentiable in x0."). An
+        empty list asks for no gradient: plain numbers will do.
+    `package`
+        What does the same in the package, an `InPackage`: told with the word "right", so that the reader knows what to reuse.
+    `allowed`
+        Mutants of the reference that the audit makes and that may pass, by name (also with * in it), each with the reason.
     `tolerance`
         Relative, 1e-4; entries near 0 may differ by a hundredth of that times the largest entry.
     """
@@ -93,6 +116,9 @@ class Exercise:
     invariants: Sequence[Invariant] = ()
     mistakes: Sequence[Mistake] = ()
     hints: Sequence[str] = ()
+    gradients: Sequence[str] | None = None
+    package: InPackage | None = None
+    allowed: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4
     insight: str = ""
 
