@@ -216,8 +216,10 @@ class _Diagnosis:
 
     def _same(self, wrong: Any, case: Case, got: Outcome) -> bool:
         other = run.Runner(60.0).run(self.exercise, wrong, case, self.dtype)
-        if other.error or got.error:
+        if other.error and got.error:
             return type(other.error) is type(got.error) and words.told(other.error) == words.told(got.error)
+        if other.error or got.error:
+            return False
         if bool(other.mutated) != bool(got.mutated):
             return False
         if compare.identical(

@@ -76,18 +76,16 @@ class Explanation:
         """An argument on which the answer does not depend, though the reference does."""
         for name in self._names():
             told = [self._depends(name, i) for i in range(len(self.cases))]
-            if (
-                any(told)
-                and None not in told
-                and all(reference and not answer for reference, answer in told if reference)
-            ):
+            decisive = [answer for reference, answer in told if reference]
+            if decisive and not any(decisive):
                 return f"Yours is the same whatever {name} is."
         return None
 
     def _names(self) -> list[str]:
         return run.argument_names(self.exercise, self.cases[0]) if self.exercise.kind == "function" else []
 
-    def _depends(self, name: str, i: int) -> tuple[bool, bool] | None:
+    def _depends(self, name: str, i: int) -> tuple[bool, bool]:
+        """Do the reference and the answer change with an argument of a case?"""
         case = self.cases[i]
         position = run.argument_names(self.exercise, case).index(name)
         if position >= len(case.args):
@@ -116,26 +114,25 @@ class Explanation:
         if not pairs or self.exercise.kind != "function":
             return None
         for position, name in enumerate(self._names()):
-            args = [c.args[position] if position < len(c.args) else None for c in self.cases]
-            if not all(
-                isinstance(a, Tensor) and a.is_floating_point() and a.shape == e.shape and a.numel() > 1
-                for a, (e, _) in zip(args, pairs, strict=True)
-            ):
+            args = [
+                c.args[position].double() for c in self.cases if len(c.args) > position and _varies(c.args[position])
+            ]
+            if [a.shape for a in args] != [e.shape for e, _ in pairs]:
                 continue
             if all(difference(a, g, self.tolerance) is None for a, (_, g) in zip(args, pairs, strict=True)):
                 return f"Yours is {name} itself."
-            if all(_multiple(a.double(), g - e) is not None for a, (e, g) in zip(args, pairs, strict=True)):
+            if all(_multiple(a, g - e) is not None for a, (e, g) in zip(args, pairs, strict=True)):
                 return f"Yours is right but for the share of {name}: what is too much or too little is a multiple of {name}."
-            if all(_multiple(a.double(), g) is not None for a, (_, g) in zip(args, pairs, strict=True)):
+            if all(_multiple(a, g) is not None for a, (_, g) in zip(args, pairs, strict=True)):
                 return f"Yours is a multiple of {name} and of nothing else."
         return None
 
     def _mutant(self) -> str | None:
-        end = time.monotonic() + PATIENCE
+        made, end = mutants(self.exercise), time.monotonic() + PATIENCE
         order = sorted(self.wrong, key=lambda i: _size(self.expected[i])) + [
             i for i in range(len(self.cases)) if i not in self.wrong
         ]
-        for mutant in mutants(self.exercise):
+        for mutant in made:
             if time.monotonic() > end:
                 return None
             if mutant.says and all(self._same(mutant.answer, i) for i in order):
@@ -176,11 +173,16 @@ class Explanation:
         rows = [(e.reshape(len(e), -1), g.reshape(len(g), -1)) for e, g in pairs if e.ndim > 1 and len(e)]
         columns = [(e.mT, g.mT) for e, g in rows] if rows and all(e.ndim == 2 for e, _ in pairs) else []
         for where, parts in (("in each case", flat), ("in each row", rows), ("in each column", columns)):
-            if len(parts) != len(pairs) or not any(e.shape[1] > 2 for e, _ in parts):
+            if (
+                len(parts) != len(pairs)
+                or min(e.shape[1] for e, _ in parts) < 2
+                or max(e.shape[1] for e, _ in parts) < 3
+            ):
                 continue
             factors = [_factor(e, g) for e, g in parts]
-            if all(f is not None for f in factors):
-                told = ", ".join(number(v) for f in factors for v in f[:3].flatten().tolist()[:3])
+            found = [f for f in factors if f is not None]
+            if len(found) == len(factors):
+                told = ", ".join(number(v) for f in found for v in f[:3].flatten().tolist())
                 return f"Yours is the expected value times a factor of its own {where} ({told}, …)."
             if all(_constant(g - e) for e, g in parts):
                 return f"Yours is off by one number {where}, another one {where.removeprefix('in ')}."
@@ -200,13 +202,13 @@ class Explanation:
                 for index, which in ((0, "first"), (-1, "last")):
                     if all(not bool(_without(m, dim, index).any()) for m in masks):
                         return f"Yours is right but for the {which} {kind if masks[0].ndim > 1 else 'entry'}."
-        for says, kind in (
+        for says, holds in (
             ("negative", lambda e: e < 0),
             ("positive", lambda e: e > 0),
             ("0", lambda e: e == 0),
             ("larger than 1 in size", lambda e: e.abs() > 1),
         ):
-            if all(torch.equal(m, kind(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
+            if all(torch.equal(m, holds(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
                 return f"Yours is right but where the expected value is {says}."
         right, total = sum(int((~m).sum()) for m in masks), sum(m.numel() for m in masks)
         return f"Yours is right in {right} of {total} entries." if 2 * right >= total else None
@@ -247,6 +249,11 @@ def _other_values(value: Any, others: Sequence[Any]) -> Iterator[Any]:
         yield 0.9 * value
     else:
         yield from (o for o in others if type(o) is type(value) and o is not value)
+
+
+def _varies(x: Any) -> bool:
+    """A floating-point tensor of several entries?"""
+    return isinstance(x, Tensor) and x.is_floating_point() and x.numel() > 1
 
 
 def _multiple(a: Tensor, b: Tensor) -> float | None:

@@ -73,7 +73,8 @@ def _of_function(exercise: Exercise, answer: Any, case: Case, dtype: torch.dtype
 
 def _of_class(exercise: Exercise, answer: Any, case: Case, dtype: torch.dtype | None) -> tuple[Callable, Leaves]:
     made, inputs = run.built(exercise.reference, answer, case, dtype), copied(case.inputs)
-    wanted, leaves = exercise.gradients, {}
+    wanted = exercise.gradients
+    leaves: Leaves = {}
     if isinstance(made, nn.Module) and (wanted is None or PARAMETERS in wanted):
         leaves |= {f"the parameter {name}": p for name, p in made.named_parameters() if p.requires_grad}
     method = "forward" if case.method == "__call__" and isinstance(made, nn.Module) else case.method

@@ -168,15 +168,14 @@ def _other_mode(v: nn.Module) -> nn.Module:
 
 
 def _twice(f: Callable) -> Callable:
-    class Twice(type(f)):  # an instance of the network's own class, so that its methods and parameters are there
-        def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            super().__call__(*args, **kwargs)
-            return super().__call__(*args, **kwargs)
+    def twice(*args: Any, **kwargs: Any) -> Any:
+        f(*args, **kwargs)
+        return f(*args, **kwargs)
 
     if not isinstance(f, nn.Module):
-        return lambda *args, **kwargs: (f(*args, **kwargs), f(*args, **kwargs))[1]
-    twin = copy.copy(f)
-    twin.__class__ = Twice
+        return twice
+    twin = copy.copy(f)  # with the methods and parameters of the network
+    twin.__class__ = type("Twice", (type(f),), {"__call__": lambda self, *args, **kwargs: twice(*args, **kwargs)})
     return twin
 
 
@@ -265,9 +264,8 @@ def _by_source(exercise: Exercise) -> Iterator[Mutant]:
             for name, says, new in _sites(node, arguments):
                 if name.partition(" -> ")[0] == name.partition(" -> ")[2]:  # 0.0, twice as large
                     continue
-                code = compile(
-                    ast.fix_missing_locations(_replaced(tree, parent, field, index, new)), f"<{name}>", "exec"
-                )
+                changed = ast.fix_missing_locations(_replaced(tree, parent, field, index, new))
+                code = compile(ast.unparse(changed), f"<{name}>", "exec")
                 yield Mutant(name, _made(code, reference, namespace), says)
 
 
@@ -373,10 +371,10 @@ def _sites(node: ast.AST, arguments: list[str]) -> Iterator[Site]:
     elif isinstance(node, ast.AugAssign) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
         yield f"without: {ast.unparse(node)}", "what comes out if a step is left out.", ast.Pass()
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in arguments:
-        for other in arguments:
-            if other != node.id:
-                says = f"what comes out with {other} in a place where {node.id} belongs."
-                yield _site(node, ast.Name(other, ast.Load()), says)
+        for name in arguments:
+            if name != node.id:
+                says = f"what comes out with {name} in a place where {node.id} belongs."
+                yield _site(node, ast.Name(name, ast.Load()), says)
 
 
 def _site(old: ast.AST, new: ast.AST, says: str) -> Site:
@@ -406,33 +404,28 @@ def _constants(node: ast.Constant) -> Iterator[Site]:
             ast.Constant(not node.value),
             "what comes out with a switch turned round: True for False, or the reverse.",
         )
-        return
-    if isinstance(node.value, int):
+    elif isinstance(node.value, int):
         yield _site(node, ast.Constant(node.value + 1), "what comes out with a constant that is one larger.")
         yield _site(node, ast.Constant(node.value - 1), "what comes out with a constant that is one smaller.")
-    else:
+    elif isinstance(node.value, float):
         yield _site(node, ast.Constant(node.value * 2), "what comes out with a constant that is twice as large.")
         yield _site(node, ast.Constant(node.value / 2), "what comes out with a constant that is half as large.")
 
 
 def _calls(node: ast.Call) -> Iterator[Site]:
-    name = (
-        node.func.attr
-        if isinstance(node.func, ast.Attribute)
-        else node.func.id
-        if isinstance(node.func, ast.Name)
-        else ""
-    )
-    if not name:
+    function = node.func
+    if isinstance(function, ast.Name):
+        name, owner = function.id, None
+    elif isinstance(function, ast.Attribute):
+        name, owner = function.attr, function.value
+    else:
         return
-    module = (
-        isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id in ("torch", "math", "F", "np", "nn")
+    is_method = owner is not None and not (
+        isinstance(owner, ast.Name) and owner.id in ("torch", "math", "F", "np", "nn")
     )
-    inner = node.args[:1] if module or isinstance(node.func, ast.Name) else [node.func.value]
-    if name in _FUNCTIONS and isinstance(node.func, ast.Attribute):
-        other = ast.Call(ast.Attribute(node.func.value, _FUNCTIONS[name], ast.Load()), node.args, node.keywords)
+    inner = [owner] if owner is not None and is_method else node.args[:1]
+    if name in _FUNCTIONS and owner is not None:
+        other = ast.Call(ast.Attribute(owner, _FUNCTIONS[name], ast.Load()), node.args, node.keywords)
         yield _site(node, other, f"what comes out with {_FUNCTIONS[name]} where {name} belongs.")
     if name in _DROPPED and inner:
         yield _site(node, inner[0], f"what comes out without {name}.")
