@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 
 def on_grid(z, intervals, reach):
@@ -308,11 +308,8 @@ def _(x, encode, decode, scale):
     return [b.mul(scale), p]
 
 
-@debatable(
-    "05a.there_and_back",
-    "encoded twice",
-    "Where encode draws, the picture is of other latents; the stub does not say whether it does.",
-)
+# Where encode draws, the picture is of other latents.
+@wrong("05a.there_and_back", "encoded twice")
 def _(x, encode, decode, scale):
     return encode(x) * scale, decode(encode(x))
 
@@ -400,7 +397,8 @@ right("05a.train_step", "from linspace")(torch.linspace(999, 0, 51)[40].item())
 right("05a.train_step", "a tensor without dimensions")(torch.linspace(999, 0, 51, dtype=torch.float64)[40])
 right("05a.train_step", "a NumPy number")(np.linspace(999, 0, 51)[40])
 right("05a.train_step", "written down")(199.8)
-debatable("05a.train_step", "a list of one number", "The stub asks for a number.")([199.8])
+# The stub asks for a number.
+wrong("05a.train_step", "a list of one number")([199.8])
 
 
 # -- 05a.one_step ----------------------------------------------------------------------------------------------------

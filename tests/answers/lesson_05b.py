@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 from torch import nn
 
 
@@ -134,14 +134,16 @@ def _(ids, length, start=49406, end=49407):
     return r.tolist(), (np.arange(length) < n).astype(int).tolist()
 
 
-@debatable("05b.pad_ids", "a mask of True and False", "In Python True equals 1; the stub says 1 and 0.")
+# The stub says 1 and 0.
+@wrong("05b.pad_ids", "a mask of True and False")
 def _(ids, length, start=49406, end=49407):
     ids = ids[: length - 2]
     r = [start] + ids + [end]
     return r + [end] * (length - len(r)), [True] * len(r) + [False] * (length - len(r))
 
 
-@debatable("05b.pad_ids", "tensors", "The stub says lists.")
+# The stub says lists.
+@wrong("05b.pad_ids", "tensors")
 def _(ids, length, start=49406, end=49407):
     n = min(len(ids), length - 2) + 2
     r = torch.full((length,), end)
@@ -202,11 +204,8 @@ def _(word, merges):
     return merged(letters(word), merges, first_in_merges)
 
 
-@debatable(
-    "05b.bpe",
-    "one pass through merges",
-    "Right for every learned table, where a pair comes after its parts; not for any list.",
-)
+# The stub says that merges are as learned: a pair comes after its parts.
+@right("05b.bpe", "one pass through merges")
 def _(word, merges):
     parts = list(word[:-1]) + [word[-1] + "</w>"]
     for a, b in merges:
@@ -219,11 +218,8 @@ def _(word, merges):
     return parts
 
 
-@debatable(
-    "05b.bpe",
-    "one join a round",
-    "Right for every learned table; not for any list, where a join may make an earlier pair.",
-)
+# The stub says that merges are as learned, so no join makes an earlier pair.
+@right("05b.bpe", "one join a round")
 def _(word, merges):
     parts = list(word[:-1]) + [word[-1] + "</w>"]
     rank = {m: i for i, m in enumerate(merges)}
@@ -698,6 +694,7 @@ def _(query_dim, context_dim, heads, dim_head):
     return sum(p.numel() for p in CrossAttention(query_dim, context_dim, heads, dim_head).parameters())
 
 
-@debatable("05b.attention_parameters", "a float", "The stub says int; the number is right.")
+# The stub says int.
+@wrong("05b.attention_parameters", "a float")
 def _(query_dim, context_dim, heads, dim_head):
     return float(2 * heads * dim_head * (query_dim + context_dim) + query_dim)

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 from diffcourse import DDIM, DPMSolverPP, guided, sample
 
@@ -562,7 +562,8 @@ def _(shown, asked, ceiling):
     return torch.cat([a.sum(0) / b.sum(0), (a.all(1).sum() / b.all(1).sum()).view(1)])
 
 
-@debatable("05c.relative_accuracy", "a list", "The stub says Tensor; the six numbers are right.")
+# The stub says Tensor.
+@wrong("05c.relative_accuracy", "a list")
 def _(shown, asked, ceiling):
     return (shares(shown, asked) / shares(ceiling, asked)).tolist()
 
@@ -627,7 +628,8 @@ def _(unet, decoder, steps, guidance):
     return decoder + unet * steps * (1 + (guidance not in (0.0, 1.0)))
 
 
-@debatable("05c.picture_cost", "a float", "The stub says int; the number is right.")
+# The stub says int.
+@wrong("05c.picture_cost", "a float")
 def _(unet, decoder, steps, guidance):
     return float(decoder + unet * steps * (1 if guidance * (guidance - 1) == 0 else 2))
 
@@ -719,11 +721,7 @@ def _(prompts, noise, times, w, text, unet, step, decoder, scale):
     return decoder(drawn(cond, null, noise, times, w, unet, step) / scale)
 
 
-@debatable(
-    "05c.mended",
-    'the empty text read as text("")',
-    "The lesson does so, and the real text encoder allows it; the stub says text(list).",
-)
+@right("05c.mended", 'the empty text read as text("")')
 def _(prompts, noise, times, w, text, unet, step, decoder, scale):
     cond = text(prompts)
     return decoder(drawn(cond, text("").expand_as(cond), noise, times, w, unet, step) / scale)
