@@ -377,6 +377,13 @@ def _ldm(
     return loss
 
 
+class ATableUNet(AnyUNet):
+    """Looks the time up in a table."""
+
+    def forward(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        return super().forward(z, torch.linspace(0, 1000, 1001).to(z)[t], text)
+
+
 def ldm_case(B: int, H: int, L: int = 3, D: int = 2, T: int = 1000):
     """Times from the first to the last."""
 
@@ -386,7 +393,7 @@ def ldm_case(B: int, H: int, L: int = 3, D: int = 2, T: int = 1000):
         t[0], t[-1] = (0, T - 1) if B > 2 else (T // 3, T // 2)
         eps = normal(g, B, 4, H // 2, (H + 2) // 2)
         alpha_bars = DiffusionSchedule.scaled_linear(T, 0.85 / T, 12 / T).alpha_bars.float()
-        return images, normal(g, B, L, D), t, eps, alpha_bars, an_encoder, AnyUNet()
+        return images, normal(g, B, L, D), t, eps, alpha_bars, an_encoder, ATableUNet()
 
     return build
 
@@ -394,6 +401,9 @@ def ldm_case(B: int, H: int, L: int = 3, D: int = 2, T: int = 1000):
 def _denoisers(images, c, t, eps, alpha_bars, encode, unet):
     before = torch.cat([alpha_bars.new_ones(1), alpha_bars[:-1]])
     schedule = DiffusionSchedule(1 - alpha_bars.double() / before.double())
+    unet.register_forward_pre_hook(
+        lambda unet, args: (args[0], args[1].long(), args[2])
+    )  # a denoiser tells the time as a float
     return Denoiser(unet, schedule, "eps").loss(encode(images), c, t=t, noise=eps)
 
 
@@ -490,11 +500,11 @@ LDM_LOSS = Exercise(
             "You look up ᾱ one step above t, and at the last t there is none.",
         ),
         Mistake(
-            "time as a share",
+            "time as floats",
             lambda images, c, t, eps, alpha_bars, encode, unet: ldm_loss(
-                images, c, t, eps, alpha_bars, encode, lambda z, t, c: unet(z, t / len(alpha_bars), c)
+                images, c, t, eps, alpha_bars, encode, lambda z, t, c: unet(z, t.float(), c)
             ),
-            "The network is told t divided by the number of steps. It reads t as it is, 0 … T − 1.",
+            "The network is told t as floats, and this one looks t up in a table. Give it t as it is: whole numbers, 0 … T − 1.",
         ),
         Mistake(
             "the conditions of the neighbours",
