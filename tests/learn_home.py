@@ -29,7 +29,6 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(record, "STORE", record.Store())
     monkeypatch.setattr(answers, "_handed_out", {})
-    for name, exercise in ours.EXERCISES.items():
-        monkeypatch.setitem(registry.EXTRA, name, exercise)
-    monkeypatch.setitem(registry.EXTRA, "98.quiz", ours.QUIZ)
+    monkeypatch.setattr(registry, "EXTRA", {})
+    registry.register(*ours.EXERCISES.values(), ours.QUIZ)
     return Home(tmp_path / "home")

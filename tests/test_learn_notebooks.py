@@ -145,3 +145,132 @@ def test_a_solved_lesson_is_recognised(tmp_path):
     notebook = run(solve(lesson()), tmp_path, tmp_path / "home")
     assert verdicts(notebook)[NAME].startswith(f"{NAME}: right.\n")
     assert json.loads((tmp_path / "home" / "progress.json").read_text())["exercises"][NAME]["solved"]
+
+
+OWN = (
+    """
+import math
+import torch
+import torch.nn.functional as F
+from functools import cache
+from torch import Tensor, nn
+from diffcourse.learn import Case, Exercise, Mistake, Option, Question, Quiz, check, hint, progress, register, solution
+""",
+    """
+WEIGHTS = torch.linspace(0.5, 1.0, 3)
+WIDTH = 3
+square = lambda x: x**2
+
+class Plain:
+    scale = 2.0
+
+@cache
+def root():
+    return math.sqrt(4)
+
+def _times(x: Tensor) -> Tensor:
+    return F.relu(x) * WEIGHTS * root() + Plain.scale * square(x)
+
+def scaled(x: Tensor) -> Tensor:
+    \"\"\"Scale x (B, 3); returns its shape. Differentiable in x.\"\"\"
+    return _times(x[:, :WIDTH])
+
+class Twice(nn.Module):
+    \"\"\"A linear layer `linear` (width in, width out), used twice.\"\"\"
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        \"\"\"x (B, width) -> (B, width).\"\"\"
+        return self.linear(F.relu(self.linear(x)))
+""",
+    """
+HINTS = ["Look.", "Think.", "Plan."]
+SCALED = Exercise(
+    name="my.scaled", title="Scaled", reference=scaled, hints=HINTS,
+    cases=[lambda g: (torch.randn(2, 3, generator=g),)],
+    mistakes=[Mistake("no weights", lambda x: F.relu(x), "Where are the weights?")],
+)
+TWICE = Exercise(
+    name="my.Twice", title="Twice", kind="class", reference=Twice, hints=HINTS,
+    cases=[lambda g: Case(args=(4,), inputs=(torch.randn(3, 4, generator=g),))],
+)
+QUIZ = Quiz("my.end", [Question("2?", [Option("1 + 1", "Yes.", right=True), Option("1", "One too few.")])])
+register(SCALED, [TWICE, QUIZ])
+""",
+    """
+def scaled_by_me(x):
+    return F.relu(x)
+
+scaled = check("my.scaled", scaled_by_me)
+""",
+    """
+class Twice(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.linear(self.linear(x).clamp(min=0))
+
+Twice = check("my.Twice", Twice)
+""",
+    'from diffcourse.learn.audit import audit\nprint(*audit("my").defects, sep="\\n")',
+    "WEIGHTS, square, root = None, None, None",  # the notebook goes on, and takes their names
+    'hint("my.scaled")',
+    'solution("my.scaled")',
+    'print(TWICE.stub, TWICE.solution, sep="\\n---\\n")',
+    "progress()",
+)
+
+
+SCALED = """import math
+import torch
+import torch.nn.functional as F
+from functools import cache
+from torch import Tensor
+
+
+_WEIGHTS = torch.linspace(0.5, 1.0, 3)
+
+
+@cache
+def _root():
+    return math.sqrt(4)
+
+
+class _Plain:
+    scale = 2.0
+
+
+_square = lambda x: x ** 2
+
+
+def _times(x: Tensor) -> Tensor:
+    return F.relu(x) * _WEIGHTS * _root() + _Plain.scale * _square(x)
+
+
+_WIDTH = 3
+
+
+def scaled(x: Tensor) -> Tensor:
+    \"\"\"Scale x (B, 3); returns its shape. Differentiable in x.\"\"\"
+    return _times(x[:, :_WIDTH])"""
+
+
+@pytest.mark.slow
+def test_exercises_of_ones_own_are_defined_in_cells(tmp_path):
+    cells = run(new_notebook(cells=list(map(new_code_cell, OWN))), tmp_path, tmp_path / "home").cells
+    registered, wrong, right, defects, _, hinted, solved, twice, table = map(said, cells[2:])
+    assert registered == "['my.scaled', 'my.Twice', 'my.end']"
+    assert wrong.startswith("my.scaled: not right yet.\nWhere are the weights?") and right == "my.Twice: right."
+    assert "the stub" not in defects and "solution" not in defects and "stops" not in defects
+    assert "my.scaled: it needs 4 named mistakes and has 1." in defects and "my.Twice" in defects
+    assert hinted == "my.scaled, hint 1 of 3.\nLook."
+    assert solved.split("\n\n", 1)[1] == SCALED
+    stub, full = twice.split("\n---\n")
+    assert stub.startswith('class Twice(nn.Module):\n    """A linear layer') and stub.count("NotImplementedError") == 2
+    assert full.startswith("import torch.nn.functional as F\nfrom torch import Tensor, nn\n") and "super()" in full
+    assert "my.Twice                  solved (1 attempt)" in table

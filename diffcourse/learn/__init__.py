@@ -1,4 +1,4 @@
-"""Exercises that answer back: `check`, `hint`, `solution`, `quiz`, `expect` and `progress`.
+"""Exercises that answer back: `check`, `hint`, `solution`, `quiz`, `expect` and `progress`; `register` adds your own.
 
     from diffcourse.learn import check, expect, hint, progress, quiz, solution
 
@@ -10,9 +10,9 @@ from diffcourse.learn.estimates import expect
 from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
 from diffcourse.learn.questions import quiz
 from diffcourse.learn.record import progress
-from diffcourse.learn.registry import exercises, quizzes
+from diffcourse.learn.registry import exercises, quizzes, register
 
 __all__ = [
-    "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "solution",
+    "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "register", "solution",
     "Case", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Question", "Quiz",
 ]  # fmt: skip

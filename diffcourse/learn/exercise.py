@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from diffcourse.learn import source
 
 KINDS = ("function", "class", "value")
-_NAME = re.compile(r"\d\d[a-z]?\.[A-Za-z_]\w*")
+_NAME = re.compile(r"(?!all\.)\w+\.[A-Za-z_]\w*")  # "all" is what progress(reset="all") forgets
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,4 +258,6 @@ def copied(x: Any, dtype: torch.dtype | None = None) -> Any:
 
 def _check_name(name: str) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"name must look like 02.q_sample (lesson, dot, Python name), got {name!r}")
+        raise ValueError(
+            f"name must look like 02.q_sample or week3.blur (lesson in letters and digits, not all; dot; Python name), got {name!r}"
+        )

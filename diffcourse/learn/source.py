@@ -1,14 +1,21 @@
-"""Source code of exercises: the stub that a learner fills in, and the solution that stands by itself."""
+"""Source code of exercises: the stub that a learner fills in, and the solution that stands by itself.
+
+It is read from the files of exercises, or from the cells of a notebook, which are the file of all that is defined in them.
+"""
 
 import ast
 import inspect
 import io
 import itertools
+import linecache
 import re
 import sys
 import textwrap
 import tokenize
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import lru_cache
+from importlib.util import resolve_name
+from pathlib import Path
 from typing import Any
 
 _DATA = "diffcourse.learn.exercises."  # what is defined there is shown in full, never imported
@@ -71,13 +78,68 @@ def bare(text: str) -> str:
 
 
 def _parsed(obj: Any, name: str) -> tuple[str, Any]:
-    text = textwrap.dedent(inspect.getsource(obj)).rstrip()
+    text = _text(obj)
     if obj.__name__ != name:
         text = re.sub(rf"(?<![\w.]){re.escape(obj.__name__)}(?!\w)", name, text)
     node = ast.parse(text).body[0]
     if not isinstance(node, ast.FunctionDef | ast.ClassDef):
         raise TypeError(f"{name}: the reference must be written with def or class")
     return text, node
+
+
+def _text(obj: Any) -> str:
+    """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
+    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
+    return textwrap.dedent(source).rstrip()
+
+
+def _class_text(cls: type) -> str | None:
+    """Source of a class, from where its methods are written; of one without methods, from the last cell that defines it."""
+    for function in _functions(cls):
+        code = function.__code__
+        linecache.checkcache(code.co_filename)
+        text = "".join(linecache.getlines(code.co_filename, function.__globals__))
+        for node in _definitions(text, cls):
+            if node.lineno <= code.co_firstlineno <= (node.end_lineno or 0):
+                return _whole(text, node)
+    for text in _cells() if cls.__module__ == "__main__" else []:
+        if found := _definitions(text, cls):
+            return _whole(text, found[-1])
+    return None
+
+
+def _functions(cls: type) -> Iterator[Any]:
+    """The functions in the body of a class, those in a property, a classmethod and the like too."""
+    for value in vars(cls).values():
+        for part in (value, *(getattr(value, inner, None) for inner in ("__func__", "fget", "func"))):
+            if inspect.isfunction(part):
+                yield inspect.unwrap(part)
+
+
+def _definitions(text: str, cls: type) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(_tree(text)) if isinstance(node, ast.ClassDef) and node.name == cls.__name__]
+
+
+def _whole(text: str, node: ast.ClassDef) -> str:
+    """The lines of a definition, its decorators first."""
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+
+
+def _cells() -> list[str]:
+    """What was run in this notebook, the latest cell first; nothing outside of one."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return list(reversed(shell.history_manager.input_hist_parsed)) if shell else []
+
+
+@lru_cache(maxsize=64)
+def _tree(text: str) -> ast.Module:
+    """The code, parsed; nothing for a cell that is no Python."""
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 def _standalone(obj: Any, name: str) -> str:
@@ -118,41 +180,128 @@ def _grouped(imports: Iterable[str]) -> str:
 def _collect(obj: Any, name: str, imports: dict[str, None], parts: dict[str, str]) -> None:
     """Put the source of obj into `parts`, after that of the helpers it uses, and what must be imported into `imports`."""
     text, node = _parsed(obj, name)
-    module = sys.modules[obj.__module__]
-    import_lines = _import_lines(inspect.getsource(module))
-    bound = {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)} | {name}
-    bound |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
-    for word in dict.fromkeys(used):
-        if word in bound or word in parts or not hasattr(module, word):
-            continue
-        value = getattr(module, word)
-        public_in_package = (
-            module.__name__.startswith("diffcourse.") and not module.__name__.startswith(_DATA) and word[0] != "_"
-        )
-        if word in import_lines and not import_lines[word].startswith(f"from {_DATA}"):
-            imports[import_lines[word]] = None
-        elif public_in_package:
-            imports[f"from {module.__name__} import {word}"] = None
-        elif inspect.isfunction(value) or inspect.isclass(value):
-            parts[word] = ""  # keeps helpers that call each other from going round
-            _collect(value, word, imports, parts)
-        else:
-            parts[word] = f"{word} = {value!r}"
+    _collect_needs(node, name, _names_around(obj), imports, parts)
     parts.pop(name, None)
     parts[name] = text
 
 
-def _import_lines(module_source: str) -> dict[str, str]:
+def _collect_needs(
+    node: ast.AST, name: str, names: Mapping[str, Any], imports: dict[str, None], parts: dict[str, str]
+) -> None:
+    """Collect what the code of `node` needs of the module whose names are `names`."""
+    module, import_lines = names["__name__"], _import_lines(names)
+    bound = {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)} | {name}
+    bound |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    used = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
+    for word in dict.fromkeys(used):
+        if word in bound or word in parts or word not in names:
+            continue
+        value = names[word]
+        line = None if _is_of(value, module) else import_lines.get(word) or _import_of(value, word, module)
+        public_in_package = module.startswith("diffcourse.") and not module.startswith(_DATA) and word[0] != "_"
+        if line and not _brings_along(line, names):
+            imports[line] = None
+        elif public_in_package:
+            imports[f"from {module} import {word}"] = None
+        elif inspect.isclass(value) or (_function(value) and value.__name__ != "<lambda>"):
+            parts[word] = ""  # keeps helpers that call each other from going round
+            _collect(value, word, imports, parts)
+        elif _is_literal(value):
+            parts[word] = f"{word} = {value!r}"
+        else:
+            _collect_assignment(word, value, _module_of(line) if line else names, imports, parts)
+
+
+def _collect_assignment(
+    word: str, value: Any, names: Mapping[str, Any], imports: dict[str, None], parts: dict[str, str]
+) -> None:
+    """A constant that Python does not print as code, such as a tensor: the line that makes it, and what that needs."""
+    for text in _texts(names) if names.get(word) is value else []:
+        for node in reversed(_tree(text).body):
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value and word in map(_id, targets):
+                parts[word] = ""
+                _collect_needs(node.value, word, names, imports, parts)
+                parts.pop(word)
+                parts[word] = f"{word} = {ast.unparse(node.value)}"
+                return
+    raise ValueError(
+        f"{word} cannot be written into the solution: make it with def, class or one line {word} = …, or import it by its name"
+    )
+
+
+def _id(target: Any) -> str | None:
+    return target.id if isinstance(target, ast.Name) else None
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except Exception:  # of a repr that is no code, or an == that is not yes or no
+        return False
+
+
+def _is_of(value: Any, module: str) -> bool:
+    """Was this function or class defined in the module, whatever was imported under its name before?"""
+    return bool(inspect.isclass(value) or _function(value)) and value.__module__ == module
+
+
+def _function(value: Any) -> Any:
+    """The function in a value, under decorators such as `functools.cache`; None if there is none."""
+    inside = inspect.unwrap(value) if callable(value) else None
+    return inside if inspect.isfunction(inside) else None
+
+
+def _names_around(obj: Any) -> Mapping[str, Any]:
+    """The global names that a function, or the methods of a class, see."""
+    for function in [_function(obj)] if _function(obj) else _functions(obj):
+        if function.__module__ == obj.__module__:
+            return function.__globals__
+    return vars(sys.modules[obj.__module__])
+
+
+def _texts(names: Mapping[str, Any]) -> list[str]:
+    """Source of the module that has these names: the cells of a notebook, the latest first, or its file."""
+    cells = _cells() if names["__name__"] == "__main__" else []
+    if file := names.get("__file__"):
+        linecache.checkcache(file)
+        return [*cells, "".join(linecache.getlines(file, dict(names)))]
+    return cells
+
+
+def _import_lines(names: Mapping[str, Any]) -> dict[str, str]:
     """For every name that a module imports at its top, the line that imports it."""
     lines = {}
-    for node in ast.parse(module_source).body:
+    for node in (node for text in reversed(_texts(names)) for node in _tree(text).body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
-                one = (
-                    ast.Import([alias])
-                    if isinstance(node, ast.Import)
-                    else ast.ImportFrom(node.module, [alias], node.level)
-                )
+                if isinstance(node, ast.Import):
+                    one: ast.stmt = ast.Import([alias])
+                else:
+                    module, package = "." * node.level + (node.module or ""), names.get("__package__")
+                    one = ast.ImportFrom(resolve_name(module, package) if package else module, [alias], 0)
                 lines[alias.asname or alias.name.split(".")[0]] = ast.unparse(one)
     return lines
+
+
+def _import_of(value: Any, word: str, into: str) -> str | None:
+    """The line that imports a module, function or class as `word`, told from the value; None for what is no import."""
+    if inspect.ismodule(value):
+        return f"import {value.__name__}" + ("" if value.__name__ == word else f" as {word}")
+    home, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    if home in (into, None) or not isinstance(name, str) or getattr(sys.modules.get(home), name, None) is not value:
+        return None
+    return f"from {home} import {name}" + ("" if name == word else f" as {word}")
+
+
+def _brings_along(line: str, names: Mapping[str, Any]) -> bool:
+    """Does the line import from a file that a learner does not have: one of exercises, or of helpers beside it?"""
+    module = line.split()[1]
+    beside = "." not in module and module[0] == "_" and "__file__" in names
+    return line.startswith("from ") and (
+        module.startswith(_DATA) or (beside and Path(names["__file__"]).with_name(f"{module}.py").is_file())
+    )
+
+
+def _module_of(line: str) -> Mapping[str, Any]:
+    return vars(sys.modules[line.split()[1]])

@@ -96,4 +96,7 @@ The docstring of `diffcourse.learn.exercise.Exercise` says what each part means.
 Put the stub into a code cell tagged `exercise:07.noised`; `python -m diffcourse.learn stub 07.noised` prints it. The next code cell is
 `noised = check("07.noised", noised)`, with `# hint("07.noised")` and `# solution("07.noised")` below it as comments.
 Then let the audit judge: `python -m diffcourse.learn audit 07`.
+
+Exercises of your own, which are no part of the course, are written the same way, in a folder anywhere; their lesson is any word, such as
+`week3.noised`. `diffcourse.learn.register` takes the folder, and `python -m diffcourse.learn audit --from FOLDER` judges it.
 '''
