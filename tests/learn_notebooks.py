@@ -3,8 +3,8 @@
 python tests/learn_notebooks.py notebooks/02_ddpm_math.ipynb          prints what `check` said of each exercise, a line a lesson, as JSON
 python tests/learn_notebooks.py --all notebooks/02_ddpm_math.ipynb    every other right answer in turn, and what goes wrong after it
 
-The solutions by default. `--all` takes the alternatives of the exercises and the right ones of `learn_answers`, the first of each exercise in
-the first turn, the second in the second, and so on; it prints a line a turn, and ends with 1 if a cell raises, an answer is not right, or
+The solutions by default. `--all` takes the alternatives of the exercises and the right ones of `learn_answers`, the first of each
+exercise in the first turn, and so on; it prints a line a turn, and ends with 1 if a cell raises, an answer is not right, or
 an agreement prints False.
 """
 
