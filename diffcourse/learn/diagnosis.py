@@ -265,9 +265,16 @@ class _Diagnosis:
             table = self._inputs(case)
             if found.kind == "nan":
                 table += [("expected", words.short(expected.value)), ("got", words.short(outcome.value))]
-            pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
-            return self._wrong([found.sentence, *patterns.but_for_the_form(pairs, self.exercise.tolerance)], table)
+            return self._wrong([found.sentence, *self._behind_the_form()], table)
         return None
+
+    def _behind_the_form(self) -> list[str]:
+        """What an answer of another form is otherwise: right in its numbers or some of its values, or what a changed reference gives."""
+        pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
+        if told := patterns.but_for_the_form(pairs, self.exercise.tolerance):
+            return told
+        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes)
+        return [says for says in (*found.parts(), found.mutant()) if says]
 
     def _mutation(self, differences: list[compare.Difference | None]) -> Verdict | None:
         name = next((outcome.mutated for outcome in self.outcomes if outcome.mutated), None)

@@ -36,11 +36,12 @@ class Explanation:
 
     def parts(self) -> list[str]:
         """Which values of a tuple are right."""
-        return patterns.right_parts(self._pairs(), self.tolerance) if self._tuples() else []
+        right = patterns.right_parts(self._pairs(), self.tolerance) if self._tuples() else []
+        return right if len(self.wrong) else []
 
     def what(self) -> str | None:
         """What the answer equals, or does not use."""
-        ways = (self._simple, self._noise_of_its_own, self._unused, self._of_an_argument, self._mutant)
+        ways = (self._simple, self._noise_of_its_own, self._unused, self._of_an_argument, self.mutant)
         return next((says for way in ways if (says := _quietly(way))), None)
 
     def where(self) -> str | None:
@@ -127,7 +128,8 @@ class Explanation:
                 return f"Yours is a multiple of {name} and of nothing else."
         return None
 
-    def _mutant(self) -> str | None:
+    def mutant(self) -> str | None:
+        """The changed reference that does the same."""
         made, end = mutants(self.exercise), time.monotonic() + PATIENCE
         order = sorted(self.wrong, key=lambda i: _size(self.expected[i])) + [
             i for i in range(len(self.cases)) if i not in self.wrong

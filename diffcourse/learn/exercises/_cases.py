@@ -19,6 +19,8 @@ def refuses(*args: object) -> Callable[[Callable], bool]:
             f(*args)
         except ValueError:
             return True
+        except Exception:
+            return False
         return False
 
     return holds
