@@ -226,6 +226,7 @@ ALPHA_BARS = Exercise(
             "Your products run from each step to the end of the chain. ᾱ is what is left after the steps from the start up to t.",
         ),
     ],
+    allowed={"0 -> -1": "a table has one dimension"},
     hints=[
         "What share of the variance of the signal survives one step?",
         "Shares multiply: two steps of one half leave a quarter. PyTorch has a function for running products.",
@@ -659,6 +660,10 @@ LOST_AT = Exercise(
             "999 is the last index, where hardly any signal is left: not the first one below 1.",
         ),
     ],
+    allowed={
+        "1000 -> 999": "the crossing lies far before the last index",
+        "snr < 1 -> snr <= 1": "at no index is it 1",
+    },
     hints=[
         "Your function snr gives the whole table. Its entries fall from step to step.",
         "Compare the table with 1: this gives True and False. Where is the first True?",
@@ -803,6 +808,8 @@ COSINE_BETAS = Exercise(
             "You put 90 in the place of π/2. torch.cos takes radians.",
         ),
     ],
+    gradients=[],  # a table: nothing is trained in it
+    allowed={"torch.arange(T + 1, dtype=torch.float64) -> torch.arange(T + 1)": "float32 will do"},
     hints=[
         "How many values of f do you need for T betas? One more than T: each β compares two neighbours.",
         "Make f for t = 0 to T as one tensor. f(0) cancels when you divide neighbours.",
@@ -868,6 +875,7 @@ SIGNAL_AT_500 = Exercise(
             "This is 1 − ᾱ, the variance of the noise. Asked is the factor before the image.",
         ),
     ],
+    allowed={"1000 -> *": "one step more or less is not to be seen in three digits"},
     hints=[
         "You need ᾱ at index 500 for both schedules: your functions alpha_bars and cosine_betas make the tables.",
         "Which factor stands before x_0 in the closed form?",
@@ -965,6 +973,11 @@ WASTED = Exercise(
             "You compare with 0.01 whatever the caller asks for: use the argument threshold.",
         ),
     ],
+    gradients=[],  # it counts
+    allowed={
+        "alpha_bars rows reversed": "a share does not depend on the order",
+        "float(*": "a tensor of one element serves as a number",
+    },
     hints=[
         "Comparing a tensor with a number gives True and False for each entry.",
         "True counts as 1 and False as 0, so a sum counts and a mean gives a share.",
@@ -1418,6 +1431,7 @@ GAUSSIAN_KL = Exercise(
             "Your squared distance of the means is not divided. It counts in units of p's variance.",
         ),
     ],
+    allowed={"mean_q and mean_p interchanged": "only their squared distance counts"},
     hints=[
         "Four parts stand in the bracket. Write each as a tensor (B, D) before you add them.",
         "The ratio of the variances is needed twice: once plain, once in the logarithm.",
@@ -1558,6 +1572,7 @@ STEP_KL = Exercise(
             "You add up the whole batch. Each of its vectors has a KL of its own: (B,) is asked for.",
         ),
     ],
+    allowed={"x0 and x0_guess interchanged": "only their squared distance counts"},
     hints=[
         "The means are factor·x_0 + (something)·x_t and factor·guess + (the same)·x_t. What is left of their difference?",
         "The factor is that of x_0 in the posterior; the variance is the posterior's.",
@@ -1672,6 +1687,7 @@ NOISE_WEIGHTS = Exercise(
             "Yours is one over the weight: β² stands on top.",
         ),
     ],
+    allowed={"alpha_bars -> betas": "1 - alpha_bar_t cancels"},
     hints=[
         "You need three tables of length T − 1: β and ᾱ without their first entries, and ᾱ without its last one.",
         "First the posterior's variance from these three, then the weight.",
@@ -1858,6 +1874,7 @@ SIMPLE_LOSS = Exercise(
             "Yours is half of the mean square. The ½ of a Gaussian's exponent is among the weights that the simple loss leaves out.",
         ),
     ],
+    gradients=["network", "x0"],
     hints=[
         "Three steps: make x_t, ask the network, compare.",
         "Your q_sample makes x_t. The network needs x_t and t.",
