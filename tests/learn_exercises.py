@@ -11,7 +11,7 @@ HINTS = ["Look at the docstring.", "Think of the two ends.", "Write the two term
 def noised(x0: Tensor, alpha_bar: float, eps: Tensor) -> Tensor:
     """Noise clean data in one step.
 
-    x0 (B, …) clean data, alpha_bar a number in (0, 1], eps noise of x0's shape. Returns x_t, of x0's shape.
+    x0 (B, …) clean data, alpha_bar a number in (0, 1], eps noise of x0's shape. Returns x_t, of x0's shape. Differentiable in x0 and eps.
     """
     return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
 
@@ -111,6 +111,7 @@ BLOCK = Exercise(
     reference=Block,
     alternatives=[ByHand],
     cases=[block_case(3, 2), block_case(4, 5)],
+    allowed={"torch.ones(1) -> torch.zeros(1)": "the parameters are loaded, so that their first values do not count"},
     mistakes=[
         Mistake("no residual", NoResidual, "Your block forgets its input."),
         Mistake("no scale", NoScale, "Your block has a scale and never uses it."),
@@ -142,7 +143,7 @@ VALUE = Exercise(
 
 
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance over the batch: x (B, D) gives two tensors (D,)."""
+    """Mean and variance over the batch: x (B, D) gives two tensors (D,), differentiable in x."""
     return x.mean(0), x.var(0, correction=0)
 
 
@@ -169,6 +170,7 @@ MOMENTS = Exercise(
         ),
         Mistake("second moment", lambda x: (x.mean(0), (x**2).mean(0)), "The mean was not taken away."),
     ],
+    allowed={"x rows reversed": "a mean does not know the order"},
     hints=HINTS,
 )
 

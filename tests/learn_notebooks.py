@@ -1,13 +1,20 @@
-"""Runs lessons with every reference written into its stub cell, as if a reader had solved them all.
+"""Runs lessons with a right answer in every stub cell, as if a reader had solved them all.
 
-python tests/learn_notebooks.py notebooks/02_ddpm_math.ipynb      prints what `check` said of each exercise, a line a lesson, as JSON
+python tests/learn_notebooks.py notebooks/02_ddpm_math.ipynb          prints what `check` said of each exercise, a line a lesson, as JSON
+python tests/learn_notebooks.py --all notebooks/02_ddpm_math.ipynb    every other right answer in turn, and what goes wrong after it
+
+The solutions by default. `--all` takes the alternatives of the exercises and the right ones of `learn_answers`, the first of each exercise in
+the first turn, the second in the second, and so on; it prints a line a turn, and ends with 1 if a cell raises, an answer is not right, or
+an agreement prints False.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +24,7 @@ import nbformat
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from learn_answers import entries
 from nbclient import NotebookClient
 
 from diffcourse.learn import exercises
@@ -73,9 +81,42 @@ def solve(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def others(exercise: Exercise) -> list[str]:
+    """Code for the stub cell of every right answer that we know besides the solution."""
+    name, symbol = exercise.name, exercise.symbol
+    import_ = "from diffcourse.learn import exercises\nfrom diffcourse.learn.diagnosis import worked_out\n"
+    get = f'exercises()["{name}"].alternatives'
+    ours = [
+        f"{import_}{symbol} = {f'worked_out({get}[{i}])' if exercise.kind == 'value' else f'{get}[{i}]'}"
+        for i in range(len(exercise.alternatives))
+    ]
+    found = [entry for entry in entries(exercise.lesson) if entry.exercise == name and entry.kind == "right"]
+    return ours + [f"from learn_answers import answer\n{symbol} = answer({name!r}, {entry.label!r})" for entry in found]
+
+
+def turns(notebook: nbformat.NotebookNode) -> int:
+    """In how many turns every other right answer has been in the lesson."""
+    return max([len(others(exercises()[name])) for _, name in exercise_cells(notebook)], default=0)
+
+
+def answered(notebook: nbformat.NotebookNode, turn: int) -> nbformat.NotebookNode:
+    """The lesson with another right answer in every exercise cell."""
+    for position, name in exercise_cells(notebook):
+        known = others(exercises()[name]) or [exercises()[name].solution]
+        notebook.cells[position].source = known[turn % len(known)]
+    return notebook
+
+
+def disagreements(notebook: nbformat.NotebookNode) -> list[str]:
+    """Lines of the output that say False, and exercises of which check did not say right."""
+    lines = [line for cell in notebook.cells if cell.cell_type == "code" for line in said(cell).splitlines()]
+    wrong = [text for name, text in verdicts(notebook).items() if not text.startswith(f"{name}: right.")]
+    return [line for line in lines if re.search(r"\bFalse\b", line)] + wrong
+
+
 def run(notebook: nbformat.NotebookNode, folder: Path, home: Path) -> nbformat.NotebookNode:
     """The lesson, run from top to bottom in the quick profile; CellExecutionError where a cell raises."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(ROOT), str(ROOT / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     more = {
         "DIFFCOURSE_PROFILE": "smoke",
         "DIFFCOURSE_HOME": str(home),
@@ -147,6 +188,29 @@ def _told(path: Path) -> dict[str, object]:
             return {"error": str(error)}
 
 
+def _turned(path: Path, turn: int) -> list[str]:
+    with tempfile.TemporaryDirectory() as home:
+        try:
+            return disagreements(run(answered(nbformat.read(path, as_version=4), turn), path.parent, Path(home)))
+        except Exception as error:
+            return [str(error)]
+
+
+def every_turn(lessons: Sequence[Path]) -> int:
+    """Run every right answer; 1 if something went wrong."""
+    wrong = 0
+    for lesson in lessons:
+        usual = disagreements(run(solve(nbformat.read(lesson, as_version=4)), lesson.parent, Path(tempfile.mkdtemp())))
+        for turn in range(turns(nbformat.read(lesson, as_version=4))):
+            began = time.monotonic()
+            found = [line for line in _turned(lesson, turn) if line not in usual]
+            print(f"{lesson.stem}, turn {turn + 1}: {time.monotonic() - began:.0f} s", *found, sep="\n  ", flush=True)
+            wrong += bool(found)
+    return 1 if wrong else 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--all"]:
+        sys.exit(every_turn([Path(lesson) for lesson in sys.argv[2:]]))
     for lesson in sys.argv[1:]:
         print(json.dumps({lesson: _told(Path(lesson))}), flush=True)

@@ -101,7 +101,7 @@ def test_mistakes_that_are_not_told_apart():
 
 
 def test_too_wide_a_tolerance_is_found_by_the_battery():
-    text = defects(tolerance=0.05, invariants=[])
+    text = defects(tolerance=0.05, invariants=[], gradients=[])
     assert "'scaled by 1.02' is taken for right" in text
 
 

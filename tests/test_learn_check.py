@@ -76,6 +76,7 @@ def test_an_unknown_mistake_gets_the_smallest_case(capsys):
 
     assert said(capsys, worse_when_noisy).splitlines()[1:-1] == [
         "It differs in 2 of 3 cases; this is the smallest of them.",
+        "Yours is right where alpha_bar is 0.9, and differs where it is 0.3 or 0.5.",
         "  x0         [[1, 2]]",
         "  alpha_bar  0.5",
         "  eps        [[0.5, -1]]",
@@ -105,7 +106,10 @@ def test_simple_relations_to_the_expected_value_are_named(change, looks):
 
 def test_the_right_part_of_two_is_named():
     verdict = diagnose(ours.MOMENTS, lambda x: (x.mean(0), 1.5 * x.var(0, correction=0)))
-    assert verdict.says[1:] == ["Value 1 of 2 is right.", "Yours is 1.5 times the expected value."]
+    assert verdict.says[1:] == [
+        "Yours is right in value 1 of 2.",
+        "Yours is 1.5 times the expected value, in value 2 of 2.",
+    ]
 
 
 def test_a_small_difference_is_shown_with_enough_digits():
@@ -117,11 +121,13 @@ def test_a_small_difference_is_shown_with_enough_digits():
 
 
 def test_a_broken_invariant_is_said(capsys):
-    assert "With alpha_bar = 1 no noise" in said(capsys, lambda x0, a, eps: ours.noised(x0, a, eps) + 0.1)
+    assert "With alpha_bar = 1 no noise" in said(capsys, lambda x0, a, eps: ours.noised(x0, a, eps) + 0.1 * x0.sin())
 
 
 def test_right_numbers_without_gradient_are_wrong(home, capsys):  # noqa: F811
-    assert "No gradient reaches x0" in said(capsys, lambda x0, a, eps: ours.noised(x0.detach(), a, eps))
+    assert "Yours is right in its values, but no gradient reaches x0" in said(
+        capsys, lambda x0, a, eps: ours.noised(x0.detach(), a, eps)
+    )
     assert home.of(NAME)["solved"] is None
 
 
@@ -558,7 +564,7 @@ def test_right_values(capsys, answer):
         (None, "Your answer is None, where a number is expected."),
         ("a quarter", "Your answer is text, where a number is expected."),
         (True, "Your answer is a truth value, where a number is expected."),
-        (torch.tensor([0.25]), "a tensor of shape (1,), where a single number is expected."),
+        (torch.ones(2), "a tensor of shape (2,), where a single number is expected."),
         (torch.tensor(0.25, dtype=torch.half), "Your answer is of type float16"),
         (float("nan"), "Your answer is NaN"),
     ],

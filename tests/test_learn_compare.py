@@ -69,7 +69,9 @@ def test_cancellation_next_to_large_entries_is_tolerated():
         (1.0, True, "type"),
         (1.0, None, "type"),
         (1.0, [1.0], "type"),
-        (1.0, torch.tensor(1), "dtype"),
+        (1.0, torch.tensor(1.0, requires_grad=True), "graph"),
+        ((1.0, 2.0), torch.ones(3), "shape"),
+        ([1.0, 2.0], torch.tensor([1.0, 2.0]), "type"),
         (1.0, torch.tensor(1.0, dtype=torch.half), "dtype"),
         (1.0, math.nan, "nan"),
         (3, 4, "value"),
@@ -90,7 +92,7 @@ def test_cancellation_next_to_large_entries_is_tolerated():
 )
 def test_what_is_not_tolerated(expected, got, kind):
     found = difference(expected, got, 1e-4)
-    assert found.kind == kind and found.sentence.endswith(".")
+    assert found is not None and found.kind == kind and found.sentence.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,10 @@ def test_what_is_not_tolerated(expected, got, kind):
         (2.0, 2),
         (0.0, 1e-9),
         (math.inf, math.inf),
-        (1.0, torch.tensor(1.0, requires_grad=True)),
+        (1.0, torch.tensor([1.0])),
+        (1.0, torch.tensor(1)),
+        ((1.0, 2.0), torch.tensor([1.0, 2.0])),
+        ((1, 2), np.array([1, 2])),
         (torch.ones(2), torch.ones(2, requires_grad=True)),
         ("cosine", " Cosine"),
         ((1.0, torch.ones(2)), [1.0, torch.ones(2)]),
@@ -133,7 +138,7 @@ def test_patterns():
     e = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     assert pattern([(e, e.T)]) == "Yours is the expected value with its last two dimensions swapped."
     assert pattern([(e, e.sqrt())]) == "Yours is the square root of the expected value."
-    assert pattern([((1.0, e), (1.0, 3 * e))]) == "Yours is 3 times the expected value."
+    assert pattern([((1.0, e), (1.0, 3 * e))]) == "Yours is 3 times the expected value, in value 2 of 2."
     assert pattern([(e, 2 * e), (e, 3 * e)]) is None
     assert pattern([(e, [1])]) is None and pattern([(e, e / 0)]) is None and pattern([]) is None
     assert pattern([(5.0, 2.5)]) == "Yours is 0.5 times the expected value." and pattern([(5.0, 2.6)]) is None

@@ -110,4 +110,7 @@ def _is_reference(exercise: Exercise, answer: Any) -> bool:
         return True
     if exercise.name in _handed_out and answer is _handed_out[exercise.name]:
         return True
-    return isinstance(getattr(answer, _MARK, None), str)
+    try:
+        return isinstance(getattr(answer, _MARK, None), str)
+    except Exception:  # her class has a __getattr__ that raises
+        return False

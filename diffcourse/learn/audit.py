@@ -3,6 +3,7 @@
 import inspect
 import math
 import numbers
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from diffcourse.learn import compare, registry, run, source
-from diffcourse.learn.diagnosis import Verdict, diagnose, worked_out
+from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, worked_out
 from diffcourse.learn.exercise import Exercise, Quiz
+from diffcourse.learn.mutants import mutants
 
 DTYPES = (torch.float32, torch.float64)
 HINTS = 3
@@ -30,6 +32,8 @@ class Report:
     alternatives: int = 0
     invariants: int = 0
     rejected: int = 0  # wrong answers that nobody listed
+    mutants: int = 0
+    allowed: int = 0  # mutants that may pass
     quizzes: int = 0
     questions: int = 0
     lessons: dict[str, int] = field(default_factory=dict)
@@ -52,6 +56,7 @@ class Report:
             else f"{self.mistakes} named mistakes",
             f"{self.alternatives} alternative answers, {self.invariants} invariants",
             f"{self.rejected} wrong answers outside the catalogue rejected",
+            f"{self.mutants} mutants of the references made, {self.allowed} of them allowed to pass",
             f"{self.quizzes} quizzes with {self.questions} questions",
         ]
         return "\n".join([*counts, *self.defects, f"{len(self.defects)} defects" if self.defects else "no defects"])
@@ -101,6 +106,7 @@ def audit_exercise(exercise: Exercise) -> Report:
             report.rejected += verdict.status == "wrong"
             if verdict.status != "wrong":
                 defects.append(f"the wrong answer {name!r} is taken for {verdict.status}")
+        defects += _mutants(exercise, report)
         fewest = FEWEST_WRONG_ANSWERS[exercise.kind]
         is_word = exercise.kind == "value" and isinstance(worked_out(exercise.reference), str)
         if report.rejected < fewest and not is_word:
@@ -135,9 +141,26 @@ def _form(exercise: Exercise) -> Iterator[str]:
         yield f"it needs {HINTS} different hints and has {len(set(exercise.hints))}"
     if len(exercise.mistakes) < FEWEST_MISTAKES:
         yield f"it needs {FEWEST_MISTAKES} named mistakes and has {len(exercise.mistakes)}"
+    if learns(exercise) and not re.search("differentiable|gradient", exercise.stub, re.I):
+        yield "gradients are compared and the stub does not say so: say in what it is differentiable, or set gradients"
+    unknown = set(exercise.gradients or []) - {"parameters"} - _argument_names(exercise)
+    if unknown:
+        yield f"gradients names {', '.join(sorted(unknown))}, which the reference does not take"
     yield from _telling(exercise)
     yield from _stub(exercise)
     yield from _solution(exercise)
+
+
+def learns(exercise: Exercise) -> bool:
+    """Are derivatives of a function compared? That a module's parameters learn need not be said."""
+    return exercise.kind == "function" and exercise.gradients != [] and bool(derivatives(exercise))
+
+
+def _argument_names(exercise: Exercise) -> set[str]:
+    if exercise.kind == "value":
+        return set()
+    functions = [exercise.reference] if exercise.kind == "function" else vars(exercise.reference).values()
+    return {name for f in functions if inspect.isfunction(f) for name in inspect.signature(f).parameters}
 
 
 def _telling(exercise: Exercise) -> Iterator[str]:
@@ -258,6 +281,8 @@ def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
     for part in range(_parts(expected[0])):
         for name, change in CHANGES.items():
             changed = [_changed(value, change, part) for value in expected]
+            if name == "one dimension too many" and all(_number(value, part) for value in expected):
+                continue  # a tensor of one element serves as a number
             if all(compare.identical(a, b) for a, b in zip(expected, changed, strict=True)):
                 continue
             suffix = f" (output {part + 1})" if _parts(expected[0]) > 1 else ""
@@ -272,6 +297,30 @@ def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
             compare.identical(value, arg) or _close(value, arg) for value, arg in zip(expected, first, strict=True)
         ):
             yield "returns its input", diagnose(exercise, _answer(exercise, None))
+
+
+def _mutants(exercise: Exercise, report: Report) -> Iterator[str]:
+    """Mutants that pass without being allowed to, and permissions that no mutant needs."""
+    patterns = {name: re.compile(re.escape(name).replace(r"\*", ".*")) for name in exercise.allowed}
+    used = set()
+    for mutant in mutants(exercise):
+        report.mutants += 1
+        passes = _passes(exercise, mutant.answer)
+        permitted = {name for name, pattern in patterns.items() if pattern.fullmatch(mutant.name)}
+        if passes and permitted:
+            report.allowed += 1
+            used |= permitted
+        elif passes:
+            yield f"the mutant {mutant.name!r} passes"
+    for name in patterns.keys() - used:
+        yield f"no mutant that passes is called {name!r}, which is allowed"
+
+
+def _passes(exercise: Exercise, answer: Any) -> bool:
+    if exercise.kind != "value":
+        return accepts(exercise, answer)
+    made = run.Runner(5.0).call(answer)
+    return not made.error and accepts(exercise, made.value)
 
 
 def _answer(exercise: Exercise, change: Callable[[Any], Any] | None) -> Any:
@@ -372,6 +421,16 @@ def _changed(value: Any, change: Callable[[Tensor], Any], part: int) -> Any:
         same_kind = isinstance(new, Tensor) and new.ndim == 0 and new.dtype in (torch.float64, torch.int64)
         return new.item() if same_kind and new.is_floating_point() == isinstance(value, float) else new
     return change(torch.zeros(())) if change is CHANGES["None"] else value
+
+
+def _number(value: Any, part: int) -> bool:
+    """Is this part of the output a plain number?"""
+    flat = _flat(value)
+    return part < len(flat) and isinstance(flat[part], numbers.Real)
+
+
+def _flat(value: Any) -> list[Any]:
+    return [item for part in value for item in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 
 def _close(a: Any, b: Any) -> bool:

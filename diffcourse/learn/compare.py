@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,7 +17,7 @@ _FLOATS = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Difference:
-    """The first thing that differs. kind: "type", "dtype", "shape", "nan" (all of them about the form) or "value"."""
+    """The first thing that differs. kind: "type", "dtype", "shape", "graph", "nan" (all of them about the form) or "value"."""
 
     kind: str
     sentence: str
@@ -27,7 +28,10 @@ class Difference:
 
 
 def difference(expected: Any, got: Any, tolerance: float) -> Difference | None:
-    """None where `got` equals `expected`: numbers to the tolerance, everything else exactly; else the first thing that differs."""
+    """None where `got` equals `expected`: numbers to the tolerance, everything else exactly; else the first thing that differs.
+
+    What serves as well is taken: a list or a tensor for a tuple, a tensor of one element for a number, any integer type, 3.0 for 3.
+    """
     try:
         return _compare(expected, got, tolerance, "Your output")
     except Exception:  # sparse, nested and quantised tensors, objects whose == raises, numbers beyond all bounds
@@ -102,15 +106,8 @@ def _wrong_dtype(expected: Tensor, got: Tensor, what: str) -> Difference | None:
 
 def _compare_number(expected: Any, got: Any, tolerance: float, what: str) -> Difference | None:
     if isinstance(got, Tensor):
-        if got.ndim:
-            return Difference(
-                "shape", f"{what} is a tensor of shape {tuple(got.shape)}, where a single number is expected."
-            )
-        if (got.dtype not in _FLOATS) if isinstance(expected, float) else (got.dtype == torch.bool):
-            return Difference(
-                "dtype",
-                f"{what} is of type {str(got.dtype).removeprefix('torch.')}, where float32 or float64 is expected.",
-            )
+        if wrong := _no_number(got, what):
+            return wrong
         got = got.detach().item()
     if isinstance(got, bool) or not isinstance(got, numbers.Real):
         return Difference("type", f"{what} is {a_kind(got)}, where a number is expected.")
@@ -119,6 +116,23 @@ def _compare_number(expected: Any, got: Any, tolerance: float, what: str) -> Dif
     allowed = 0.0 if isinstance(expected, int) else tolerance * abs(expected) if expected else 1e-2 * tolerance
     same = got == expected or (math.isnan(got) and math.isnan(expected)) or abs(got - expected) <= allowed < math.inf
     return None if same else Difference("value", f"{what} is {number(got)}.")
+
+
+def _no_number(got: Tensor, what: str) -> Difference | None:
+    """Why a tensor cannot stand for a number. One of a single element can, whatever its shape."""
+    if got.numel() != 1:
+        return Difference(
+            "shape", f"{what} is a tensor of shape {tuple(got.shape)}, where a single number is expected."
+        )
+    if got.requires_grad:
+        return Difference(
+            "graph",
+            f"{what} is a tensor that still holds its graph, where a plain number is expected: item() gives it.",
+        )
+    if got.dtype == torch.bool or (got.is_floating_point() and got.dtype not in _FLOATS):
+        name = str(got.dtype).removeprefix("torch.")
+        return Difference("dtype", f"{what} is of type {name}, where float32 or float64 is expected.")
+    return None
 
 
 def _compare_bool(expected: bool, got: Any, what: str) -> Difference | None:
@@ -130,6 +144,8 @@ def _compare_bool(expected: bool, got: Any, what: str) -> Difference | None:
 
 
 def _compare_sequence(expected: Sequence, got: Any, tolerance: float, what: str) -> Difference | None:
+    if isinstance(got, Tensor | np.ndarray) and got.ndim and isinstance(expected, tuple):
+        got = tuple(got)  # it unpacks like one
     if not isinstance(got, tuple | list):
         return Difference(
             "type", f"{what} is {a_kind(got)}, where {len(expected)} values are expected, one after the other."
@@ -137,7 +153,9 @@ def _compare_sequence(expected: Sequence, got: Any, tolerance: float, what: str)
     if len(got) != len(expected):
         return Difference("shape", f"{what} has {len(got)} parts, where {len(expected)} are expected.")
     names = getattr(expected, "_fields", None) or [f"value {i + 1} of {len(expected)}" for i in range(len(expected))]
-    parts = (_compare(e, g, tolerance, f"{what}, {n},") for e, g, n in zip(expected, got, names, strict=True))
+    parts = (
+        _compare(e, g, tolerance, f"{what.rstrip(',')}, {n},") for e, g, n in zip(expected, got, names, strict=True)
+    )
     return _first(parts)
 
 
@@ -149,6 +167,19 @@ def _compare_dict(expected: dict, got: Any, tolerance: float, what: str) -> Diff
             "shape", f"{what} has the keys {sorted(map(str, got))}, where {sorted(map(str, expected))} are expected."
         )
     return _first(_compare(e, got[key], tolerance, f"{what}[{key!r}]") for key, e in expected.items())
+
+
+def not_whole(expected: Any, got: Any) -> Difference | None:
+    """The first place where a float stands for a whole number: equal, but no index."""
+    if isinstance(expected, tuple | list) and isinstance(got, tuple | list | Tensor | np.ndarray):
+        return _first(not_whole(e, g) for e, g in zip(expected, got, strict=False))
+    if not isinstance(expected, numbers.Integral) or isinstance(expected, bool):
+        return None
+    if got.is_floating_point() if isinstance(got, Tensor) else not isinstance(got, numbers.Integral):
+        return Difference(
+            "type", f"Your output holds {short(got)}, with a decimal point, where a whole number (an int) is expected."
+        )
+    return None
 
 
 def _first(differences: Any) -> Difference | None:

@@ -1,16 +1,19 @@
 """The verdict on an answer.
 
 It is run on all cases. If it differs from the reference, the most telling finding is said, in this order: it equals a named
-mistake on every case; it stops with an error; its form is wrong (type, dtype, shape, NaN); it changes its arguments; it breaks
-an invariant; it differs, with the smallest case where it does.
+mistake on every case; it stops with an error; its form is wrong (type, dtype, shape, NaN); it changes its arguments; it is what a
+changed reference gives, or something else simple; it breaks an invariant; it differs, with the smallest case where it does. If all
+values are right, it may still lack a gradient, seed the global generator, or break an invariant.
 """
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from diffcourse.learn import compare, patterns, run, show, words
+from diffcourse.learn import compare, explain, gradients, mutants, patterns, run, show, words
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.run import Outcome
 
@@ -95,12 +98,23 @@ def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
             return Verdict(exercise.name, "wrong", [mistake.message], mistake=mistake.name)
     if found.form:
         return Verdict(exercise.name, "wrong", [found.sentence.replace("Your output", "Your answer")])
-    looks = patterns.pattern([(worked_out(exercise.reference), answer)], exercise.tolerance)
-    says = (
-        looks
-        or "It is not what is asked for, and none of the usual mistakes leads to it: go through your steps once more."
-    )
-    return Verdict(exercise.name, "wrong", [f"Your answer is {words.short(answer)}.", says])
+    pair = (worked_out(exercise.reference), answer)
+    says = [*(patterns.right_parts([pair], exercise.tolerance) if isinstance(pair[0], tuple) else [])]
+    if looks := patterns.pattern([pair], exercise.tolerance) or _mutant_value(exercise, answer):
+        says.append(looks)
+    if not says:
+        says = [
+            "It is not what is asked for, and none of the usual mistakes leads to it: go through your steps once more."
+        ]
+    return Verdict(exercise.name, "wrong", [f"Your answer is {words.short(answer)}.", *says])
+
+
+def _mutant_value(exercise: Exercise, answer: Any) -> str | None:
+    for mutant in mutants.mutants(exercise):
+        made = run.Runner(2.0).call(mutant.answer)
+        if not made.error and compare.difference(made.value, answer, exercise.tolerance) is None:
+            return f"Yours is {mutant.says}"
+    return None
 
 
 def _praise(exercise: Exercise) -> list[str]:
@@ -114,13 +128,51 @@ def worked_out(value: Any) -> Any:
     return value() if callable(value) else value
 
 
+def accepts(exercise: Exercise, answer: Any, seconds: float = 5.0) -> bool:
+    """Is the answer right? The first thing that is not ends the search; nothing is explained."""
+    if exercise.kind == "value":
+        return compare.difference(worked_out(exercise.reference), answer, exercise.tolerance) is None
+    found = _Diagnosis(exercise, answer, None, seconds)
+    for expected, case in zip(found.expected, found.cases, strict=True):
+        outcome = found.runner.run(exercise, answer, case)
+        if found.differs(expected, outcome) or outcome.mutated or outcome.seeded > expected.seeded:
+            return False
+        found.outcomes.append(outcome)
+    return not (found.gradient() or found.invariant(right=True))
+
+
+@functools.lru_cache(maxsize=256)
+def _expected(exercise: Exercise, dtype: torch.dtype | None) -> list[Outcome]:
+    """What the reference gives."""
+    outcomes = [run.Runner(60.0).run(exercise, exercise.reference, case, dtype) for case in exercise.build_cases(dtype)]
+    for outcome in outcomes:
+        if outcome.error:
+            raise RuntimeError(f"the reference of {exercise.name} fails on its own case") from outcome.error
+    return outcomes
+
+
+@functools.lru_cache(maxsize=256)
+def derivatives(
+    exercise: Exercise, dtype: torch.dtype | None = None
+) -> list[tuple[Case, list[int], dict[str, Tensor | None]]]:
+    """The cases in which the reference is differentiable: the outputs that count, and vᵀJ of the reference."""
+    found = []
+    for case in exercise.build_cases(dtype):
+        outputs: list[int] = []
+        outcome = gradients.derivative(exercise, exercise.reference, case, dtype, outputs)
+        if outcome.error is None and any(g is not None for g in outcome.value.values()):
+            found.append((case, outputs, outcome.value))
+    return found
+
+
 class _Diagnosis:
     """The answer's and the reference's outcomes on all cases, and what they mean."""
 
-    def __init__(self, exercise: Exercise, answer: Any, dtype: torch.dtype | None):
+    def __init__(self, exercise: Exercise, answer: Any, dtype: torch.dtype | None, seconds: float | None = None):
         self.exercise, self.answer, self.dtype = exercise, answer, dtype
         self.cases = exercise.build_cases(dtype)
-        self.runner = run.Runner()
+        self.expected = _expected(exercise, dtype)
+        self.runner = run.Runner(seconds)
         self.outcomes: list[Outcome] = []
 
     def verdict(self) -> Verdict:
@@ -130,21 +182,17 @@ class _Diagnosis:
                 return Verdict(self.exercise.name, "not attempted")
             if self.outcomes[-1].timed_out:
                 return self._wrong([self._too_long()], self._inputs(case))
-        self.expected = [
-            run.Runner(60.0).run(self.exercise, self.exercise.reference, case, self.dtype) for case in self.cases
-        ]
-        for outcome in self.expected:
-            if outcome.error:
-                raise RuntimeError(f"the reference of {self.exercise.name} fails on its own case") from outcome.error
-        differences = [self._differs(e, o) for e, o in zip(self.expected, self.outcomes, strict=True)]
-        found = self._named_mistake() if any(differences) else None
+        differences = [self.differs(e, o) for e, o in zip(self.expected, self.outcomes, strict=True)]
         found = (
-            found
-            or self._error()
+            (self._named_mistake() if any(differences) else None)
+            or self._error(differences)
             or self._form(differences)
-            or self._mutation()
-            or self._invariant()
-            or self._smallest(differences)
+            or self._mutation(differences)
+            or (
+                self._different(differences)
+                if any(differences)
+                else self.gradient() or self._seed() or self.invariant(right=True)
+            )
         )
         return found or Verdict(self.exercise.name, "right", _praise(self.exercise), printed=self.outcomes[0].printed)
 
@@ -152,10 +200,12 @@ class _Diagnosis:
         printed = next((o.printed for o in self.outcomes if o.printed), "")
         return Verdict(self.exercise.name, "wrong", says, table or [], printed=printed, **more)
 
-    def _differs(self, expected: Outcome, got: Outcome) -> compare.Difference | None:
+    def differs(self, expected: Outcome, got: Outcome) -> compare.Difference | None:
+        """What differs first in the outcome of a case."""
         if got.error:
             return compare.Difference("error", "")
-        return compare.difference(expected.value, got.value, self.exercise.tolerance)
+        found = compare.difference(expected.value, got.value, self.exercise.tolerance)
+        return found or compare.not_whole(expected.value, got.value)
 
     def _named_mistake(self) -> Verdict | None:
         """The mistake whose wrong version does the same as the answer on every case."""
@@ -166,8 +216,10 @@ class _Diagnosis:
 
     def _same(self, wrong: Any, case: Case, got: Outcome) -> bool:
         other = run.Runner(60.0).run(self.exercise, wrong, case, self.dtype)
+        if other.error and got.error:
+            return type(other.error) is type(got.error) and words.told(other.error) == words.told(got.error)
         if other.error or got.error:
-            return type(other.error) is type(got.error) and str(other.error) == str(got.error)
+            return False
         if bool(other.mutated) != bool(got.mutated):
             return False
         if compare.identical(
@@ -176,16 +228,19 @@ class _Diagnosis:
             return True
         return compare.difference(other.value, got.value, self.exercise.tolerance) is None
 
-    def _error(self) -> Verdict | None:
+    def _error(self, differences: list[compare.Difference | None]) -> Verdict | None:
         for case, outcome in zip(self.cases, self.outcomes, strict=True):
             if outcome.error:
-                return self._wrong([self._error_sentence(outcome.error)], self._inputs(case))
+                says, right = [self._error_sentence(outcome.error)], differences.count(None)
+                if right:
+                    says.append(f"Yours is right in {right} of {len(self.cases)} cases; this is one in which it stops.")
+                return self._wrong(says, self._inputs(case))
         return None
 
     def _error_sentence(self, error: BaseException) -> str:
         if isinstance(error, run.StateMismatch):
             return str(error)[0].upper() + str(error)[1:] + "."
-        kind, message = type(error).__name__, " ".join(str(error).split())
+        kind, message = type(error).__name__, " ".join(words.told(error).split())
         message = message if len(message) <= 300 else message[:297] + "…"
         what = f"{kind}: {message}" if message else kind
         place = run.where(error, run.source_files(self.answer))
@@ -210,45 +265,76 @@ class _Diagnosis:
             table = self._inputs(case)
             if found.kind == "nan":
                 table += [("expected", words.short(expected.value)), ("got", words.short(outcome.value))]
-            return self._wrong([found.sentence], table)
+            pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
+            return self._wrong([found.sentence, *patterns.but_for_the_form(pairs, self.exercise.tolerance)], table)
         return None
 
-    def _mutation(self) -> Verdict | None:
+    def _mutation(self, differences: list[compare.Difference | None]) -> Verdict | None:
         name = next((outcome.mutated for outcome in self.outcomes if outcome.mutated), None)
         if name is None:
             return None
-        changes = (
-            f"It changes its argument {name} in place: whoever called it finds other numbers in {name} afterwards."
-        )
-        return self._wrong(
-            [changes, "Look for +=, *= or a method that ends with an underscore, and make a new tensor instead."]
-        )
+        says = [
+            f"It changes its argument {name} in place: whoever called it finds other numbers in {name} afterwards.",
+            "Look for +=, *= or a method that ends with an underscore, and make a new tensor instead.",
+        ]
+        if not any(differences):
+            says.append("Yours is right in its values; only this is in the way.")
+        return self._wrong(says)
 
-    def _invariant(self) -> Verdict | None:
+    def gradient(self) -> Verdict | None:
+        """Values are right: does it learn where the reference does?"""
+        if self.exercise.gradients is not None and not self.exercise.gradients:
+            return None
+        for case, outputs, expected in derivatives(self.exercise, self.dtype):
+            got = gradients.derivative(self.exercise, self.answer, case, self.dtype, list(outputs))
+            if got.error:
+                says = "Yours is right in its values, but with inputs that ask for a gradient it stops: "
+                return self._wrong([says + self._error_sentence(got.error)], self._inputs(case))
+            if found := gradients.difference(expected, got.value):
+                return self._wrong([f"Yours is right in its values, but {found}"], self._inputs(case))
+        return None
+
+    def _seed(self) -> Verdict | None:
+        if any(o.seeded > e.seeded for e, o in zip(self.expected, self.outcomes, strict=True)):
+            says = (
+                "Yours is right in its values, but it seeds the global generator: whatever draws after it draws other "
+                "numbers than before."
+            )
+            return self._wrong([says])
+        return None
+
+    def invariant(self, right: bool) -> Verdict | None:
+        """The first invariant that is broken; `right`: all values are."""
         for invariant in self.exercise.invariants:
+            if invariant.only_if_right and not right:
+                continue
             outcome = self.runner.call(invariant.holds, self.answer)
             if outcome.timed_out:
                 return self._wrong([self._too_long()])
+            if outcome.error and run.where(outcome.error, run.source_files(self.answer)):
+                return self._wrong(
+                    [self._error_sentence(outcome.error), "This is on another input than those of the cases."]
+                )
             if outcome.error or not outcome.value:
                 return self._wrong([invariant.message], invariant=invariant.name)
         return None
 
-    def _smallest(self, differences: list[compare.Difference | None]) -> Verdict | None:
+    def _different(self, differences: list[compare.Difference | None]) -> Verdict | None:
+        """What an answer with other values hears: what it is, else the invariant it breaks, and where it differs."""
+        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes)
+        what = found.what()
+        if not what and (broken := self.invariant(right=False)):
+            return broken
+        what = what or found.where()
+        looks = found.parts() + ([what] if what else [])
         failing = {i: found for i, found in enumerate(differences) if found}
-        if not failing:
-            return None
         i = min(failing, key=lambda i: (_case_size(self.cases[i]), compare.size(self.expected[i].value)))
         expected, got = self.expected[i].value, self.outcomes[i].value
         says = [f"It differs in {len(failing)} of {len(self.cases)} cases; this is the smallest of them."]
         if failing[i].sentence and compare.size(expected) > 8:
             says.append(failing[i].sentence)
-        pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
-        if isinstance(expected, tuple):
-            says += patterns.right_parts(pairs, self.exercise.tolerance)
-        if looks := patterns.pattern(pairs, self.exercise.tolerance):
-            says.append(looks)
         both = words.both(expected, got)
-        return self._wrong(says, [*self._inputs(self.cases[i]), ("expected", both[0]), ("got", both[1])])
+        return self._wrong(says + looks, [*self._inputs(self.cases[i]), ("expected", both[0]), ("got", both[1])])
 
     def _inputs(self, case: Case) -> list[tuple[str, str]]:
         if self.exercise.kind == "class":
@@ -262,7 +348,7 @@ class _Diagnosis:
 
 def _unwritten(error: BaseException | None) -> bool:
     """Is it the stub's own `raise NotImplementedError`? PyTorch raises that error too, with a message."""
-    return isinstance(error, NotImplementedError) and not str(error)
+    return isinstance(error, NotImplementedError) and not words.told(error)
 
 
 def _case_size(case: Case) -> int:

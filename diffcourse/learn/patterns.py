@@ -31,9 +31,10 @@ def pattern(pairs: Sequence[tuple[Any, Any]], tolerance: float = 1e-4) -> str | 
     """What an unforeseen answer looks like on all cases together: "1.02 times the expected value"; None if nothing simple fits."""
     if pairs and isinstance(pairs[0][0], tuple):
         parts = [[(e[i], g[i]) for e, g in pairs] for i in range(len(pairs[0][0]))]
-        wrong = (part for part in parts if any(difference(e, g, tolerance) for e, g in part))
-        return pattern(next(wrong, []), tolerance)
-    flat = [(e.detach().double(), g.detach().double()) for e, g in _tensor_pairs(pairs)]
+        wrong = [i for i, part in enumerate(parts) if any(difference(e, g, tolerance) for e, g in part)]
+        looks = pattern(parts[wrong[0]], tolerance) if wrong else None
+        return looks and looks.removesuffix(".") + f", in value {wrong[0] + 1} of {len(parts)}."
+    flat = tensor_pairs(pairs)
     looks = _changed(flat, tolerance) or _fitted(flat, tolerance) if flat else None
     return looks and f"Yours is {looks}."
 
@@ -65,13 +66,44 @@ def _fits(change: Callable[[Tensor], Tensor], pairs: Pairs, tolerance: float) ->
 
 
 def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
-    """Which parts of a tuple are right on all cases: "Value 1 of 2 is right." Empty where none is."""
-    total = len(pairs[0][0])
-    right = [i for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
-    return [f"Value {i + 1} of {total} is right." for i in right]
+    """Which parts of a tuple are right on all cases: "Yours is right in value 1 of 2." Empty where none is."""
+    total = min(len(e) for e, _ in pairs)
+    right = [str(i + 1) for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
+    return [f"Yours is right in value {' and '.join(right)} of {total}."] if right else []
 
 
-def _tensor_pairs(pairs: Sequence[tuple[Any, Any]]) -> Pairs:
+def but_for_the_form(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
+    """What is right of answers whose form is wrong: their numbers, or the part that is no NaN."""
+    try:
+        says = _but_for_the_form(
+            [tuple(torch.as_tensor(x).detach().double().cpu() for x in pair) for pair in pairs], tolerance
+        )
+    except Exception:  # no tensors, or of an unusual layout
+        return []
+    return [f"Yours is {says}"] if says else []
+
+
+def _but_for_the_form(pairs: Sequence[tuple[Tensor, ...]], tolerance: float) -> str | None:
+    if all(e.numel() == g.numel() and _equal(e.flatten(), g.flatten(), tolerance) for e, g in pairs):
+        return "right in its numbers; only their form is another one."
+    if all(e.shape == g.shape for e, g in pairs):
+        finite = [(e[~g.isnan()], g[~g.isnan()]) for e, g in pairs]
+        if any(len(e) for e, _ in finite) and all(_equal(e, g, tolerance) for e, g in finite):
+            return "right in all entries that are numbers."
+    for what, last in (("sum", torch.sum), ("mean", torch.mean)):
+        if all(e.numel() == 1 < g.numel() and _equal(e.flatten()[0], last(g), tolerance) for e, g in pairs):
+            return f"right but for a last step: its {what} is the expected value."
+        if all(g.numel() == 1 < e.numel() and _equal(g.flatten()[0], last(e), tolerance) for e, g in pairs):
+            return f"the {what} of the expected values, in one number."
+    return None
+
+
+def _equal(expected: Tensor, got: Tensor, tolerance: float) -> bool:
+    return difference(expected, got, tolerance) is None
+
+
+def tensor_pairs(pairs: Sequence[tuple[Any, Any]]) -> Pairs:
+    """The pairs as double tensors on the CPU, finite and of like shape; empty where one of them is anything else."""
     found = []
     for expected, got in pairs:
         if (
@@ -86,5 +118,5 @@ def _tensor_pairs(pairs: Sequence[tuple[Any, Any]]) -> Pairs:
             return []
         if not (bool(expected.isfinite().all()) and bool(got.isfinite().all())):
             return []
-        found.append((expected.cpu(), got.cpu()))
+        found.append((expected.detach().double().cpu(), got.detach().double().cpu()))
     return found

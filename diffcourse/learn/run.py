@@ -22,6 +22,7 @@ from diffcourse.learn.exercise import Case, Exercise, copied
 
 LIMIT = 10.0
 """Seconds that one check gives to the learner's code, all cases together."""
+SEED = 20_111  # of the global generators when an answer runs: one that nobody sets by hand
 _KEEP = 2000  # characters of printed output that are kept
 _MOST_ITEMS = 10_000  # of an iterator
 
@@ -36,12 +37,13 @@ class StateMismatch(Exception):
 
 @dataclass
 class Outcome:
-    """What a call did: its value or its error, what it printed, and the argument that it changed in place."""
+    """What a call did: its value or error, what it printed, the argument changed in place, and whether the global generator was seeded."""
 
     value: Any = None
     error: BaseException | None = None
     printed: str = ""
     mutated: str = ""
+    seeded: bool = False
 
     @property
     def timed_out(self) -> bool:
@@ -49,11 +51,12 @@ class Outcome:
 
 
 class Runner:
-    """Calls functions within one budget of seconds."""
+    """Calls functions within one budget of seconds, each with the global generators at `seed`."""
 
-    def __init__(self, seconds: float | None = None):
+    def __init__(self, seconds: float | None = None, seed: int = SEED):
         self.seconds = LIMIT if seconds is None else seconds
         self.left = self.seconds
+        self.seed = seed
 
     def call(self, function: Callable, *args: Any, **kwargs: Any) -> Outcome:
         """The outcome of function(*args, **kwargs). Only KeyboardInterrupt, the reader's own stop button, comes through."""
@@ -61,8 +64,10 @@ class Runner:
             return Outcome(error=TimeUp())
         outcome, printed, began = Outcome(), _Head(), time.monotonic()
         try:
-            with printed.captured(), _kept_random_state(), torch.enable_grad(), time_limit(self.left):
-                outcome.value = _listed(function(*args, **kwargs))
+            with printed.captured(), kept_random_state(self.seed), torch.enable_grad():
+                with time_limit(self.left):
+                    outcome.value = _listed(function(*args, **kwargs))
+                outcome.seeded = torch.initial_seed() != self.seed
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -231,12 +236,12 @@ class _Head(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def _kept_random_state() -> Iterator[None]:
+def kept_random_state(seed: int = SEED) -> Iterator[None]:
     """The same seed for every run of an answer; afterwards the global generators are as they were."""
     before, torch_before = random.getstate(), torch.get_rng_state()
     try:
-        random.seed(0)
-        torch.default_generator.manual_seed(0)  # torch.manual_seed would seed the GPU's generators as well
+        random.seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPU's generators as well
         yield
     finally:
         random.setstate(before)
@@ -249,8 +254,12 @@ def _listed(value: Any) -> Any:
 
 def _use(reference: type, cls: type, case: Case, dtype: torch.dtype | None) -> Any:
     """Build the class, give it the reference's parameters, and call it."""
-    args, kwargs, inputs = copied(case.args), copied(dict(case.kwargs)), copied(case.inputs)
-    made = cls(*args, **kwargs)
+    return getattr(built(reference, cls, case, dtype), case.method)(*copied(case.inputs))
+
+
+def built(reference: type, cls: type, case: Case, dtype: torch.dtype | None) -> Any:
+    """An object of the class; a module has the reference's parameters."""
+    made = cls(*copied(case.args), **copied(dict(case.kwargs)))
     if issubclass(reference, nn.Module):
         if not isinstance(made, nn.Module):
             raise StateMismatch(
@@ -258,12 +267,12 @@ def _use(reference: type, cls: type, case: Case, dtype: torch.dtype | None) -> A
             )
         load(made, reference_state(reference, case))
         made = made.to(dtype).eval() if dtype else made.eval()
-    return getattr(made, case.method)(*inputs)
+    return made
 
 
 def reference_state(reference: type[nn.Module], case: Case) -> dict[str, Tensor]:
     """The reference's parameters; where they start as constants (biases, norms, zero layers) noise is added, so that they count."""
-    with _kept_random_state():
+    with kept_random_state():
         module = reference(*copied(case.args), **copied(dict(case.kwargs)))
         for parameter in module.parameters():
             if (

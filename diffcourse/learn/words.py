@@ -22,6 +22,14 @@ def number(x: Any, digits: int = 4) -> str:
     return str(x) if isinstance(x, int) else f"{float(x):.{digits}g}"
 
 
+def told(error: BaseException) -> str:
+    """What an error says; nothing where its own __str__ raises."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
 def both(expected: Any, got: Any) -> tuple[str, str]:
     """Two values on a line each, with as many digits as it takes to see the difference."""
     for digits in (4, 6, 9):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 from diffcourse import DiffusionSchedule
 
@@ -321,11 +321,8 @@ wrong("02.lost_at", "all such indices")((BARS / (1 - BARS) < 1).nonzero())
 right("02.lost_at", "a number")(259)
 right("02.lost_at", "a NumPy number")(np.int64(259))
 right("02.lost_at", "argmax of the mask")((BARS / (1 - BARS) < 1).int().argmax())
-debatable(
-    "02.lost_at",
-    "a tensor that holds one number",
-    '"the first code index" is a number; (1,) is what nonzero()[0] gives.',
-)((BARS / (1 - BARS) < 1).nonzero()[0])
+# Right: a tensor of one element is taken for its number.
+right("02.lost_at", "a tensor that holds one number")((BARS / (1 - BARS) < 1).nonzero()[0])
 
 
 # -- 02.cosine_betas -------------------------------------------------------------------------------------------------
@@ -416,9 +413,8 @@ wrong("02.signal_at_500", "in per cent")((27.9, 70.2))
 right("02.signal_at_500", "a list")([0.279, 0.702])
 right("02.signal_at_500", "two tensors without dimensions")((torch.tensor(0.2789), torch.tensor(0.7017)))
 right("02.signal_at_500", "NumPy numbers")((np.float64(0.279), np.float32(0.702)))
-debatable("02.signal_at_500", "a tensor that holds both", "The stub shows two numbers in brackets.")(
-    torch.tensor([0.2789, 0.7017])
-)
+# Right: a tensor is taken for a tuple of numbers.
+right("02.signal_at_500", "a tensor that holds both")(torch.tensor([0.2789, 0.7017]))
 
 
 # -- 02.wasted -------------------------------------------------------------------------------------------------------
@@ -887,6 +883,12 @@ def _(network, x0, t, noise, alpha_bars):
     return ((network(noised(x0, t, noise, alpha_bars), alpha_bars[t]) - noise) ** 2).mean()
 
 
+# Wrong: the network gets t as it is, in whole numbers.
+@wrong("02.simple_loss", "t as a float for the network")
+def _(network, x0, t, noise, alpha_bars):
+    return F.mse_loss(network(noised(x0, t, noise, alpha_bars), t.float()), noise)
+
+
 @right("02.simple_loss", "F.mse_loss")
 def _(network, x0, t, noise, alpha_bars):
     return F.mse_loss(network(noised(x0, t, noise, alpha_bars), t), noise)
@@ -907,12 +909,3 @@ def _(network, x0, t, noise, alpha_bars):
         guess = network(noised(x0[one], t[one], noise[one], alpha_bars), t[one])
         losses.append(F.mse_loss(guess, noise[one]))
     return torch.stack(losses).mean()
-
-
-@debatable(
-    "02.simple_loss",
-    "t as a float for the network",
-    "The stub says network(x_t, t), with t a LongTensor; most networks take either.",
-)
-def _(network, x0, t, noise, alpha_bars):
-    return F.mse_loss(network(noised(x0, t, noise, alpha_bars), t.float()), noise)

@@ -1,12 +1,13 @@
 """Answers to the exercises of lesson 03."""
 
+import contextlib
 import copy
 import math
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 from torch import nn
 
 
@@ -289,9 +290,8 @@ wrong("03.sizes", "one step more")((28, 14, 7, 3, 6, 12, 24, 48))
 wrong("03.sizes", "the 1 of the formula is forgotten")((28, 13, 6, 2, 4, 8, 16))
 wrong("03.sizes", "one step less")([28, 14, 7, 3, 6, 12])
 right("03.sizes", "a list")([28, 14, 7, 3, 6, 12, 24])
-debatable("03.sizes", "a tensor that holds all seven", "The stub shows numbers in brackets.")(
-    torch.tensor([28, 14, 7, 3, 6, 12, 24])
-)
+# Right: a tensor is taken for a tuple of numbers.
+right("03.sizes", "a tensor that holds all seven")(torch.tensor([28, 14, 7, 3, 6, 12, 24]))
 
 
 # -- 03.skip_channels ------------------------------------------------------------------------------------------------
@@ -303,9 +303,8 @@ wrong("03.skip_channels", "the last skip of the level below")((512, 384, 256))
 wrong("03.skip_channels", "the skips alone")((256, 128, 64))
 wrong("03.skip_channels", "twice what comes from below")((512, 512, 256))
 right("03.skip_channels", "worked out")((256 + 256, 256 + 128, 128 + 64))
-debatable("03.skip_channels", "a tensor that holds all three", "The stub asks for three numbers.")(
-    torch.tensor([512, 384, 192])
-)
+# Right: a tensor is taken for a tuple of numbers.
+right("03.skip_channels", "a tensor that holds all three")(torch.tensor([512, 384, 192]))
 
 
 # -- 03.Trainer ------------------------------------------------------------------------------------------------------
@@ -413,6 +412,45 @@ class _(Trainer):
         self.optimizer.step()
 
 
+# Wrong: the stub asks for a list.
+@wrong("03.Trainer", "the losses as a tensor")
+class _(Trainer):
+    def forward(self, batches, generator):
+        return torch.tensor(super().forward(batches, generator))
+
+
+# Wrong: the network trains in train mode.
+@wrong("03.Trainer", "trains in eval mode")
+class _(Trainer):
+    def loss(self, x0, t, noise):
+        self.network.eval()
+        return super().loss(x0, t, noise)
+
+
+# Wrong: the network gets t as it is, in whole numbers.
+@wrong("03.Trainer", "t as a float for the network")
+class _(Trainer):
+    def loss(self, x0, t, noise):
+        return F.mse_loss(self.network(self.noised(x0, t, noise), t.float()), noise)
+
+
+# Wrong: plain numbers are asked for.
+@wrong("03.Trainer", "detached losses, still tensors")
+class _(Trainer):
+    def train_on(self, x0, generator):
+        loss = self.loss(x0, *self.draw(x0, generator))
+        self.update(loss)
+        return loss.detach()
+
+
+# Wrong: x_t must have x0's dtype, and the table is float64.
+@wrong("03.Trainer", "the table as it comes")
+class _(Trainer):
+    def noised(self, x0, t, noise):
+        bars = self.alpha_bars[t].view(-1, 1, 1, 1)
+        return bars.sqrt() * x0 + (1 - bars).sqrt() * noise
+
+
 @right("03.Trainer", "gradients set to None by hand")
 class _(Trainer):
     def update(self, loss):
@@ -454,54 +492,6 @@ class _(Trainer):
             self.optimizer.step()
             losses.append(loss.item())
         return losses
-
-
-@debatable("03.Trainer", "the losses as a tensor", "The stub says list; the numbers are right.")
-class _(Trainer):
-    def forward(self, batches, generator):
-        return torch.tensor(super().forward(batches, generator))
-
-
-@debatable(
-    "03.Trainer", "trains in eval mode", "The stub says nothing about modes; dropout and batch norm would not train."
-)
-class _(Trainer):
-    def loss(self, x0, t, noise):
-        self.network.eval()
-        return super().loss(x0, t, noise)
-
-
-@debatable(
-    "03.Trainer",
-    "t as a float for the network",
-    "The stub says self.network(x_t, t), with t from randint; most networks take either.",
-)
-class _(Trainer):
-    def loss(self, x0, t, noise):
-        return F.mse_loss(self.network(self.noised(x0, t, noise), t.float()), noise)
-
-
-@debatable(
-    "03.Trainer",
-    "detached losses, still tensors",
-    "The stub says: as numbers; a detached tensor without dimensions nearly is one.",
-)
-class _(Trainer):
-    def train_on(self, x0, generator):
-        loss = self.loss(x0, *self.draw(x0, generator))
-        self.update(loss)
-        return loss.detach()
-
-
-@debatable(
-    "03.Trainer",
-    "the table as it comes",
-    "In the lesson it is float64, and so is then x_t, which a float32 network refuses; the stub does not say so.",
-)
-class _(Trainer):
-    def noised(self, x0, t, noise):
-        bars = self.alpha_bars[t].view(-1, 1, 1, 1)
-        return bars.sqrt() * x0 + (1 - bars).sqrt() * noise
 
 
 # -- 03.stratified_times ---------------------------------------------------------------------------------------------
@@ -577,7 +567,8 @@ def _(u, B, T):
     return torch.remainder(T * u + T * torch.arange(B, dtype=torch.float64) / B, T).long()
 
 
-@debatable("03.stratified_times", "int32", "The stub says LongTensor; as an index it serves as well.")
+# Right: any integer type will do.
+@right("03.stratified_times", "int32")
 def _(u, B, T):
     return (T * ((u + torch.arange(B) / B) % 1)).int()
 
@@ -721,7 +712,8 @@ def _(averages, values, decay, n):
     )
 
 
-@debatable("03.ema_update", "a tuple", "The stub says a new list.")
+# Right: a tuple is taken for a new list.
+@right("03.ema_update", "a tuple")
 def _(averages, values, decay, n):
     return tuple(torch.lerp(v, a, min(decay, (1 + n) / (10 + n))) for a, v in zip(averages, values))
 
@@ -993,6 +985,31 @@ def _(network, draw):
     return torch.tensor(modes(network))
 
 
+# Wrong: draw gets the network itself.
+@wrong("03.modes_after", "draws with a copy")
+def _(network, draw):
+    draw(copy.deepcopy(network).eval())
+    return torch.tensor(modes(network))
+
+
+@wrong("03.modes_after", "the flags of before, which nobody gives back")
+def _(network, draw):
+    before = modes(network)
+    network.eval()
+    draw(network)
+    return torch.tensor(before)
+
+
+@wrong("03.modes_after", "swallows the error")
+def _(network, draw):
+    before = modes(network)
+    network.eval()
+    with contextlib.suppress(Exception):
+        draw(network)
+    give_back(network, before)
+    return torch.tensor(modes(network))
+
+
 @right("03.modes_after", "train(mode) from the first part to the last")
 def _(network, draw):
     before = modes(network)
@@ -1014,14 +1031,6 @@ def _(network, draw):
     finally:
         give_back(network, before)
     return torch.tensor(before)
-
-
-@debatable(
-    "03.modes_after", "draws with a copy", "The stub says draw(network); the picture and the modes are the same."
-)
-def _(network, draw):
-    draw(copy.deepcopy(network).eval())
-    return torch.tensor(modes(network))
 
 
 # -- 03.short_betas --------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import torch
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 
 def predicted_x0(x_t, eps, alpha_bar):
@@ -285,6 +285,22 @@ def _(T, n):
     return level_grid(T, n)
 
 
+# The stub says a list.
+@wrong("04.level_grid", "a tensor of whole numbers")
+def _(T, n):
+    if n < 1 or n > T:
+        raise ValueError
+    return torch.linspace(T - 1, 0, n).round().int()
+
+
+# The stub says a list.
+@wrong("04.level_grid", "a NumPy array of whole numbers")
+def _(T, n):
+    if n < 1 or n > T:
+        raise ValueError
+    return np.linspace(T - 1, 0, n).round().astype(int)
+
+
 @right("04.level_grid", "halves rounded down")
 def _(T, n):
     if n < 1 or n > T:
@@ -314,20 +330,6 @@ def _(T, n):
 def _(T, n):
     refuse(T, n)
     return torch.linspace(T - 1, 0, n).round().long().tolist()
-
-
-@debatable("04.level_grid", "a tensor of whole numbers", "The stub says list[int].")
-def _(T, n):
-    if n < 1 or n > T:
-        raise ValueError
-    return torch.linspace(T - 1, 0, n).round().int()
-
-
-@debatable("04.level_grid", "a NumPy array of whole numbers", "The stub says list[int].")
-def _(T, n):
-    if n < 1 or n > T:
-        raise ValueError
-    return np.linspace(T - 1, 0, n).round().astype(int)
 
 
 # -- 04.ddim ---------------------------------------------------------------------------------------------------------
@@ -438,9 +440,7 @@ wrong("04.calls", "two numbers")((1000, 50))
 wrong("04.calls", "a ratio")((20, 1, 2))
 right("04.calls", "floats")((1000.0, 50.0, 99.0))
 right("04.calls", "worked out")((1000, 50, 2 * 49 + 1))
-debatable("04.calls", "a tensor that holds all three", "The stub shows numbers in brackets.")(
-    torch.tensor([1000, 50, 99])
-)
+right("04.calls", "a tensor that holds all three")(torch.tensor([1000, 50, 99]))
 
 
 # -- 04.two_spreads --------------------------------------------------------------------------------------------------
@@ -547,6 +547,12 @@ def _(slope, y, now, to):
     return y.add_((to - now) * (k + slope(y + (to - now) * k, to)) / 2)
 
 
+# The stub says twice.
+@wrong("04.heun_step", "the first slope asked for twice")
+def _(slope, y, now, to):
+    return y + (to - now) * (slope(y, now) + slope(y + (to - now) * slope(y, now), to)) / 2
+
+
 @right("04.heun_step", "torch.lerp")
 def _(slope, y, now, to):
     k = slope(y, now)
@@ -558,13 +564,6 @@ def _(slope, y, now, to, **more):
     h = to - now
     k = slope(y, now)
     return y + h * 0.5 * k + h * 0.5 * slope(y + h * k, to)
-
-
-@debatable(
-    "04.heun_step", "the first slope asked for twice", "The numbers are right, and the stub does not count the calls."
-)
-def _(slope, y, now, to):
-    return y + (to - now) * (slope(y, now) + slope(y + (to - now) * slope(y, now), to)) / 2
 
 
 # -- 04.dpmpp_guess --------------------------------------------------------------------------------------------------
@@ -691,7 +690,7 @@ wrong("04.halving", "powers of 10")((10, 100))
 # Label corrected from right: the stub asks for whole numbers.
 wrong("04.halving", "as measured")((1.99, 4.01))
 right("04.halving", "floats")((2.0, 4.0))
-debatable("04.halving", "a tensor that holds both", "The stub shows two numbers in brackets.")(torch.tensor([2, 4]))
+right("04.halving", "a tensor that holds both")(torch.tensor([2, 4]))
 
 
 # -- 04.slerp --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 
 def on_grid(z, intervals, reach):
@@ -66,6 +66,13 @@ def _(image, latent, latent_bits):
     return n / m, n / m * latent_bits / 8
 
 
+# Neither is a whole number in general.
+@wrong("05a.compression", "rounded")
+def _(image, latent, latent_bits):
+    r = math.prod(image) / math.prod(latent)
+    return round(r), round(8 * r / latent_bits)
+
+
 @right("05a.compression", "tensors")
 def _(image, latent, latent_bits):
     r = torch.tensor(image).prod() / torch.tensor(latent).prod()
@@ -76,6 +83,12 @@ def _(image, latent, latent_bits):
 def _(image, latent, latent_bits, pixel_bits=8):
     r = np.prod(image) / np.prod(latent)
     return r, pixel_bits * r / latent_bits
+
+
+@right("05a.compression", "one tensor of two numbers")
+def _(image, latent, latent_bits):
+    r = math.prod(image) / math.prod(latent)
+    return torch.tensor([r, 8 * r / latent_bits])
 
 
 # -- 05a.latent_shape ------------------------------------------------------------------------------------------------
@@ -129,11 +142,27 @@ def _(height, width):
     return 1, 4, height // 8, width // 8
 
 
+# The stub says whole numbers.
+@wrong("05a.latent_shape", "fractions")
+def _(height, width):
+    if height % 8 or width % 8:
+        raise ValueError
+    return 4, height / 8, width / 8
+
+
 @right("05a.latent_shape", "torch.Size")
 def _(height, width):
     if max(height % 8, width % 8):
         raise ValueError("multiples of 8 please")
     return torch.Size((4, height >> 3, width >> 3))
+
+
+@right("05a.latent_shape", "a tensor")
+def _(height, width):
+    size = torch.tensor([height, width])
+    if (size % 8).any():
+        raise ValueError("multiples of 8")
+    return torch.cat([torch.tensor([4]), size // 8])
 
 
 # -- 05a.quantise ----------------------------------------------------------------------------------------------------
@@ -188,6 +217,17 @@ def _(z, bits, reach):
     return torch.where(z.abs() > reach, torch.zeros_like(z), on_grid(z, 2**bits - 1, reach))
 
 
+@wrong("05a.quantise", "a power written with ^")
+def _(z, bits, reach):
+    return on_grid(z, 2 ^ bits - 1, reach)
+
+
+@wrong("05a.quantise", "multiples of the step")
+def _(z, bits, reach):
+    step = 2 * reach / (2**bits - 1)
+    return ((z / step).round() * step).clamp(-reach, reach)
+
+
 @right("05a.quantise", "the nearest by argmin")
 def _(z, bits, reach):
     v = torch.linspace(-reach, reach, 2**bits, dtype=z.dtype)
@@ -199,6 +239,11 @@ def _(z, bits, reach):
     n = 2**bits - 1
     u = (z.double().clamp(-reach, reach) / reach + 1) / 2 * n
     return ((u + 0.5).floor() / n * 2 - 1).mul(reach).to(z.dtype)
+
+
+@right("05a.quantise", "in float64")
+def _(z, bits, reach):
+    return on_grid(z.double(), 2**bits - 1, reach)
 
 
 # -- 05a.unit_scale --------------------------------------------------------------------------------------------------
@@ -245,6 +290,13 @@ def _(batches):
     return sum(1 / b.std().item() for b in batches) / len(batches)
 
 
+@wrong("05a.unit_scale", "the last batch alone")
+def _(batches):
+    for b in batches:
+        n, total, squares = b.numel(), b.sum().item(), b.square().sum().item()
+    return (squares / n - (total / n) ** 2) ** -0.5
+
+
 @right("05a.unit_scale", "the spread with n")
 def _(batches):
     return float(1 / torch.cat([b.reshape(-1) for b in batches]).std(unbiased=False))
@@ -258,6 +310,11 @@ def _(batches):
 @right("05a.unit_scale", "NumPy")
 def _(batches):
     return 1 / np.concatenate([b.numpy() for b in batches]).std()
+
+
+@right("05a.unit_scale", "a tensor of one number")
+def _(batches):
+    return 1 / torch.cat(batches).std().view(1)
 
 
 # -- 05a.there_and_back ----------------------------------------------------------------------------------------------
@@ -301,6 +358,18 @@ def _(x, encode, decode, scale):
     return s, decode(z)
 
 
+# Where encode draws, the picture is of other latents.
+@wrong("05a.there_and_back", "encoded twice")
+def _(x, encode, decode, scale):
+    return encode(x) * scale, decode(encode(x))
+
+
+@wrong("05a.there_and_back", "the picture clamped")
+def _(x, encode, decode, scale):
+    z = encode(x)
+    return z * scale, decode(z).clamp(-1, 1)
+
+
 @right("05a.there_and_back", "decoded first, a list")
 def _(x, encode, decode, scale):
     b = encode(x)
@@ -308,13 +377,11 @@ def _(x, encode, decode, scale):
     return [b.mul(scale), p]
 
 
-@debatable(
-    "05a.there_and_back",
-    "encoded twice",
-    "Where encode draws, the picture is of other latents; the stub does not say whether it does.",
-)
+@right("05a.there_and_back", "without a graph")
+@torch.no_grad()
 def _(x, encode, decode, scale):
-    return encode(x) * scale, decode(encode(x))
+    z = scale * encode(x)
+    return z, decode(z / scale)
 
 
 # -- 05a.weighted_loss -----------------------------------------------------------------------------------------------
@@ -381,10 +448,22 @@ def _(recon, x, ink, weight):
     return ((1 + (weight - 1) * ink) * (e.abs() + e**2)).mean()
 
 
+@wrong("05a.weighted_loss", "the ground counts more")
+def _(recon, x, ink, weight):
+    e = recon - x
+    return ((ink + weight * (1 - ink)) * (e.abs() + e**2)).mean()
+
+
 @right("05a.weighted_loss", "the parts by F, with a keyword argument")
 def _(recon, x, ink, weight, reduction="mean"):
     w = weight * ink + (1 - ink)
     return getattr(w * (F.l1_loss(recon, x, reduction="none") + F.mse_loss(recon, x, reduction="none")), reduction)()
+
+
+@right("05a.weighted_loss", "in float64")
+def _(recon, x, ink, weight):
+    e = (recon.double() - x).abs()
+    return ((1 + (weight - 1) * ink) * (e + e * e)).mean()
 
 
 # -- 05a.train_step --------------------------------------------------------------------------------------------------
@@ -396,11 +475,15 @@ wrong("05a.train_step", "fiftyfirsts of 999")(999 * (1 - 40 / 51))
 wrong("05a.train_step", "steps of 1000/51")(1000 - 40 * 1000 / 51)
 wrong("05a.train_step", "upwards, steps of 1000/51")(40 / 51 * 1000)
 wrong("05a.train_step", "one index too far")(999 - 41 * 999 / 50)
+# The stub asks for a number.
+wrong("05a.train_step", "a list of one number")([199.8])
+wrong("05a.train_step", "rounded down")(199)
+wrong("05a.train_step", "50 points")(np.linspace(999, 0, 50)[40])
 right("05a.train_step", "from linspace")(torch.linspace(999, 0, 51)[40].item())
 right("05a.train_step", "a tensor without dimensions")(torch.linspace(999, 0, 51, dtype=torch.float64)[40])
 right("05a.train_step", "a NumPy number")(np.linspace(999, 0, 51)[40])
 right("05a.train_step", "written down")(199.8)
-debatable("05a.train_step", "a list of one number", "The stub asks for a number.")([199.8])
+right("05a.train_step", "a tensor of one number")(torch.linspace(999, 0, 51)[40:41])
 
 
 # -- 05a.one_step ----------------------------------------------------------------------------------------------------
@@ -478,6 +561,12 @@ def _(x, eps, nsr, form):
     return (x - s * eps) / a
 
 
+@wrong("05a.one_step", "alpha without the root")
+def _(x, eps, nsr, form):
+    a = 1.0 if form == "sigma" else 1 / (1 + nsr**2)
+    return (x - a * nsr * eps) / a
+
+
 @right("05a.one_step", 'brought to the form "sigma" first')
 def _(x, eps, nsr, form):
     if form == "vp":
@@ -490,6 +579,12 @@ def _(x, eps, nsr, form):
     if form == "sigma":
         return x - nsr * eps
     return (x - nsr * alpha(nsr) * eps) / alpha(nsr)
+
+
+@right("05a.one_step", "in float64, with torch's functions")
+def _(x, eps, nsr, form):
+    angle = torch.atan(torch.tensor(nsr, dtype=torch.float64))
+    return x - nsr * eps.double() if form == "sigma" else (x - angle.sin() * eps) / angle.cos()
 
 
 # -- 05a.slerp -------------------------------------------------------------------------------------------------------
@@ -556,6 +651,13 @@ def _(a, b, w):
     return slerp(a, b, w).flatten(1)
 
 
+@wrong("05a.slerp", "the absolute value of the cosine")
+def _(a, b, w):
+    th = F.cosine_similarity(a.flatten(1), b.flatten(1)).abs().clamp(max=1).acos().view(-1, 1, 1, 1)
+    arc = ((1 - w) * th).sin() / th.sin() * a + (w * th).sin() / th.sin() * b
+    return torch.where(th.sin() < 1e-4, torch.lerp(a, b, w), arc)
+
+
 @right("05a.slerp", "a loop, float64")
 def _(a, b, w):
     out = []
@@ -567,3 +669,8 @@ def _(a, b, w):
             continue
         out.append(((math.sin((1 - w) * th) * P + math.sin(w * th) * Q) / math.sin(th)).view_as(p).to(p.dtype))
     return torch.stack(out)
+
+
+@right("05a.slerp", "in float64")
+def _(a, b, w):
+    return slerp(a.double(), b.double(), w)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 from torch import nn
 
 
@@ -125,6 +125,37 @@ def _(ids, length, start=49406, end=49407):
     return r + [end] * (length - len(r)), [1] * len(r) + [0] * (length - len(r))
 
 
+# The stub says 1 and 0.
+@wrong("05b.pad_ids", "a mask of True and False")
+def _(ids, length, start=49406, end=49407):
+    ids = ids[: length - 2]
+    r = [start] + ids + [end]
+    return r + [end] * (length - len(r)), [True] * len(r) + [False] * (length - len(r))
+
+
+# The stub says lists.
+@wrong("05b.pad_ids", "tensors")
+def _(ids, length, start=49406, end=49407):
+    n = min(len(ids), length - 2) + 2
+    r = torch.full((length,), end)
+    r[0] = start
+    r[1 : n - 1] = torch.tensor(ids[: n - 2])
+    return r, (torch.arange(length) < n).long()
+
+
+@wrong("05b.pad_ids", "nothing is cut")
+def _(ids, length, start=49406, end=49407):
+    r = [start] + ids + [end]
+    return r + [end] * (length - len(r)), [1] * len(r) + [0] * (length - len(r))
+
+
+@wrong("05b.pad_ids", "changes the prompt")
+def _(ids, length, start=49406, end=49407):
+    del ids[length - 2 :]
+    r = [start] + ids + [end]
+    return r + [end] * (length - len(r)), [1] * len(r) + [0] * (length - len(r))
+
+
 @right("05b.pad_ids", "NumPy, made lists")
 def _(ids, length, start=49406, end=49407):
     n = min(len(ids), length - 2) + 2
@@ -134,20 +165,11 @@ def _(ids, length, start=49406, end=49407):
     return r.tolist(), (np.arange(length) < n).astype(int).tolist()
 
 
-@debatable("05b.pad_ids", "a mask of True and False", "In Python True equals 1; the stub says 1 and 0.")
+@right("05b.pad_ids", "tuples")
 def _(ids, length, start=49406, end=49407):
-    ids = ids[: length - 2]
-    r = [start] + ids + [end]
-    return r + [end] * (length - len(r)), [True] * len(r) + [False] * (length - len(r))
-
-
-@debatable("05b.pad_ids", "tensors", "The stub says lists.")
-def _(ids, length, start=49406, end=49407):
-    n = min(len(ids), length - 2) + 2
-    r = torch.full((length,), end)
-    r[0] = start
-    r[1 : n - 1] = torch.tensor(ids[: n - 2])
-    return r, (torch.arange(length) < n).long()
+    kept = tuple(ids)[: length - 2]
+    rest = length - 2 - len(kept)
+    return (start, *kept, end) + (end,) * rest, (1,) * (2 + len(kept)) + (0,) * rest
 
 
 # -- 05b.bpe ---------------------------------------------------------------------------------------------------------
@@ -202,11 +224,8 @@ def _(word, merges):
     return merged(letters(word), merges, first_in_merges)
 
 
-@debatable(
-    "05b.bpe",
-    "one pass through merges",
-    "Right for every learned table, where a pair comes after its parts; not for any list.",
-)
+# The stub says that merges are as learned: a pair comes after its parts.
+@right("05b.bpe", "one pass through merges")
 def _(word, merges):
     parts = list(word[:-1]) + [word[-1] + "</w>"]
     for a, b in merges:
@@ -219,11 +238,8 @@ def _(word, merges):
     return parts
 
 
-@debatable(
-    "05b.bpe",
-    "one join a round",
-    "Right for every learned table; not for any list, where a join may make an earlier pair.",
-)
+# The stub says that merges are as learned, so no join makes an earlier pair.
+@right("05b.bpe", "one join a round")
 def _(word, merges):
     parts = list(word[:-1]) + [word[-1] + "</w>"]
     rank = {m: i for i, m in enumerate(merges)}
@@ -233,6 +249,11 @@ def _(word, merges):
             break
         parts[i : i + 2] = [parts[i] + parts[i + 1]]
     return parts
+
+
+@right("05b.bpe", "a tuple")
+def _(word, merges):
+    return tuple(merged(letters(word), merges, first_in_merges))
 
 
 # -- 05b.contrastive_loss --------------------------------------------------------------------------------------------
@@ -310,6 +331,11 @@ def _(u, v, tau):
     return both_ways(unit(u) @ unit(v).T / tau**0.5)
 
 
+@wrong("05b.contrastive_loss", "the vectors are detached")
+def _(u, v, tau):
+    return both_ways(scores(u.detach(), v, tau))
+
+
 @right("05b.contrastive_loss", "the diagonals of log_softmax")
 def _(u, v, tau):
     s = F.cosine_similarity(u[:, None], v[None], dim=2) / tau
@@ -367,11 +393,21 @@ def _(images, texts):
     return (images @ F.normalize(texts.median(1).values, dim=1).T).argmax(1)
 
 
+@wrong("05b.zero_shot", "a list")
+def _(images, texts):
+    return (images @ F.normalize(texts.mean(1), dim=1).T).argmax(1).tolist()
+
+
 @right("05b.zero_shot", "the sum normalised, topk")
 def _(images, texts):
     s = texts.sum(1)
     s = s / s.norm(dim=-1, keepdim=True)
     return (images @ s.mT).topk(1).indices.squeeze(1)
+
+
+@right("05b.zero_shot", "int32")
+def _(images, texts):
+    return (images @ F.normalize(texts.mean(1), dim=1).T).argmax(1).int()
 
 
 # -- 05b.attention ---------------------------------------------------------------------------------------------------
@@ -466,6 +502,23 @@ def _(q, k, v, mask=None):
     return s.softmax(-1) @ v
 
 
+# NaN for scores of 200, which the stub names.
+@wrong("05b.attention", "exponentials that overflow")
+def _(q, k, v, mask=None):
+    e = (q @ k.mT / q.shape[2] ** 0.5).exp()
+    if mask is not None:
+        e = e * mask
+    return e / e.sum(2, keepdim=True) @ v
+
+
+@wrong("05b.attention", "the keys under no_grad")
+def _(q, k, v, mask=None):
+    s = q @ k.detach().mT / q.shape[2] ** 0.5
+    if mask is not None:
+        s = s.masked_fill(~mask, -torch.inf)
+    return s.softmax(-1) @ v
+
+
 @right("05b.attention", "einsum, with a keyword argument")
 def _(q, k, v, mask=None, dropout=0.0):
     s = torch.einsum("bnd,bld->bnl", q, k) * q.size(2) ** (-0.5)
@@ -481,6 +534,15 @@ def _(q, k, v, mask=None):
         w = w * mask
         w = w / w.sum(2, keepdim=True)
     return torch.bmm(w, v)
+
+
+@right("05b.attention", "in float64, with a softmax by hand")
+def _(q, k, v, mask=None):
+    s = (q.double() @ k.double().mT) / math.sqrt(q.shape[2])
+    if mask is not None:
+        s = s.masked_fill(~mask, -torch.inf)
+    e = (s - s.max(2, keepdim=True).values).exp()
+    return e / e.sum(2, keepdim=True) @ v.double()
 
 
 # -- 05b.split_heads -------------------------------------------------------------------------------------------------
@@ -611,6 +673,22 @@ class _(CrossAttention):
         return self.to_out(mixed.transpose(1, 2).flatten(2))
 
 
+@wrong("05b.CrossAttention", "values from the keys' layer")
+class _(CrossAttention):
+    def forward(self, x, context):
+        q, k, _ = self.qkv(x, context)
+        weights = (q @ k.mT / self.dim_head**0.5).softmax(-1)
+        return self.to_out((weights @ k).transpose(1, 2).flatten(2))
+
+
+@wrong("05b.CrossAttention", "scaled twice")
+class _(CrossAttention):
+    def forward(self, x, context):
+        q, k, v = self.qkv(x, context)
+        mixed = F.scaled_dot_product_attention(q / self.dim_head**0.5, k, v)
+        return self.to_out(mixed.transpose(1, 2).flatten(2))
+
+
 @right("05b.CrossAttention", "a loop over the heads, with keyword arguments")
 class _(CrossAttention):
     def forward(self, x, context=None, mask=None):
@@ -693,11 +771,17 @@ def _(query_dim, context_dim, heads, dim_head):
     return query_dim * heads * dim_head + 2 * context_dim * heads * dim_head
 
 
+# The stub says int.
+@wrong("05b.attention_parameters", "a float")
+def _(query_dim, context_dim, heads, dim_head):
+    return float(2 * heads * dim_head * (query_dim + context_dim) + query_dim)
+
+
 @right("05b.attention_parameters", "counted from a module")
 def _(query_dim, context_dim, heads, dim_head):
     return sum(p.numel() for p in CrossAttention(query_dim, context_dim, heads, dim_head).parameters())
 
 
-@debatable("05b.attention_parameters", "a float", "The stub says int; the number is right.")
+@right("05b.attention_parameters", "a tensor of one whole number")
 def _(query_dim, context_dim, heads, dim_head):
-    return float(2 * heads * dim_head * (query_dim + context_dim) + query_dim)
+    return torch.tensor([2 * heads * dim_head * (query_dim + context_dim) + query_dim])

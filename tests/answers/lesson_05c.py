@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 
 from diffcourse import DDIM, DPMSolverPP, guided, sample
 
@@ -141,6 +141,25 @@ def _(images, c, t, eps, alpha_bars, encode, unet):
     return F.mse_loss(unet(noised(a, z, eps), t, c), eps).sqrt()
 
 
+@wrong("05c.ldm_loss", "summed over a latent")
+def _(images, c, t, eps, alpha_bars, encode, unet):
+    z = encode(images)
+    return (unet(noised(level(alpha_bars, t), z, eps), t, c) - eps).square().sum((1, 2, 3)).mean()
+
+
+@wrong("05c.ldm_loss", "t as floats")
+def _(images, c, t, eps, alpha_bars, encode, unet):
+    z = encode(images)
+    return F.mse_loss(unet(noised(level(alpha_bars, t), z, eps), t.float(), c), eps)
+
+
+@wrong("05c.ldm_loss", "the prediction is made a NumPy array")
+def _(images, c, t, eps, alpha_bars, encode, unet):
+    z = encode(images)
+    p = unet(noised(level(alpha_bars, t), z, eps), t, c).detach().numpy()
+    return torch.tensor(((p - eps.numpy()) ** 2).mean())
+
+
 @right("05c.ldm_loss", "einsum, with a keyword argument")
 def _(images, c, t, eps, alpha_bars, encode, unet, weight=None):
     z = encode(images)
@@ -148,6 +167,13 @@ def _(images, c, t, eps, alpha_bars, encode, unet, weight=None):
     s, n = at.sqrt(), torch.sqrt(1 - at)
     z_t = torch.einsum("b,bchw->bchw", s, z) + torch.einsum("b,bchw->bchw", n, eps)
     return torch.mean(torch.square(unet(z_t, t, c) - eps))
+
+
+@right("05c.ldm_loss", "the encoder without a graph, in float64")
+def _(images, c, t, eps, alpha_bars, encode, unet):
+    with torch.no_grad():
+        z = encode(images)
+    return F.mse_loss(unet(noised(level(alpha_bars, t), z, eps), t, c).double(), eps.double())
 
 
 # -- 05c.drop_text ---------------------------------------------------------------------------------------------------
@@ -216,6 +242,11 @@ def _(c, null, u, drop_prob, generator=None):
     return torch.stack([null if p < drop_prob else r for r, p in zip(c, u)])
 
 
+@right("05c.drop_text", "in float64")
+def _(c, null, u, drop_prob):
+    return torch.where((u < drop_prob)[:, None, None], null.double(), c.double())
+
+
 # -- 05c.draw_latents ------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +308,11 @@ def _(mean, log_var, eps, scale):
 @right("05c.draw_latents", "torch.lerp")
 def _(mean, log_var, eps, scale):
     return scale * torch.lerp(mean, mean + eps, (log_var / 2).exp())
+
+
+@right("05c.draw_latents", "in float64")
+def _(mean, log_var, eps, scale):
+    return scale * (mean.double() + log_var.double().div(2).exp() * eps)
 
 
 # -- 05c.text_to_image -----------------------------------------------------------------------------------------------
@@ -410,6 +446,12 @@ def _(seed, first, n, shape):
     return torch.stack(out)
 
 
+@wrong("05c.noises", "a global seed, and a generator")
+def _(seed, first, n, shape):
+    own = torch.default_generator
+    return torch.stack([torch.randn(shape, generator=own.manual_seed(1000 * seed + first + i)) for i in range(n)])
+
+
 @right("05c.noises", "normal_ in place")
 def _(seed, first, n, shape):
     out = torch.empty(n, *shape)
@@ -488,6 +530,13 @@ def _(z, t, prompts, negatives, w, text, unet):
     return n + w * (p - n)
 
 
+@wrong("05c.guided_noise", "the rows of the doubled batch interleaved")
+def _(z, t, prompts, negatives, w, text, unet):
+    both = unet(z.repeat_interleave(2, 0), t.repeat_interleave(2), text(negatives + prompts))
+    n, p = both.chunk(2)
+    return n + w * (p - n)
+
+
 @right("05c.guided_noise", "one call")
 def _(z, t, prompts, negatives, w, text, unet):
     n, p = unet(z.repeat(2, 1, 1, 1), t.repeat(2), text([*negatives, *prompts])).chunk(2)
@@ -556,15 +605,21 @@ def _(shown, asked, ceiling):
     return (shares(shown, asked) / shares(ceiling, asked)).roll(1)
 
 
+# The stub says Tensor.
+@wrong("05c.relative_accuracy", "a list")
+def _(shown, asked, ceiling):
+    return (shares(shown, asked) / shares(ceiling, asked)).tolist()
+
+
+@wrong("05c.relative_accuracy", "at most 1")
+def _(shown, asked, ceiling):
+    return (shares(shown, asked) / shares(ceiling, asked)).clamp(max=1)
+
+
 @right("05c.relative_accuracy", "counts")
 def _(shown, asked, ceiling):
     a, b = torch.eq(shown, asked), torch.eq(ceiling, asked)
     return torch.cat([a.sum(0) / b.sum(0), (a.all(1).sum() / b.all(1).sum()).view(1)])
-
-
-@debatable("05c.relative_accuracy", "a list", "The stub says Tensor; the six numbers are right.")
-def _(shown, asked, ceiling):
-    return (shares(shown, asked) / shares(ceiling, asked)).tolist()
 
 
 # -- 05c.picture_cost ------------------------------------------------------------------------------------------------
@@ -622,14 +677,26 @@ def _(unet, decoder, steps, guidance):
     return steps * (1 if guidance in (0, 1) or guidance < 0 else 2) * unet + decoder
 
 
+# The stub says int.
+@wrong("05c.picture_cost", "a float")
+def _(unet, decoder, steps, guidance):
+    return float(decoder + unet * steps * (1 if guidance * (guidance - 1) == 0 else 2))
+
+
+@wrong("05c.picture_cost", "one call up to 1")
+def _(unet, decoder, steps, guidance):
+    return steps * (2 if guidance > 1 else 1) * unet + decoder
+
+
 @right("05c.picture_cost", "a truth value as a number")
 def _(unet, decoder, steps, guidance):
     return decoder + unet * steps * (1 + (guidance not in (0.0, 1.0)))
 
 
-@debatable("05c.picture_cost", "a float", "The stub says int; the number is right.")
+@right("05c.picture_cost", "a tensor")
 def _(unet, decoder, steps, guidance):
-    return float(decoder + unet * steps * (1 if guidance * (guidance - 1) == 0 else 2))
+    calls = torch.tensor(1 if guidance in (0, 1) else 2)
+    return decoder + calls * steps * unet
 
 
 # -- 05c.mended ------------------------------------------------------------------------------------------------------
@@ -703,6 +770,12 @@ def _(prompts, noise, times, w, text, unet, step, decoder, scale):
     return pictures
 
 
+@wrong("05c.mended", "the start divided by the scale")
+def _(prompts, noise, times, w, text, unet, step, decoder, scale):
+    cond, null = text(prompts), text([""] * len(prompts))
+    return decoder(drawn(cond, null, noise / scale, times, w, unet, step))
+
+
 @right("05c.mended", "two calls a step")
 @torch.no_grad()
 def _(prompts, noise, times, w, text, unet, step, decoder, scale):
@@ -719,11 +792,17 @@ def _(prompts, noise, times, w, text, unet, step, decoder, scale):
     return decoder(drawn(cond, null, noise, times, w, unet, step) / scale)
 
 
-@debatable(
-    "05c.mended",
-    'the empty text read as text("")',
-    "The lesson does so, and the real text encoder allows it; the stub says text(list).",
-)
+@right("05c.mended", 'the empty text read as text("")')
 def _(prompts, noise, times, w, text, unet, step, decoder, scale):
     cond = text(prompts)
     return decoder(drawn(cond, text("").expand_as(cond), noise, times, w, unet, step) / scale)
+
+
+@right("05c.mended", "a last time of its own")
+def _(prompts, noise, times, w, text, unet, step, decoder, scale):
+    z, cond, null = noise, text(prompts), text("").repeat(len(prompts), 1, 1)
+    for i in range(len(times)):
+        at = noise.new_full((len(z),), times[i])
+        a, b = unet(z, at, null), unet(z, at, cond)
+        z = step(z, (1 - w) * a + w * b, times[i], None if i == len(times) - 1 else times[i + 1])
+    return decoder(z / scale)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from learn_answers import debatable, right, wrong
+from learn_answers import right, wrong
 from torch import nn
 
 
@@ -135,9 +135,7 @@ wrong("06.conventions", "the last two interchanged")((4, 6.5, 0, 1))
 wrong("06.conventions", "a dictionary")({"a": 4})
 wrong("06.conventions", "three numbers")((4, 6.5, 1))
 right("06.conventions", "a list of floats")([4.0, 6.5, 1.0, 0.0])
-debatable("06.conventions", "a tensor that holds all four", "The stub shows numbers in brackets.")(
-    torch.tensor([4, 6.5, 1, 0])
-)
+right("06.conventions", "a tensor that holds all four")(torch.tensor([4, 6.5, 1, 0]))
 
 
 # -- 06.LabelEmbedding -----------------------------------------------------------------------------------------------
@@ -285,6 +283,12 @@ def _(labels, drop_prob, null, generator):
     )
 
 
+# The stub says u < drop_prob.
+@wrong("06.drop_labels", "at most instead of below")
+def _(labels, drop_prob, null, generator):
+    return torch.where(torch.rand(len(labels), generator=generator) <= drop_prob, torch.full_like(labels, null), labels)
+
+
 @right("06.drop_labels", "a copy, by mask")
 def _(labels, drop_prob, null, generator):
     result = labels.clone()
@@ -295,15 +299,6 @@ def _(labels, drop_prob, null, generator):
 @right("06.drop_labels", "masked_fill")
 def _(labels, drop_prob, null, generator):
     return labels.masked_fill(torch.rand(labels.shape, generator=generator) < drop_prob, null)
-
-
-@debatable(
-    "06.drop_labels",
-    "at most instead of below",
-    "The stub says u < drop_prob; it differs only where u is drop_prob to the last bit.",
-)
-def _(labels, drop_prob, null, generator):
-    return torch.where(torch.rand(len(labels), generator=generator) <= drop_prob, torch.full_like(labels, null), labels)
 
 
 # -- 06.both_branches ------------------------------------------------------------------------------------------------
@@ -499,16 +494,16 @@ def _(network, x, times, labels, null, w, step):
     return x
 
 
-@debatable(
-    "06.guided_sample", "detached after every step", "No graph is kept from step to step, but each step builds one."
-)
+# Nothing is kept from one step to the next.
+@right("06.guided_sample", "detached after every step")
 def _(network, x, times, labels, null, w, step):
     for t, to in pairs(times):
         x = step(x, guided(network, x, at(t, x), labels, null, w), t, to).detach()
     return x
 
 
-@debatable("06.guided_sample", "t in float64", "The stub says a float tensor; a float32 network may refuse it.")
+# The network takes it.
+@right("06.guided_sample", "t in float64")
 @torch.no_grad()
 def _(network, x, times, labels, null, w, step):
     for t, to in pairs(times):
@@ -729,11 +724,8 @@ def _(network, x, t, nsr, labels, null, w, interval):
     return guided(network, x, t, labels, null, w) if lo <= nsr <= hi else network(x, t, labels)
 
 
-@debatable(
-    "06.guide_interval",
-    "the conditional prediction alone for w = 1 as well",
-    "The numbers are right and cost less; the stub says 2·B rows inside.",
-)
+# At most 2·B rows, says the stub.
+@right("06.guide_interval", "the conditional prediction alone for w = 1 as well")
 def _(network, x, t, nsr, labels, null, w, interval):
     inside = interval[0] <= nsr <= interval[1] and w != 1
     return guided(network, x, t, labels, null, w) if inside else network(x, t, labels)

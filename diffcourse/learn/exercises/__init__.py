@@ -15,7 +15,8 @@ A complete file, `lesson_07/e01_noised.py`::
     import torch
     from torch import Tensor
 
-    from diffcourse.learn.exercise import Exercise, Invariant, Mistake, close, gradient_flows
+    from diffcourse import Level
+    from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
     from diffcourse.learn.exercises._cases import normal
 
 
@@ -23,6 +24,7 @@ A complete file, `lesson_07/e01_noised.py`::
         """Noise clean data in one step.
 
         x0 (B, …) clean data, alpha_bar a number in (0, 1), eps standard Gaussian noise of x0's shape. Returns x_t, of x0's shape.
+        Differentiable in x0 and eps.
         """
         return alpha_bar**0.5 * x0 + (1 - alpha_bar) ** 0.5 * eps
 
@@ -50,11 +52,6 @@ A complete file, `lesson_07/e01_noised.py`::
                 lambda f: close(f(torch.ones(2), 1.0, torch.ones(2)), torch.ones(2)),
                 "With alpha_bar = 1 no noise has been added yet, so x_t must be x0 itself. Yours is not.",
             ),
-            Invariant(
-                "gradient flows",
-                gradient_flows(draw(0.5, 2, 2), wrt=0),
-                "No gradient reaches x0 through your function: look for detach, item or numpy.",
-            ),
         ],
         mistakes=[
             Mistake(
@@ -64,6 +61,11 @@ A complete file, `lesson_07/e01_noised.py`::
             ),
             # ... at least four
         ],
+        gradients=["x0", "eps"],
+        package=InPackage(
+            "at.noised(x0, eps)",
+            lambda x0, alpha_bar, eps: Level(0, alpha_bar**0.5, (1 - alpha_bar) ** 0.5).noised(x0, eps),
+        ),
         hints=["First what to look at.", "Then the idea.", "Then the plan, still not the line to type."],
         insight="Shown with the word right: what to take along.",
     )

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse import elbo, gaussian, samplers
+from diffcourse.denoiser import Denoiser, estimate
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.schedule import DiffusionSchedule
 
@@ -14,6 +16,12 @@ BETAS = torch.linspace(0.02, 0.5, 8, dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
 ODD_BETAS = torch.tensor([0.3, 0.1, 0.45, 0.2, 0.6], dtype=torch.float64)
 ODD_BARS = torch.cumprod(1 - ODD_BETAS, dim=0)
+
+
+def schedule_of(alpha_bars: Tensor) -> DiffusionSchedule:
+    """The package's schedule with these alpha_bars."""
+    bars = alpha_bars.double()
+    return DiffusionSchedule(1 - bars / torch.cat([torch.ones_like(bars[:1]), bars[:-1]]))
 
 
 def before(t: int, alpha_bars: Tensor) -> Tensor:
@@ -55,13 +63,15 @@ FORWARD_STEP = Exercise(
     cases=[
         (torch.tensor([[1.0, -0.5]]), 0.19, torch.tensor([[0.5, 2.0]])),
         step_case(0.02, 3, 2),
-        step_case(0.6, 2, 4),
+        step_case(0.6, 2, 1, 4, 3),
+        step_case(0.98, 5),
     ],
+    gradients=[],  # nothing is trained in this chain
     invariants=[
         Invariant(
             "nothing happens at beta = 0",
-            lambda f: torch.allclose(f(torch.ones(2, 3), 0.0, torch.ones(2, 3)).double(), torch.ones(2, 3).double()),
-            "With β = 0 a step must change nothing, whatever the noise. Yours does.",
+            lambda f: close(f(torch.ones(2, 3), 1e-12, torch.ones(2, 3)), torch.ones(2, 3)),
+            "With β close to 0 a step must change next to nothing, whatever the noise. Yours does.",
         ),
     ],
     mistakes=[
@@ -99,6 +109,23 @@ FORWARD_STEP = Exercise(
             lambda x, beta, noise: (1 - beta) ** 0.5 * x - beta**0.5 * noise,
             "You subtract the noise. The distribution is the same, since −noise is as likely as noise, but a network "
             "that shall predict the noise would then learn its opposite. Keep the sign of the given noise.",
+        ),
+        Mistake(
+            "both under one root",
+            lambda x, beta, noise: (1 - beta) ** 0.5 * (x + noise),
+            "Your noise has the factor of the signal, √(1 − β), so a small β gives a lot of noise. The noise has a factor of its "
+            "own, from the variance in the docstring.",
+        ),
+        Mistake(
+            "root of a sum of squares",
+            lambda x, beta, noise: ((1 - beta) * x**2 + beta * noise**2) ** 0.5,
+            "Your root is taken of the sum of the squares: every sign is lost. Standard deviations of independent parts do add up that "
+            "way, the draws themselves do not: they are added as they are.",
+        ),
+        Mistake(
+            "one factor from the other",
+            lambda x, beta, noise: (1 - beta) ** 0.5 * x + (1 - (1 - beta) ** 0.5) * noise,
+            "Your noise has the factor 1 − √(1 − β): the two factors add up to 1. It is their squares that must.",
         ),
     ],
     hints=[
@@ -141,7 +168,9 @@ ALPHA_BARS = Exercise(
     level=1,
     reference=alpha_bars,
     alternatives=[alpha_bars_in_a_loop, alpha_bars_by_logs],
-    cases=[(torch.tensor([0.1, 0.5, 0.2]),), (BETAS,), (ODD_BETAS,)],
+    cases=[(torch.tensor([0.1, 0.5, 0.2]),), (BETAS,), (ODD_BETAS,), (torch.tensor([0.25]),)],
+    gradients=[],  # a table: nothing is trained in it
+    package=InPackage("DiffusionSchedule(betas).alpha_bars", lambda betas: DiffusionSchedule(betas).alpha_bars),
     mistakes=[
         Mistake(
             "product of betas",
@@ -185,6 +214,17 @@ ALPHA_BARS = Exercise(
             lambda betas: torch.prod(1 - betas),
             "This is one number, ᾱ at the end of the chain. Every step has its own: keep the products on the way.",
         ),
+        Mistake(
+            "powers",
+            lambda betas: (1 - betas) ** torch.arange(1, len(betas) + 1),
+            "You raise each 1 − β to the power of its place, as if all steps before it had the same β. Every step has "
+            "its own: multiply those.",
+        ),
+        Mistake(
+            "from the end",
+            lambda betas: torch.cumprod((1 - betas).flip(0), dim=0).flip(0),
+            "Your products run from each step to the end of the chain. ᾱ is what is left after the steps from the start up to t.",
+        ),
     ],
     hints=[
         "What share of the variance of the signal survives one step?",
@@ -203,7 +243,7 @@ def q_sample(x0: Tensor, t: Tensor, alpha_bars: Tensor, noise: Tensor) -> Tensor
 
     x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise
     x0 (B, C, H, W), t LongTensor (B,) of indices into alpha_bars (T,), noise of x0's shape.
-    Returns x_t, of x0's shape.
+    Returns x_t, of x0's shape. Differentiable in x0 and noise.
     """
     kept = alpha_bars[t].view(-1, 1, 1, 1)
     return kept.sqrt() * x0 + (1 - kept).sqrt() * noise
@@ -219,8 +259,8 @@ def q_sample_by_einsum(x0, t, alpha_bars, noise):
     return torch.einsum("b,bchw->bchw", signal, x0) + torch.einsum("b,bchw->bchw", std, noise)
 
 
-def q_case(times: list[int], *shape: int):
-    return lambda g: (normal(g, *shape), torch.tensor(times), BARS, normal(g, *shape))
+def q_case(times: list[int], *shape: int, bars: Tensor = BARS):
+    return lambda g: (normal(g, *shape), torch.tensor(times), bars, normal(g, *shape))
 
 
 def _blend(signal: Callable, std: Callable) -> Callable:
@@ -238,14 +278,17 @@ Q_SAMPLE = Exercise(
     level=2,
     reference=q_sample,
     alternatives=[q_sample_in_a_loop, q_sample_by_einsum],
-    cases=[q_case([0, 7], 2, 1, 1, 2), q_case([5, 0, 3], 3, 1, 2, 2), q_case([7, 2], 2, 3, 4, 2)],
-    invariants=[
-        Invariant(
-            "gradient flows",
-            gradient_flows(q_case([1, 2], 2, 1, 2, 2), wrt=0),
-            "No gradient reaches x0 through your function: look for detach, item or numpy.",
-        ),
+    cases=[
+        q_case([0, 7], 2, 1, 1, 2),
+        q_case([5, 0, 3], 3, 1, 2, 2),
+        q_case([7, 2], 2, 3, 4, 2),
+        q_case([4], 1, 2, 3, 1, bars=ODD_BARS.float()),
     ],
+    gradients=["x0", "noise"],
+    package=InPackage(
+        "schedule.q_sample(x0, t, noise)",
+        lambda x0, t, alpha_bars, noise: schedule_of(alpha_bars).q_sample(x0, t, noise),
+    ),
     mistakes=[
         Mistake(
             "variance for standard deviation",
@@ -292,6 +335,35 @@ Q_SAMPLE = Exercise(
             "width of the images, or fit no dimension at all. They belong to the first dimension: give them shape (B, "
             "1, 1, 1).",
         ),
+        Mistake(
+            "levels along the channels",
+            lambda x0, t, alpha_bars, noise: (lambda kept: kept.sqrt() * x0 + (1 - kept).sqrt() * noise)(
+                alpha_bars[t].view(1, -1, 1, 1)
+            ),
+            "Your levels have shape (1, B, 1, 1): they run along the channels, or fit none. The images are counted by the first dimension.",
+        ),
+        Mistake(
+            "factors that add up to 1",
+            _blend(lambda a: a.sqrt(), lambda a: 1 - a.sqrt()),
+            "The image's factor is right. Your noise has 1 − √ᾱ, so that the two factors add up to 1; it is their squares that must.",
+        ),
+        Mistake(
+            "product of the products",
+            lambda x0, t, alpha_bars, noise: q_sample(x0, t, torch.cumprod(1 - alpha_bars, dim=0), noise),
+            "You take alpha_bars for betas and multiply them up once more. They are the products already: only look them up.",
+        ),
+        Mistake(
+            "the mean level",
+            lambda x0, t, alpha_bars, noise: q_sample(x0, t, alpha_bars[t].mean().expand(len(alpha_bars)), noise),
+            "All your images have one noise level, the mean of their ᾱ. Each has its own t.",
+        ),
+        Mistake(
+            "t as a share of the chain",
+            lambda x0, t, alpha_bars, noise: q_sample(
+                x0, torch.arange(len(x0)), 1 - t.to(alpha_bars) / len(alpha_bars), noise
+            ),
+            "Your ᾱ is 1 − t/T. How much is left at t stands in alpha_bars.",
+        ),
     ],
     hints=[
         "First the two factors for a single image: what are they at ᾱ = 1, and at ᾱ = 0?",
@@ -337,8 +409,8 @@ def noise_row_linear(image, times, alpha_bars, noise):
     return torch.stack([(1 - share) * image + share * noise for share in shares])
 
 
-def row_case(times: list[int], *shape: int):
-    return lambda g: (normal(g, *shape), times, BARS, normal(g, *shape))
+def row_case(times: list[int], *shape: int, bars: Tensor = BARS):
+    return lambda g: (normal(g, *shape), times, bars, normal(g, *shape))
 
 
 NOISE_ROW = Exercise(
@@ -348,7 +420,13 @@ NOISE_ROW = Exercise(
     level=2,
     reference=noise_row,
     alternatives=[noise_row_as_a_batch, noise_row_by_q_sample],
-    cases=[row_case([6], 1, 1, 2), row_case([2, 6], 1, 2, 3), row_case([7, 0, 3], 3, 2, 2)],
+    cases=[
+        row_case([6], 1, 1, 2),
+        row_case([2, 6], 1, 2, 3),
+        row_case([7, 0, 3], 3, 2, 2),
+        row_case([4, 1, 1, 0], 2, 3, 1, bars=ODD_BARS.float()),
+    ],
+    gradients=[],  # a figure: nothing is trained with it
     mistakes=[
         Mistake(
             "noise upon noise",
@@ -386,6 +464,36 @@ NOISE_ROW = Exercise(
             ),
             "The image stays at full strength in every picture of your row. It must fade as the noise grows.",
         ),
+        Mistake(
+            "signal without its root",
+            lambda image, times, alpha_bars, noise: torch.stack(
+                [alpha_bars[t] * image + (1 - alpha_bars[t]).sqrt() * noise for t in times]
+            ),
+            "The noise is right. Your image is multiplied by ᾱ, its share of the variance: the factor is an amplitude.",
+        ),
+        Mistake(
+            "noise without its root",
+            lambda image, times, alpha_bars, noise: torch.stack(
+                [alpha_bars[t].sqrt() * image + (1 - alpha_bars[t]) * noise for t in times]
+            ),
+            "The image is right. Your noise is multiplied by 1 − ᾱ, its variance: the factor is a standard deviation.",
+        ),
+        Mistake(
+            "the first time for all",
+            lambda image, times, alpha_bars, noise: noise_row(image, times[:1] * len(times), alpha_bars, noise),
+            "All pictures of your row have the level of the first time. Each has its own.",
+        ),
+        Mistake(
+            "stacked along the channels",
+            lambda image, times, alpha_bars, noise: noise_row(image, times, alpha_bars, noise).transpose(0, 1),
+            "Your pictures are stacked behind the channels: (C, len(times), H, W). The times come first.",
+        ),
+        Mistake(
+            "joined along the channels",
+            lambda image, times, alpha_bars, noise: noise_row(image, times, alpha_bars, noise).flatten(0, 1),
+            "Your pictures are joined into one with many channels. A row has a dimension of its own for the times: stack makes a new one, "
+            "cat does not.",
+        ),
     ],
     hints=[
         "You have a function for a batch, q_sample. Here the batch is one image, repeated.",
@@ -420,7 +528,18 @@ SNR = Exercise(
     level=1,
     reference=snr,
     alternatives=[snr_from_odds, snr_by_logit],
-    cases=[(torch.tensor([0.9, 0.2]),), (BARS,), (ODD_BARS,)],
+    cases=[
+        (torch.tensor([0.9, 0.2]),),
+        (BARS,),
+        (ODD_BARS,),
+        (torch.tensor([0.5]),),
+        (torch.tensor([0.97, 1e-5, 1e-7]),),
+    ],
+    gradients=[],  # a table: nothing is trained in it
+    package=InPackage(
+        "schedule.snr(torch.arange(schedule.T))",
+        lambda alpha_bars: schedule_of(alpha_bars).snr(torch.arange(len(alpha_bars))),
+    ),
     mistakes=[
         Mistake(
             "amplitudes",
@@ -452,6 +571,16 @@ SNR = Exercise(
             lambda alpha_bars: alpha_bars - (1 - alpha_bars),
             "You subtract. A ratio divides: it is 1, not 0, where signal and noise are equal.",
         ),
+        Mistake(
+            "logarithm",
+            lambda alpha_bars: torch.log(alpha_bars / (1 - alpha_bars)),
+            "This is the logarithm of the ratio, 0 where signal and noise are equal. Asked is the ratio itself, which is 1 there.",
+        ),
+        Mistake(
+            "share for ratio",
+            lambda alpha_bars: alpha_bars / (alpha_bars + (1 - alpha_bars)),
+            "You divide by the whole variance, signal and noise together, which is 1: ᾱ itself comes out. Divide by the noise's alone.",
+        ),
     ],
     hints=[
         "x_t = √ᾱ·x_0 + √(1 − ᾱ)·ε. What is the variance of each of the two terms?",
@@ -462,10 +591,10 @@ SNR = Exercise(
 )
 
 
-def first_below_one() -> float:
+def first_below_one() -> int:
     """The first code index of the linear schedule (T = 1000) where the SNR is below 1."""
     snr = DiffusionSchedule.linear().snr(torch.arange(1000))
-    return float((snr < 1).nonzero()[0])
+    return int((snr < 1).nonzero()[0])
 
 
 LOST_AT = Exercise(
@@ -475,8 +604,7 @@ LOST_AT = Exercise(
     minutes=3,
     level=1,
     reference=first_below_one,
-    tolerance=2e-5,
-    stub="# The first code index t of the linear schedule (T = 1000) at which the SNR is below 1.\nlost_at = ...",
+    stub="# The first code index t of the linear schedule (T = 1000) at which the SNR is below 1, for data of variance 1.\nlost_at = ...",
     mistakes=[
         Mistake(
             "one too early",
@@ -507,6 +635,28 @@ LOST_AT = Exercise(
             "how many are above, as a share",
             0.259,
             "This is a share of the chain. The question asks for the index itself, a whole number.",
+        ),
+        Mistake(
+            "how many are below",
+            741,
+            "741 steps lie below 1. The question asks at which index the first of them is.",
+        ),
+        Mistake("from the end", 740, "740 counts from the end of the chain, 999 − 259. Indices count from its start."),
+        Mistake(
+            "the start of the chain",
+            0,
+            "At index 0 the SNR is 9,999. If you took the first True of a comparison, look whether it is True where the SNR is below 1.",
+        ),
+        Mistake(
+            "the digits' own variance",
+            176,
+            "176 is where the noise overtakes these digits, whose variance is 0.386. Asked is the SNR as your function has it, for data of "
+            "variance 1.",
+        ),
+        Mistake(
+            "the end of the chain",
+            999,
+            "999 is the last index, where hardly any signal is left: not the first one below 1.",
         ),
     ],
     hints=[
@@ -547,9 +697,9 @@ def cosine_betas_in_a_loop(T, s=0.008):
     return torch.tensor([min(0.999, 1 - f(t) / f(t - 1)) for t in range(1, T + 1)])
 
 
-def _cosine(T, s=0.008, power=2, low=0.0, high=0.999, turn=0.5, whole=False):
+def _cosine(T, s=0.008, power=2, low=-math.inf, high=0.999, turn=0.5, whole=False, steps=None):
     t = torch.arange(T + 1, dtype=torch.float64)
-    f = torch.cos(((t // T if whole else t / T) + s) / (1 + s) * math.pi * turn) ** power
+    f = torch.cos(((t // T if whole else t / (steps or T)) + s) / (1 + s) * math.pi * turn) ** power
     return (1 - f[1:] / f[:-1]).clamp(low, high)
 
 
@@ -561,7 +711,8 @@ COSINE_BETAS = Exercise(
     level=2,
     reference=cosine_betas,
     alternatives=[cosine_betas_in_float32, cosine_betas_in_a_loop],
-    cases=[(4,), (40, 0.02), (700,)],
+    cases=[(4,), (40, 0.02), (700,), (1,), (13, 0.2)],
+    package=InPackage("DiffusionSchedule.cosine(T, s).betas", lambda T, s=0.008: DiffusionSchedule.cosine(T, s).betas),
     mistakes=[
         Mistake(
             "clip at 0.9999",
@@ -615,6 +766,42 @@ COSINE_BETAS = Exercise(
             lambda T, s=0.008: _cosine(T, s, whole=True),
             "All your betas but the last are 0: t // T is a whole number, 0 everywhere except at t = T. You want the fraction.",
         ),
+        Mistake(
+            "alpha_bar for beta",
+            lambda T, s=0.008: (lambda f: f[1:] / f[0])(
+                torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + s) / (1 + s) * math.pi / 2) ** 2
+            ),
+            "This is ᾱ, what is left after each step. From it you get the β of a step by the second line of the docstring.",
+        ),
+        Mistake(
+            "alpha for beta",
+            lambda T, s=0.008: (lambda f: f[1:] / f[:-1])(
+                torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + s) / (1 + s) * math.pi / 2) ** 2
+            ),
+            "These are the alphas, what each step keeps. β is what it takes away.",
+        ),
+        Mistake(
+            "upside down",
+            lambda T, s=0.008: (lambda f: (1 - f[:-1] / f[1:]).clamp(max=0.999))(
+                torch.cos((torch.arange(T + 1, dtype=torch.float64) / T + s) / (1 + s) * math.pi / 2) ** 2
+            ),
+            "Your quotient is upside down, so your betas are negative: ᾱ falls, and the later one, the smaller, stands on top.",
+        ),
+        Mistake(
+            "divided by T + 1",
+            lambda T, s=0.008: _cosine(T, s, steps=T + 1),
+            "You divide t by T + 1, the number of values of f, so the curve never arrives at t = T. The last value belongs to t/T = 1.",
+        ),
+        Mistake(
+            "s always 0.008",
+            lambda T, s=0.008: _cosine(T),
+            "You compute with 0.008 whatever the caller asks for: use the argument s.",
+        ),
+        Mistake(
+            "in degrees",
+            lambda T, s=0.008: _cosine(T, s, turn=90 / math.pi),
+            "You put 90 in the place of π/2. torch.cos takes radians.",
+        ),
     ],
     hints=[
         "How many values of f do you need for T betas? One more than T: each β compares two neighbours.",
@@ -641,8 +828,24 @@ SIGNAL_AT_500 = Exercise(
     level=1,
     reference=amplitudes_at_500,
     stub="# By what factor is the image multiplied at code index 500: (linear, cosine), to three digits?\nsignal_at_500 = ...",
-    tolerance=5e-3,
+    tolerance=1.3e-3,  # between rounding to three digits, and the index beside it, which differs by 0.0016
     mistakes=[
+        Mistake(
+            "one index too early",
+            lambda: tuple(s.at(499).alpha for s in (DiffusionSchedule.linear(), DiffusionSchedule.cosine())),
+            "This is index 499, the papers' t = 500. Code index 500 is the next entry of the table.",
+        ),
+        Mistake(
+            "one index too late",
+            lambda: tuple(s.at(501).alpha for s in (DiffusionSchedule.linear(), DiffusionSchedule.cosine())),
+            "This is index 501. Indices start at 0: the entry at 500 is alpha_bars[500].",
+        ),
+        Mistake("two digits", (0.28, 0.70), "Right as far as it goes: give three digits behind the point, as asked."),
+        Mistake(
+            "in per cent",
+            (27.89, 70.17),
+            "These are per cents, and the numbers are right: a factor of 1 leaves the image as it is.",
+        ),
         Mistake(
             "shares of the variance",
             (0.07779, 0.49234),
@@ -701,8 +904,31 @@ WASTED = Exercise(
         (torch.tensor([0.9, 0.5, 0.2, 0.04, 0.005]), 0.1),
         (torch.tensor([0.99, 0.6, 0.05, 0.008, 0.004, 0.002, 0.0001]),),
         (ODD_BARS, 0.3),
+        (torch.tensor([0.5, 0.25, 0.125, 0.0625]), 0.25),
+        (torch.tensor([0.9, 0.3]),),
+        (torch.tensor([0.4]), 0.5),
     ],
     mistakes=[
+        Mistake(
+            "at most for less",
+            lambda alpha_bars, threshold=0.01: float((alpha_bars <= threshold).double().mean()),
+            "Yours counts a step where exactly the threshold is left as well. The docstring asks for less than that.",
+        ),
+        Mistake(
+            "ratio for share",
+            lambda alpha_bars, threshold=0.01: float((alpha_bars / (1 - alpha_bars) < threshold).double().mean()),
+            "You compare the signal-to-noise ratio with the threshold. The share of the variance that is signal is ᾱ itself.",
+        ),
+        Mistake(
+            "always 1000 steps",
+            lambda alpha_bars, threshold=0.01: float((alpha_bars < threshold).sum()) / 1000,
+            "You divide by 1000, whatever the length of the chain. How many steps are in alpha_bars?",
+        ),
+        Mistake(
+            "per cent",
+            lambda alpha_bars, threshold=0.01: 100 * float((alpha_bars < threshold).double().mean()),
+            "Yours is in per cent. The docstring asks for a number between 0 and 1.",
+        ),
         Mistake(
             "number for share",
             lambda alpha_bars, threshold=0.01: float((alpha_bars < threshold).sum()),
@@ -712,6 +938,11 @@ WASTED = Exercise(
             "the other steps",
             lambda alpha_bars, threshold=0.01: float((alpha_bars >= threshold).double().mean()),
             "This is the share of steps with enough signal: the other ones are asked.",
+        ),
+        Mistake(
+            "the steps above",
+            lambda alpha_bars, threshold=0.01: float((alpha_bars > threshold).double().mean()),
+            "This is the share of steps with more signal than the threshold: asked is the share of those with less.",
         ),
         Mistake(
             "amplitude for variance",
@@ -755,6 +986,7 @@ def posterior(x0: Tensor, x_t: Tensor, t: int, betas: Tensor, alpha_bars: Tensor
     x0, x_t (B, …), t an index from 0 into betas and alpha_bars (T,).
     Below index 0 lie the clean data, so alpha_bar_{-1} is 1.
     Returns (mean, variance): mean of x0's shape, variance a tensor without dimensions, or a number.
+    The mean is differentiable in x0 and x_t.
     """
     beta, bar, bar_before = betas[t], alpha_bars[t], before(t, alpha_bars)
     a = bar_before.sqrt() * beta / (1 - bar)
@@ -815,7 +1047,16 @@ POSTERIOR = Exercise(
         posterior_case(0, BETAS, 2, 2),
         posterior_case(7, BETAS, 2, 3),
         posterior_case(1, ODD_BETAS, 3, 1, 2, 2),
+        posterior_case(4, ODD_BETAS, 3),
+        posterior_case(0, ODD_BETAS[:1], 1, 3),
     ],
+    gradients=["x0", "x_t"],
+    package=InPackage(
+        "schedule.posterior(x0, x_t, t)",
+        lambda x0, x_t, t, betas, alpha_bars: (lambda mean, variance: (mean, variance.flatten()[0]))(
+            *DiffusionSchedule(betas).posterior(x0, x_t, t)
+        ),
+    ),
     mistakes=[
         Mistake(
             "wrapped around at t = 0",
@@ -861,6 +1102,46 @@ POSTERIOR = Exercise(
             _posterior(_a, _b, _var, previous=lambda t, bars: bars[t]),
             "You use ᾱ_t in both places. The formulas need ᾱ_t and also ᾱ_{t−1}, one step nearer to the data.",
         ),
+        Mistake(
+            "both roots missing",
+            _posterior(
+                lambda beta, bar, prev: prev * beta / (1 - bar),
+                lambda beta, bar, prev: (1 - beta) * (1 - prev) / (1 - bar),
+                _var,
+            ),
+            "The variance is right. In your mean ᾱ_{t−1} and α_t stand without their roots: both factors are amplitudes.",
+        ),
+        Mistake(
+            "no signal below index 0",
+            _posterior(_a, _b, _var, previous=lambda t, bars: bars[t - 1] if t > 0 else torch.zeros_like(bars[0])),
+            "Right for t ≥ 1. Below index 0 you take ᾱ as 0, pure noise. There lie the clean data: all of the variance is signal.",
+        ),
+        Mistake(
+            "beta at t = 0",
+            lambda x0, x_t, t, betas, alpha_bars: (
+                posterior(x0, x_t, t, betas, alpha_bars)[0],
+                posterior(x0, x_t, t, betas, alpha_bars)[1] if t > 0 else betas[0],
+            ),
+            "Right for t ≥ 1, and the mean everywhere. At t = 0 your variance is β: but given x_0, there is "
+            "nothing left to be uncertain about.",
+        ),
+        Mistake(
+            "x_t at t = 0",
+            lambda x0, x_t, t, betas, alpha_bars: (
+                posterior(x0, x_t, t, betas, alpha_bars) if t > 0 else (x_t, torch.zeros(()))
+            ),
+            "Right for t ≥ 1. At t = 0 your mean is x_t. The step leads to the clean data there: put ᾱ_{−1} = 1 into the two factors.",
+        ),
+        Mistake(
+            "variance first",
+            lambda *args: posterior(*args)[::-1],
+            "You return the variance before the mean: the docstring has the mean first.",
+        ),
+        Mistake(
+            "the mean alone",
+            lambda *args: posterior(*args)[0],
+            "The mean is right, and it is all that you return. The docstring asks for the variance as well.",
+        ),
     ],
     hints=[
         "Give names to the three numbers first: β_t, ᾱ_t and ᾱ_{t−1}. What is ᾱ_{t−1} when t is 0?",
@@ -877,6 +1158,7 @@ def reverse_mean(x_t: Tensor, eps: Tensor, t: int, betas: Tensor, alpha_bars: Te
 
     mean = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps)/sqrt(alpha_t)
     x_t and eps (B, …), t an index into betas and alpha_bars (T,). Returns the mean, of x_t's shape.
+    Differentiable in x_t and eps.
     """
     return (x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps) / (1 - betas[t]).sqrt()
 
@@ -910,7 +1192,17 @@ REVERSE_MEAN = Exercise(
     level=2,
     reference=reverse_mean,
     alternatives=[reverse_mean_through_x0, reverse_mean_in_numbers],
-    cases=[reverse_case(2, ODD_BETAS, 1, 2), reverse_case(0, BETAS, 2, 3), reverse_case(7, BETAS, 2, 1, 2, 2)],
+    cases=[
+        reverse_case(2, ODD_BETAS, 1, 2),
+        reverse_case(0, BETAS, 2, 3),
+        reverse_case(7, BETAS, 2, 1, 2, 2),
+        reverse_case(4, ODD_BETAS, 3),
+    ],
+    gradients=["x_t", "eps"],
+    package=InPackage(
+        "diffcourse.samplers.denoise(x_t, eps, t, schedule)",
+        lambda x_t, eps, t, betas, alpha_bars: samplers.denoise(x_t, eps, t, DiffusionSchedule(betas)),
+    ),
     mistakes=[
         Mistake(
             "noise simply subtracted",
@@ -953,6 +1245,29 @@ REVERSE_MEAN = Exercise(
             _reverse(lambda beta, bar: (1 - bar).sqrt(), lambda beta, bar: bar.sqrt()),
             "This is the predicted x_0: the jump to the very end. Asked is the mean of x_{t−1}, one step further on.",
         ),
+        Mistake(
+            "only the noise divided",
+            lambda x_t, eps, t, betas, alpha_bars: (
+                x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps / (1 - betas[t]).sqrt()
+            ),
+            "Your division by √α_t reaches the noise only. The docstring has brackets around the difference.",
+        ),
+        Mistake(
+            "multiplied by the root of alpha",
+            _reverse(lambda beta, bar: beta / (1 - bar).sqrt(), lambda beta, bar: 1 / (1 - beta).sqrt()),
+            "You multiply by √α_t. The forward step did that already; the way back undoes it.",
+        ),
+        Mistake(
+            "one step's noise alone",
+            _reverse(lambda beta, bar: beta.sqrt()),
+            "Your factor of eps is √β_t, the noise of one step. The noise in x_t is that of all steps so far, and how much of it is "
+            "taken away depends on √(1 − ᾱ_t) too.",
+        ),
+        Mistake(
+            "one index too early",
+            lambda x_t, eps, t, betas, alpha_bars: reverse_mean(x_t, eps, t - 1, betas, alpha_bars),
+            "You look everything up at t − 1. The tables start at index 0, and index −1 is the last entry.",
+        ),
     ],
     hints=[
         "Three numbers: β_t, √(1 − ᾱ_t) and √α_t = √(1 − β_t). Two of them form the factor of eps.",
@@ -971,7 +1286,7 @@ def gaussian_kl(mean_q: Tensor, var_q: Tensor, mean_p: Tensor, var_p: Tensor) ->
 
     One coordinate: 1/2·(var_q/var_p - 1 - log(var_q/var_p) + (mean_q - mean_p)²/var_p).
     A vector: the sum over its coordinates.
-    All arguments (B, D). Returns (B,).
+    All arguments (B, D), the variances above 0. Returns (B,). Differentiable in all four.
     """
     ratio = var_q / var_p
     return 0.5 * (ratio - 1 - ratio.log() + (mean_q - mean_p) ** 2 / var_p).sum(dim=1)
@@ -1010,11 +1325,26 @@ GAUSSIAN_KL = Exercise(
     level=2,
     reference=gaussian_kl,
     alternatives=[gaussian_kl_by_torch, gaussian_kl_in_a_loop],
-    cases=[kl_case(1, 2), kl_case(3, 2), kl_case(2, 5)],
+    cases=[
+        kl_case(1, 2),
+        kl_case(3, 2),
+        kl_case(2, 5),
+        kl_case(3, 1),
+        (
+            torch.tensor([[0.01, -30.0], [2.0, 0.0]]),
+            torch.tensor([[1e-6, 4.0], [1e3, 0.5]]),
+            torch.tensor([[0.0, 20.0], [-2.0, 0.0]]),
+            torch.tensor([[0.1, 9.0], [0.25, 0.5]]),
+        ),
+    ],
+    package=InPackage(
+        "diffcourse.gaussian.gaussian_kl(mean_q, var_q, mean_p, var_p)",
+        lambda mean_q, var_q, mean_p, var_p: gaussian.gaussian_kl(mean_q, var_q, mean_p, var_p),
+    ),
     invariants=[
         Invariant(
             "zero for equals",
-            lambda f: bool((f(*[torch.full((2, 3), 0.7)] * 4).abs() < 1e-6).all()),
+            lambda f: bool((f(*[torch.full((2, 3), 0.7)] * 4).abs() < 1e-5).all()),
             "The KL divergence of a Gaussian from itself must be 0. Yours is not: put equal means and variances into your formula.",
         ),
     ],
@@ -1062,6 +1392,31 @@ GAUSSIAN_KL = Exercise(
             _kl(lambda m, v, n, w: v / w - 1 - (v / w).log() + (m - n).abs() / w),
             "The distance of the means must be squared: the exponent of a Gaussian is quadratic.",
         ),
+        Mistake(
+            "logarithm of base 2",
+            _kl(lambda m, v, n, w: v / w - 1 - torch.log2(v / w) + (m - n) ** 2 / w),
+            "Your logarithm has base 2. Nats are counted with the natural one.",
+        ),
+        Mistake(
+            "not summed",
+            lambda m, v, n, w: 0.5 * (v / w - 1 - (v / w).log() + (m - n) ** 2 / w),
+            "This is the KL of every single coordinate. A vector's is the sum over its coordinates.",
+        ),
+        Mistake(
+            "summed over the batch",
+            lambda m, v, n, w: gaussian_kl(m, v, n, w).sum(),
+            "You add up everything, the vectors of the batch too. Each has a KL of its own: sum over dimension 1 only.",
+        ),
+        Mistake(
+            "mean over the batch",
+            lambda m, v, n, w: gaussian_kl(m, v, n, w).mean(),
+            "You take the mean over the batch in the end. Each vector has a KL of its own: (B,) is asked for.",
+        ),
+        Mistake(
+            "squares not over p's variance",
+            _kl(lambda m, v, n, w: v / w - 1 - (v / w).log() + (m - n) ** 2),
+            "Your squared distance of the means is not divided. It counts in units of p's variance.",
+        ),
     ],
     hints=[
         "Four parts stand in the bracket. Write each as a tensor (B, D) before you add them.",
@@ -1078,6 +1433,7 @@ def step_kl(x0: Tensor, x0_guess: Tensor, t: int, betas: Tensor, alpha_bars: Ten
     The model puts its guess of x_0 into the posterior's formula. Both Gaussians have the posterior's
     variance, so it is |difference of the means|²/(2·variance), and x_t drops out of the difference.
     x0, x0_guess (B, D), t an index from 1 into betas and alpha_bars (T,). Returns (B,), nats.
+    Differentiable in x0 and x0_guess.
     """
     bar, bar_before = alpha_bars[t], alpha_bars[t - 1]
     factor = bar_before.sqrt() * betas[t] / (1 - bar)
@@ -1115,7 +1471,19 @@ STEP_KL = Exercise(
     level=3,
     reference=step_kl,
     alternatives=[step_kl_by_snr, step_kl_by_posterior],
-    cases=[kl_step_case(2, ODD_BETAS, 1, 2), kl_step_case(1, BETAS, 2, 3), kl_step_case(7, BETAS, 3, 2)],
+    cases=[
+        kl_step_case(2, ODD_BETAS, 1, 2),
+        kl_step_case(1, BETAS, 2, 3),
+        kl_step_case(7, BETAS, 3, 2),
+        kl_step_case(4, ODD_BETAS, 3, 1),
+    ],
+    gradients=["x0", "x0_guess"],
+    package=InPackage(
+        "diffcourse.elbo.step_kl(denoise, schedule, x0, x_t, t)",
+        lambda x0, x0_guess, t, betas, alpha_bars: elbo.step_kl(
+            lambda x, at: estimate(x0_guess, x, at, "x0"), DiffusionSchedule(betas), x0, torch.zeros_like(x0), t
+        ),
+    ),
     mistakes=[
         Mistake(
             "difference of x0 for difference of means",
@@ -1153,6 +1521,41 @@ STEP_KL = Exercise(
             "previous level not shifted",
             lambda *args: _step(*args, shift=1),
             "You use ᾱ_t in both places; the step leads from t to t − 1, so ᾱ_{t−1} is needed too.",
+        ),
+        Mistake(
+            "the factor of x_t",
+            lambda x0, x0_guess, t, betas, alpha_bars: (
+                ((1 - betas[t]).sqrt() * (1 - alpha_bars[t - 1]) / (1 - alpha_bars[t]) * (x0 - x0_guess))
+                .square()
+                .sum(dim=1)
+                / (2 * betas[t] * (1 - alpha_bars[t - 1]) / (1 - alpha_bars[t]))
+            ),
+            "Your factor is that of x_t in the posterior's mean. x_t drops out of the difference; what stays is x_0, with its own factor.",
+        ),
+        Mistake(
+            "the factor without its root",
+            lambda x0, x0_guess, t, betas, alpha_bars: alpha_bars[t - 1] * _step(x0, x0_guess, t, betas, alpha_bars),
+            "In your factor of x_0 ᾱ_{t−1} stands without its root. Look at the posterior's mean once more.",
+        ),
+        Mistake(
+            "no brackets below the line",
+            lambda x0, x0_guess, t, betas, alpha_bars: (
+                (alpha_bars[t - 1].sqrt() * betas[t] / (1 - alpha_bars[t]) * (x0 - x0_guess)).square().sum(dim=1)
+                / 2
+                * (betas[t] * (1 - alpha_bars[t - 1]) / (1 - alpha_bars[t]))
+            ),
+            "You multiply by the variance. Python reads a / 2 * b as (a/2)·b: what stands below the line needs brackets.",
+        ),
+        Mistake(
+            "one index too late",
+            lambda x0, x0_guess, t, betas, alpha_bars: _step(x0, x0_guess, t + 1, betas, alpha_bars),
+            "You look everything up at t + 1, which does not exist at the end of the chain. L_{t−1} is the step from t to t − 1, and t is "
+            "an index already.",
+        ),
+        Mistake(
+            "summed over the batch",
+            lambda *args: _step(*args).sum(),
+            "You add up the whole batch. Each of its vectors has a KL of its own: (B,) is asked for.",
         ),
     ],
     hints=[
@@ -1203,7 +1606,12 @@ NOISE_WEIGHTS = Exercise(
     level=3,
     reference=noise_weights,
     alternatives=[noise_weights_in_a_loop, noise_weights_cancelled],
-    cases=[(ODD_BETAS[:3], ODD_BARS[:3]), (BETAS, BARS), (ODD_BETAS, ODD_BARS)],
+    cases=[(ODD_BETAS[:3], ODD_BARS[:3]), (BETAS, BARS), (ODD_BETAS, ODD_BARS), (BETAS[:2], BARS[:2])],
+    gradients=[],  # a table: nothing is trained in it
+    package=InPackage(
+        "diffcourse.elbo.noise_weights(schedule)",
+        lambda betas, alpha_bars: elbo.noise_weights(DiffusionSchedule(betas)),
+    ),
     mistakes=[
         Mistake(
             "beta not squared",
@@ -1241,6 +1649,28 @@ NOISE_WEIGHTS = Exercise(
             lambda b, a: torch.cat([b[:1] / (2 * (1 - b[:1]) * b[:1]), noise_weights_cancelled(b, a)]),
             "Yours has an entry for t = 0. There the posterior's variance is 0 and the term is another one, L_0: leave it out.",
         ),
+        Mistake(
+            "the beta of the step before",
+            lambda b, a: noise_weights(b, a) * (b[:-1] / b[1:]) ** 2,
+            "Above the line you have the β of the step before. Of the earlier step only ᾱ_{t−1} is needed.",
+        ),
+        Mistake(
+            "neighbours interchanged",
+            lambda b, a: (
+                lambda beta, bar, later: beta**2 / (2 * beta * (1 - later) / (1 - bar) * (1 - beta) * (1 - bar))
+            )(b[:-1], a[:-1], a[1:]),
+            "You leave out the last entry, not the first, and take ᾱ_{t+1} where ᾱ_{t−1} belongs.",
+        ),
+        Mistake(
+            "no brackets below the line",
+            lambda b, a: b[1:] ** 2 / 2 * (b[1:] * (1 - a[:-1]) / (1 - a[1:])) * (1 - b[1:]) * (1 - a[1:]),
+            "You divide by 2 and multiply by the rest. Python reads a / 2 * b as (a/2)·b: what stands below the line needs brackets.",
+        ),
+        Mistake(
+            "upside down",
+            lambda b, a: 1 / noise_weights(b, a),
+            "Yours is one over the weight: β² stands on top.",
+        ),
     ],
     hints=[
         "You need three tables of length T − 1: β and ᾱ without their first entries, and ᾱ without its last one.",
@@ -1255,9 +1685,9 @@ def simple_loss(network, x0: Tensor, t: Tensor, noise: Tensor, alpha_bars: Tenso
     """The simple loss of DDPM.
 
     Noise the images, let the network predict the noise, take the mean of the squared error.
-    network(x_t, t) returns a tensor of x_t's shape.
+    network(x_t, t) returns a tensor of x_t's shape; it gets t as it is, in whole numbers.
     x0 (B, C, H, W), t LongTensor (B,), noise of x0's shape, alpha_bars (T,).
-    Returns one number, the mean over images, channels and pixels.
+    Returns one number, the mean over images, channels and pixels, differentiable in the network's parameters and in x0.
     """
     kept = alpha_bars[t].view(-1, 1, 1, 1)
     x_t = kept.sqrt() * x0 + (1 - kept).sqrt() * noise
@@ -1273,9 +1703,19 @@ def simple_loss_image_by_image(network, x0, t, noise, alpha_bars):
     return torch.stack([(e * e).mean() for e in errors]).mean()
 
 
-def a_network(x: Tensor, t: Tensor) -> Tensor:
-    """Stands for a network in the cases."""
-    return torch.tanh(1.5 * x) - 0.1 * t.view(-1, 1, 1, 1)
+class ANetwork(nn.Module):
+    """Stands for a network in the cases: it looks t up in a table."""
+
+    def __init__(self, generator: torch.Generator, channels: int, T: int):
+        super().__init__()
+        self.gain = nn.Parameter(1 + normal(generator, channels, 1, 1))
+        self.time = nn.Embedding.from_pretrained(normal(generator, T, channels), freeze=False)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        return torch.tanh(self.gain * x + self.time(t)[:, :, None, None])
+
+    def __repr__(self) -> str:
+        return "a small network"
 
 
 def _loss(measure: Callable = lambda e: e.square().mean(), **change: bool) -> Callable:
@@ -1287,13 +1727,20 @@ def _loss(measure: Callable = lambda e: e.square().mean(), **change: bool) -> Ca
         if change.get("clean"):
             x_t = x0
         target = x0 if change.get("target_x0") else x_t if change.get("target_xt") else noise
+        target = (1 - kept).sqrt() * noise if change.get("scaled") else target
         return measure(network(x_t, t - 1 if change.get("earlier") else t) - target)
 
     return wrong
 
 
-def loss_case(times: list[int], *shape: int):
-    return lambda g: (a_network, normal(g, *shape), torch.tensor(times), normal(g, *shape), BARS)
+def loss_case(times: list[int], *shape: int, bars: Tensor = BARS):
+    return lambda g: (
+        ANetwork(g, shape[1], len(bars)),
+        normal(g, *shape),
+        torch.tensor(times),
+        normal(g, *shape),
+        bars.float(),
+    )
 
 
 SIMPLE_LOSS = Exercise(
@@ -1303,7 +1750,18 @@ SIMPLE_LOSS = Exercise(
     level=2,
     reference=simple_loss,
     alternatives=[simple_loss_by_mse, simple_loss_image_by_image],
-    cases=[loss_case([3], 1, 1, 1, 2), loss_case([0, 7], 2, 1, 2, 3), loss_case([5, 1, 2], 3, 2, 2, 2)],
+    cases=[
+        loss_case([3], 1, 1, 1, 2),
+        loss_case([1, 7], 2, 1, 2, 3),
+        loss_case([5, 1, 2], 3, 2, 2, 2),
+        loss_case([4, 0, 4], 3, 1, 3, 1, bars=ODD_BARS),
+    ],
+    package=InPackage(
+        "Denoiser(network, schedule).loss(x0, t=t, noise=noise)",
+        lambda network, x0, t, noise, alpha_bars: Denoiser(
+            lambda x, times: network(x, times.long()), schedule_of(alpha_bars)
+        ).loss(x0, t=t, noise=noise),
+    ),
     invariants=[
         Invariant(
             "a perfect network has loss 0",
@@ -1364,6 +1822,40 @@ SIMPLE_LOSS = Exercise(
             "t off by one",
             _loss(earlier=True),
             "You noise with t and tell the network t − 1. It must be told the level that its input really has.",
+        ),
+        Mistake(
+            "t not as it is",
+            lambda network, x0, t, noise, alpha_bars: simple_loss(
+                lambda x, t: network(x, t.float()), x0, t, noise, alpha_bars
+            ),
+            "Your network gets a floating-point number in the place of t, and this one looks t up in a table of T entries. Pass t on as it "
+            "is: not as a share of the chain, not as ᾱ.",
+        ),
+        Mistake(
+            "one number an image",
+            _loss(lambda e: e.square().mean(dim=(1, 2, 3))),
+            "This is the loss of each image, (B,). One step of training needs one number: the mean over the images too.",
+        ),
+        Mistake(
+            "sum over the pixels",
+            _loss(lambda e: e.square().sum(dim=(1, 2, 3)).mean()),
+            "You sum over the pixels of each image, as the papers' |·|² does, and take the mean over the images. The docstring asks for "
+            "the mean over the pixels as well.",
+        ),
+        Mistake(
+            "averaged before squaring",
+            _loss(lambda e: e.mean() ** 2),
+            "You square the mean of the errors, in which those above and below cancel. Square each first.",
+        ),
+        Mistake(
+            "scaled noise as target",
+            _loss(scaled=True),
+            "You compare with √(1 − ᾱ)·noise, the noise as it is in x_t. The network predicts ε itself, of variance 1 at every level.",
+        ),
+        Mistake(
+            "half of it",
+            _loss(lambda e: e.square().mean() / 2),
+            "Yours is half of the mean square. The ½ of a Gaussian's exponent is among the weights that the simple loss leaves out.",
         ),
     ],
     hints=[

@@ -7,11 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse import samplers
+from diffcourse.denoiser import evaluating
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
 from diffcourse.learn.exercises._cases import normal, refuses
+from diffcourse.models import layers
+from diffcourse.schedule import DiffusionSchedule
 
 BETAS = torch.tensor([0.05, 0.1, 0.3, 0.2, 0.45, 0.6], dtype=torch.float64)
 BARS = torch.cumprod(1 - BETAS, dim=0)
+ODD_BETAS = torch.tensor([0.4, 0.02, 0.7, 0.15], dtype=torch.float64)
 
 
 # -- the time embedding -------------------------------------------------------------------------------------------------
@@ -71,7 +76,13 @@ TIME_EMBEDDING = Exercise(
         (torch.tensor([0.0, 1.0, 3.0]), 4),
         (torch.tensor([2.0, 700.0]), 6),
         (torch.tensor([999.0, 10.0, 0.5, 42.0]), 10),
+        (torch.tensor([17.0]), 8),
     ],
+    gradients=[],  # times are drawn, not learnt
+    package=InPackage(
+        "diffcourse.models.layers.SinusoidalPositionEmbeddings(dim)(t)",
+        lambda t, dim: layers.SinusoidalPositionEmbeddings(dim)(t),
+    ),
     tolerance=1e-3,  # at t = 999 float32 knows the angle to about 1e-4
     invariants=[
         Invariant(
@@ -123,6 +134,42 @@ TIME_EMBEDDING = Exercise(
             _waves(lambda k, half: -k / (half - 1), lambda a: torch.cat([a.sin(), a.sin()], dim=1)),
             "Both halves hold sines. A sine alone cannot tell an angle from its mirror image: the second half are the cosines.",
         ),
+        Mistake(
+            "as in the Transformer",
+            _waves(lambda k, half: -k / half, lambda a: torch.stack([a.sin(), a.cos()], dim=2).flatten(1)),
+            "This is the Transformer's embedding, in two points other than asked: its exponents are divided by dim/2, and "
+            "sine and cosine of "
+            "each wave stand side by side. Here it is dim/2 − 1, and all sines come before all cosines.",
+        ),
+        Mistake(
+            "division by dim - 1",
+            _waves(lambda k, half: -k / (2 * half - 1)),
+            "Your exponents are divided by dim − 1, so they end near one half. There are dim/2 frequencies, and the last "
+            "has the exponent −1.",
+        ),
+        Mistake(
+            "base e",
+            _waves(lambda k, half: -k / (half - 1) / math.log(10000)),
+            "Your base is e: the slowest wave has 1/e of the fastest's frequency. Asked is 1/10000.",
+        ),
+        Mistake(
+            "full turns",
+            _waves(
+                lambda k, half: -k / (half - 1),
+                lambda a: torch.cat([(a * math.tau).sin(), (a * math.tau).cos()], dim=1),
+            ),
+            "You multiply the angles by 2π. The fastest wave then makes a full turn from each whole t to the next: it "
+            "cannot tell them apart.",
+        ),
+        Mistake(
+            "linear frequencies",
+            lambda t, dim: (
+                time_embedding(t, dim) * 0
+                + (lambda a: torch.cat([a.sin(), a.cos()], dim=1))(t[:, None] * torch.linspace(1, 1e-4, dim // 2))
+            ),
+            "Your frequencies fall in equal steps from 1 to 1/10000. They should fall by equal factors, so that each time "
+            "scale has its wave.",
+        ),
     ],
     hints=[
         "First the frequencies alone: dim/2 numbers, the first is 1, the last is 1/10000.",
@@ -143,7 +190,7 @@ class ResBlock(nn.Module):
     scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels), the same for all pixels
     h = norm2(h)·(1 + scale) + shift
     result = skip(x) + conv2(silu(h))
-    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W).
+    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W), differentiable in x, emb and all parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 2):
@@ -192,12 +239,19 @@ def _block(forward: Callable) -> type:
     return Wrong
 
 
+def _pair(parts):
+    first, second = parts
+    return first, second
+
+
 def _start(self, x):
     return self.conv1(F.silu(self.norm1(x)))
 
 
-def block_case(B: int, inside: int, outside: int, emb: int, size: int):
-    return lambda g: Case(args=(inside, outside, emb), inputs=(normal(g, B, inside, size, size), normal(g, B, emb)))
+def block_case(B: int, inside: int, outside: int, emb: int, height: int, width: int, groups: int = 2):
+    return lambda g: Case(
+        args=(inside, outside, emb, groups), inputs=(normal(g, B, inside, height, width), normal(g, B, emb))
+    )
 
 
 RES_BLOCK = Exercise(
@@ -209,7 +263,7 @@ RES_BLOCK = Exercise(
     reference=ResBlock,
     given=["__init__"],
     alternatives=[ResBlockByEinops, ResBlockInALoop],
-    cases=[block_case(2, 4, 4, 3, 4), block_case(3, 2, 6, 5, 5)],
+    cases=[block_case(2, 4, 4, 3, 4, 3), block_case(3, 2, 6, 5, 2, 5), block_case(1, 6, 3, 2, 3, 3, groups=3)],
     mistakes=[
         Mistake(
             "scale without the 1",
@@ -272,6 +326,44 @@ RES_BLOCK = Exercise(
             "Your first silu stands behind the convolution. The order is norm, silu, convolution, so that the skip stays a "
             "plain sum.",
         ),
+        Mistake(
+            "relu in the signal's path",
+            _block(
+                lambda m, x, s, e: m.skip(x) + m.conv2(F.relu(m.norm2(m.conv1(F.relu(m.norm1(x)))) * (1 + s[0]) + s[1]))
+            ),
+            "Your signal goes through ReLU where silu is asked for. ReLU's gradient is 0 for half of all inputs; silu is smooth.",
+        ),
+        Mistake(
+            "every other channel",
+            _block(
+                lambda m, x, s, e: (
+                    lambda p: m.skip(x) + m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + p[:, 0::2]) + p[:, 1::2]))
+                )(m.emb_layer(F.silu(e))[:, :, None, None])
+            ),
+            "You take scale and shift in turn from the layer's channels. The docstring cuts them in two halves.",
+        ),
+        Mistake(
+            "skip from the middle",
+            _block(lambda m, x, s, e: (lambda h: h + m.conv2(F.silu(m.norm2(h) * (1 + s[0]) + s[1])))(_start(m, x))),
+            "Your skip starts after the first convolution. It should hand on x itself, so that the block can leave it as it is.",
+        ),
+        Mistake(
+            "the batch cut in two",
+            _block(
+                lambda m, x, s, e: (
+                    lambda p: (
+                        m.skip(x)
+                        + m.conv2(F.silu(m.norm2(_start(m, x)) * (1 + p[0][:, :, None, None]) + p[1][:, :, None, None]))
+                    )
+                )(_pair(m.emb_layer(F.silu(e)).chunk(2)))
+            ),
+            "You cut the embedding along dimension 0, the batch. The two halves lie along the channels.",
+        ),
+        Mistake(
+            "no silu at all in the middle",
+            _block(lambda m, x, s, e: m.skip(x) + m.conv2(m.norm2(m.conv1(m.norm1(x))) * (1 + s[0]) + s[1])),
+            "Around the convolutions there is no silu in yours: without it the block is hardly more than one linear map.",
+        ),
     ],
     hints=[
         "Four lines, one for each line of the docstring. Which of them need a (B, C) tensor to act on all pixels?",
@@ -321,6 +413,23 @@ SIZES = Exercise(
             "no padding",
             (28, 13, 5, 1, 2, 4, 8),
             "You forgot the padding of 1 on either side: with it the numerator is n + 2 − 4 = n − 2.",
+        ),
+        Mistake(
+            "without the start",
+            (14, 7, 3, 6, 12, 24),
+            "Right numbers, and the first is missing: the image's side at the start.",
+        ),
+        Mistake(
+            "without the 1",
+            (28, 13, 6, 2, 4, 8, 16),
+            "You halve n − 2 and leave it at that: the formula adds 1.",
+        ),
+        Mistake(
+            "one too many", (28, 14, 7, 3, 6, 12, 24, 48), "The network doubles three times, as often as it halves."
+        ),
+        Mistake("the last one missing", (28, 14, 7, 3, 6, 12), "The third transposed convolution is missing."),
+        Mistake(
+            "only the way down", (28, 14, 7, 3), "This is the way down, and right. The way up has three sizes more."
         ),
     ],
     hints=[
@@ -372,6 +481,16 @@ SKIP_CHANNELS = Exercise(
             (512, 256, 128 + 64),
             "Look at the second block once more: it gets 128 channels from below, and the skip of the second block down.",
         ),
+        Mistake(
+            "the skips twice",
+            (512, 512, 256),
+            "This is twice the channels of each skip. What comes from below has as many only in the first block.",
+        ),
+        Mistake(
+            "the last block",
+            (512, 384, 256),
+            "Two of three are right. The last block gets 64 channels from below, and a skip of 128.",
+        ),
     ],
     hints=[
         "Write two rows: what the three blocks down give (their skips), and what the blocks up give to the next one.",
@@ -389,9 +508,10 @@ class Trainer(nn.Module):
 
     forward(batches, generator): batches yields clean images x0 (B, C, H, W). For each batch, in this order,
     t = torch.randint over the code indices 0 … T-1, shape (B,), and noise = torch.randn of x0's shape, both from the generator;
-    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise; the guess is self.network(x_t, t);
+    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise, in x0's dtype (alpha_bars is float64); the guess is
+    self.network(x_t, t), which gets t as it is, in whole numbers, and trains in train mode;
     loss = mean squared error between guess and noise; one step of self.optimizer.
-    Returns the list of losses, as numbers.
+    Returns a list of the losses, plain numbers.
     """
 
     def __init__(self, network: nn.Module, alpha_bars: Tensor, lr: float = 1e-3):
@@ -455,6 +575,9 @@ def _trainer(
     reduce: Callable = torch.mean,
     noise_first: bool = False,
     fresh: bool = False,
+    draw: Callable = lambda x0, g: torch.randn(x0.shape, generator=g),
+    handed: Callable = lambda t: t,
+    guess: Callable = lambda guess: guess,
 ) -> type:
     """Trainer with one thing changed."""
     times = times or (lambda T, B, g: torch.randint(T, (B,), generator=g))
@@ -463,18 +586,20 @@ def _trainer(
         def forward(self, batches, generator):
             losses = []
             for x0 in batches:
-                noise = torch.randn(x0.shape, generator=generator) if noise_first else None
+                noise = draw(x0, generator) if noise_first else None
                 t = times(len(self.alpha_bars), len(x0), generator)
-                noise = torch.randn(x0.shape, generator=generator) if noise is None else noise
+                noise = draw(x0, generator) if noise is None else noise
                 a, b = mix(self.alpha_bars[t].view(-1, 1, 1, 1).to(x0))
                 x_t = a * x0 + b * noise
-                noise = torch.randn(x0.shape, generator=generator) if fresh else noise
-                loss = reduce((self.network(x_t, t) - target(x0, x_t, noise)) ** 2)
+                noise = draw(x0, generator) if fresh else noise
+                loss = reduce((guess(self.network(x_t, handed(t))) - target(x0, x_t, noise)) ** 2)
                 for letter in order:
                     if letter == "z":
                         self.optimizer.zero_grad()
                     elif letter == "b":
                         loss.backward()
+                    elif letter == "c":
+                        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
                     else:
                         self.optimizer.step()
                 losses.append(loss.item())
@@ -484,32 +609,47 @@ def _trainer(
 
 
 class TinyUNet(nn.Module):
-    """A network (x, t) -> x's shape, of a few parameters."""
+    """A network (x, t) -> x's shape, of a few parameters. Like a U-Net's, its layers take what has their dtype, and nothing else."""
 
     def __init__(self, generator: torch.Generator, channels: int = 1):
         super().__init__()
         self.conv = nn.utils.skip_init(nn.Conv2d, channels, channels, 3, padding=1)
-        self.time = nn.utils.skip_init(nn.Linear, 1, channels)
+        self.time = nn.utils.skip_init(nn.Embedding, len(BARS), channels)
         for parameter in self.parameters():
             parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        dtype = self.conv.weight.dtype
-        return self.conv(x.to(dtype)) + self.time(t[:, None].to(dtype) / 6)[:, :, None, None]
+        return F.silu(self.conv(x)) + self.time(t)[:, :, None, None] - 0.3 * x
 
     def __repr__(self) -> str:
         return "a small network"
 
 
-def trainer_case(B: int, channels: int, steps: int, lr: float):
+def trainer_case(sizes: list[int], channels: int, lr: float):
     def build(g):
         torch.optim.Adam(
             [nn.Parameter(torch.zeros(1))]
         )  # the first optimizer imports for seconds: not on the answer's time
-        batches = [normal(g, B, channels, 3, 4) for _ in range(steps)]
-        return Case(args=(TinyUNet(g, channels), BARS, lr), inputs=(batches, torch.Generator().manual_seed(steps)))
+        batches = [normal(g, B, channels, 3, 4) for B in sizes]
+        return Case(args=(TinyUNet(g, channels), BARS, lr), inputs=(batches, torch.Generator().manual_seed(len(sizes))))
 
     return build
+
+
+class Watched(TinyUNet):
+    """Notes the mode in which it is called."""
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        self.modes = [*getattr(self, "modes", []), self.training]
+        return super().forward(x, t)
+
+
+def watched_training(answer: type) -> tuple[list[bool], list[float]]:
+    """Modes in which the network was called, and losses, of a training with two batches out of a generator, as in the lesson."""
+    g = torch.Generator().manual_seed(0)
+    network = Watched(g).train()
+    losses = answer(network, BARS)((normal(torch.Generator().manual_seed(B), B, 1, 3, 4) for B in (2, 1)), g)
+    return network.modes, losses
 
 
 TRAINER = Exercise(
@@ -521,8 +661,76 @@ TRAINER = Exercise(
     reference=Trainer,
     given=["__init__"],
     alternatives=[TrainerByMse, TrainerImageByImage],
-    cases=[trainer_case(2, 1, 4, 0.05), trainer_case(5, 2, 3, 0.1)],
+    cases=[trainer_case([2, 2, 2, 1], 1, 0.05), trainer_case([5, 5, 3], 2, 0.1), trainer_case([1, 3], 1, 0.3)],
+    gradients=[],  # its losses are plain numbers
+    invariants=[
+        Invariant(
+            "batches from a generator",
+            lambda answer: len(watched_training(answer)[1]) == 2,
+            "With a generator of two batches yours does not give two losses. Such batches come one after the other, and only once.",
+        ),
+        Invariant(
+            "train mode",
+            lambda answer: all(watched_training(answer)[0]),
+            "Your network is called in eval mode while it trains, though it was handed over in train mode: dropout would be off, and the "
+            "statistics of a BatchNorm would stand still.",
+        ),
+        Invariant(
+            "plain numbers",
+            lambda answer: not any(isinstance(loss, Tensor) for loss in watched_training(answer)[1]),
+            "Your losses are tensors. Plain numbers are asked for, which a plot can draw, and which do not keep the graph "
+            "of every step in "
+            "memory.",
+            only_if_right=True,
+        ),
+    ],
     mistakes=[
+        Mistake(
+            "float64 table",
+            _trainer(mix=lambda kept: (kept.double().sqrt(), (1 - kept.double()).sqrt())),
+            "Your x_t is float64, and the network's weights are float32: its first layer refuses it. alpha_bars is a "
+            "float64 table, and what "
+            "is looked up in it makes everything that it multiplies float64. Bring it to x0's dtype on the way.",
+        ),
+        Mistake(
+            "t not as it is",
+            _trainer(handed=lambda t: t.float()),
+            "Your network gets a floating-point number in the place of t, and this one looks t up in a table of T "
+            "entries. Pass t on as it "
+            "is: not as a share of the chain.",
+        ),
+        Mistake(
+            "generator not used",
+            _trainer(times=lambda T, B, g: torch.randint(T, (B,)), draw=lambda x0, g: torch.randn(x0.shape)),
+            "Neither t nor the noise comes from the generator: you draw from torch's global one, so nobody can repeat your training.",
+        ),
+        Mistake(
+            "noise not from the generator",
+            _trainer(draw=lambda x0, g: torch.randn(x0.shape)),
+            "Your t comes from the generator, your noise does not, so nobody can repeat your training. randn_like takes no generator.",
+        ),
+        Mistake(
+            "clean image as input",
+            _trainer(mix=lambda kept: (1.0, 0.0)),
+            "Your network gets the clean image: there is no noise in it to be found. It must see x_t.",
+        ),
+        Mistake(
+            "signal not shrunk",
+            _trainer(mix=lambda kept: (1.0, (1 - kept).sqrt())),
+            "Your image stays at full strength under the noise. In x_t it has a factor of its own.",
+        ),
+        Mistake(
+            "clipped gradients",
+            _trainer(order="zbcs"),
+            "You clip the gradients to norm 1 before the step. fit does that as well; here the plain step of the optimizer is asked for.",
+        ),
+        Mistake(
+            "the first batch only",
+            type(
+                "Wrong", (Trainer,), {"forward": lambda self, batches, g: Trainer.forward(self, list(batches)[:1], g)}
+            ),
+            "Only the first batch is trained on. A return inside the loop ends it.",
+        ),
         Mistake(
             "T - 1 timesteps",
             _trainer(lambda T, B, g: torch.randint(T - 1, (B,), generator=g)),
@@ -589,7 +797,8 @@ TRAINER = Exercise(
         Mistake(
             "the parameters never move",
             _trainer(order="zb"),
-            "Your losses are those of a network that never changes. Which of the three calls moves the parameters?",
+            "Your losses are those of a network that never changes. Which of the three calls moves the parameters? And if all "
+            "three are there: does the gradient reach them, or does detach or the like cut it off?",
         ),
         Mistake(
             "one step late",
@@ -611,7 +820,7 @@ def stratified_times(u: float, B: int, T: int) -> Tensor:
     """B timesteps that cover 0 … T-1 evenly, from one uniform number.
 
     t_i = floor(T·frac(u + i/B)) for i = 0 … B-1; frac is what is left behind the decimal point.
-    u in [0, 1). Returns a LongTensor (B,).
+    u in [0, 1). Returns whole numbers (B,), of any integer type.
     """
     return ((u + torch.arange(B) / B).remainder(1.0) * T).floor().long()
 
@@ -632,7 +841,7 @@ STRATIFIED = Exercise(
     level=2,
     reference=stratified_times,
     alternatives=[stratified_times_by_list, stratified_times_by_frac],
-    cases=[(0.3, 4, 10), (0.87, 3, 1000), (0.05, 7, 100)],
+    cases=[(0.31, 4, 10), (0.8713, 3, 1000), (0.05, 7, 100), (0.0, 4, 8), (0.63, 1, 10), (0.99, 7, 3)],
     mistakes=[
         Mistake(
             "no wrap",
@@ -669,6 +878,39 @@ STRATIFIED = Exercise(
             "T - 1",
             lambda u, B, T: ((u + torch.arange(B) / B).remainder(1.0) * (T - 1)).floor().long(),
             "You stretch to T − 1, so the last index never comes. floor already keeps below the factor.",
+        ),
+        Mistake(
+            "a stratum each",
+            lambda u, B, T: ((torch.arange(B) + u) / B * T).floor().long(),
+            "You divide u by B too: each time moves within its own stretch of the chain, (i + u)/B. That covers all "
+            "levels as well, but the i-th "
+            "image of a batch would always get the i-th stretch. In the docstring u shifts all of them, and the end goes "
+            "on at the start.",
+        ),
+        Mistake(
+            "sorted",
+            lambda u, B, T: ((u + torch.arange(B) / B).remainder(1.0) * T).floor().long().sort().values,
+            "The right times, sorted. Leave them in the order of i, which starts anywhere.",
+        ),
+        Mistake(
+            "both ends",
+            lambda u, B, T: ((u + torch.linspace(0, 1, B)).remainder(1.0) * T).floor().long(),
+            "Your places run from 0 to 1 with both ends, and 1 is 0 again: the first and the last time are the same. i/B stops before 1.",
+        ),
+        Mistake(
+            "i from 1",
+            lambda u, B, T: ((u + torch.arange(1, B + 1) / B).remainder(1.0) * T).floor().long(),
+            "Your i runs from 1 to B: the right times, moved on by one place.",
+        ),
+        Mistake(
+            "not whole",
+            lambda u, B, T: (u + torch.arange(B) / B).remainder(1.0) * T,
+            "Your times are not rounded down. An index is a whole number.",
+        ),
+        Mistake(
+            "rounded up",
+            lambda u, B, T: ((u + torch.arange(B) / B).remainder(1.0) * T).ceil().long(),
+            "You round up. That can give T, which is no index: round down.",
         ),
     ],
     hints=[
@@ -730,7 +972,14 @@ EMA = Exercise(
     level=1,
     reference=ema_update,
     alternatives=[ema_update_by_lerp, ema_update_in_a_loop],
-    cases=[ema_case(0.99, 5000, (2,)), ema_case(0.9, 3, (2, 3), (4,)), ema_case(0.999, 0, (3, 1))],
+    cases=[
+        ema_case(0.99, 5000, (2,)),
+        ema_case(0.9, 3, (2, 3), (4,)),
+        ema_case(0.999, 0, (3, 1)),
+        ema_case(0.6, 40, (), (1, 2, 2), (3,)),
+        ema_case(0.0, 9, (2,)),
+    ],
+    gradients=[],  # averages are not trained
     mistakes=[
         Mistake(
             "decay on the new value",
@@ -741,7 +990,7 @@ EMA = Exercise(
         Mistake(
             "no warm-up",
             _ema(lambda decay, n: decay),
-            "You use the decay from the first update on. At 0.999 the average would still hold a third of the random start after a "
+            "Your d is the decay from the first update on. At 0.999 the average would still hold a third of the random start after a "
             "thousand steps: hence the min in the docstring.",
         ),
         Mistake(
@@ -769,6 +1018,16 @@ EMA = Exercise(
             "off by one",
             _ema(lambda decay, n: min(decay, (2 + n) / (11 + n))),
             "Your n is one too high. The first update is n = 0, and has d = 1/10.",
+        ),
+        Mistake(
+            "the first tensor only",
+            lambda averages, values, decay, n: ema_update(averages[:1], values[:1], decay, n),
+            "You average the first tensor only. Every parameter has its average.",
+        ),
+        Mistake(
+            "as if n counted from 1",
+            _ema(lambda decay, n: min(decay, n / (9 + n))),
+            "Your n is one too low: at n = 0 nothing of the start would be kept.",
         ),
     ],
     hints=[
@@ -799,11 +1058,6 @@ def drop_labels_in_a_loop(labels, u, drop_prob, null):
     return torch.tensor([null if v < drop_prob else int(k) for k, v in zip(labels, u.tolist(), strict=True)])
 
 
-def drop_labels_in_place(labels, u, drop_prob, null):
-    labels[u < drop_prob] = null
-    return labels
-
-
 def drop_labels_with_none(labels, u, drop_prob, null):
     labels[u < drop_prob] = None
     return labels
@@ -820,6 +1074,8 @@ DROP_LABELS = Exercise(
         (torch.tensor([3, 9, 0]), torch.tensor([0.5, 0.05, 0.9]), 0.1, 10),
         (torch.tensor([1, 2, 8, 4, 9]), torch.tensor([0.3, 0.0, 0.7, 0.2, 0.6]), 0.25, 10),
         (torch.tensor([5, 1]), torch.tensor([0.0, 0.99]), 0.0, 7),
+        (torch.tensor([1, 6, 0, 2]), torch.tensor([0.25, 0.5, 0.0, 0.125]), 0.25, 7),
+        (torch.tensor([3]), torch.tensor([0.5]), 1.0, 4),
     ],
     mistakes=[
         Mistake(
@@ -860,6 +1116,28 @@ DROP_LABELS = Exercise(
             ),
             "You decide once for the whole batch. Each image has its own u.",
         ),
+        Mistake(
+            "always 10",
+            lambda labels, u, drop_prob, null: torch.where(u < drop_prob, 10, labels),
+            "You put in 10, whatever the null label is: use the argument null. The next data set has other classes.",
+        ),
+        Mistake(
+            "at most for below",
+            lambda labels, u, drop_prob, null: torch.where(u <= drop_prob, null, labels),
+            "You also drop where u equals drop_prob. u can be 0, and with drop_prob 0 nothing must be dropped.",
+        ),
+        Mistake(
+            "minus one",
+            lambda labels, u, drop_prob, null: torch.where(u < drop_prob, -1, labels),
+            "You put in −1, which is no row of an embedding. The null label is a number of its own, and it is given.",
+        ),
+        Mistake(
+            "the first ones",
+            lambda labels, u, drop_prob, null: torch.where(
+                torch.arange(len(labels)) < (u < drop_prob).sum(), null, labels
+            ),
+            "You drop the right number of labels, but always the first ones. Each image has its own u.",
+        ),
     ],
     hints=[
         "Compare u with drop_prob: that gives True or False for each image.",
@@ -878,7 +1156,7 @@ def denoise(x_t: Tensor, eps_pred: Tensor, t: int, betas: Tensor, noise: Tensor)
     mean = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps_pred)/sqrt(alpha_t)
     variance = beta_t·(1 - alpha_bar_{t-1})/(1 - alpha_bar_t), and no noise at code index t = 0
     alpha_t = 1 - beta_t, alpha_bar_t = product of the alphas up to t. x_t, eps_pred, noise (B, …), betas (T,).
-    Returns x_{t-1}, of x_t's shape.
+    Returns x_{t-1}, of x_t's shape. Differentiable in x_t and eps_pred.
     """
     alpha_bars = torch.cumprod(1 - betas, dim=0)
     mean = (x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps_pred) / (1 - betas[t]).sqrt()
@@ -929,8 +1207,8 @@ def denoise_wrapped(x_t, eps_pred, t, betas, noise):
     return right_mean(x_t, eps_pred, betas[t], bars[t]) + variance.sqrt() * noise
 
 
-def denoise_case(t: int, *shape: int):
-    return lambda g: (normal(g, *shape), normal(g, *shape), t, BETAS, normal(g, *shape))
+def denoise_case(t: int, *shape: int, betas: Tensor = BETAS):
+    return lambda g: (normal(g, *shape), normal(g, *shape), t, betas, normal(g, *shape))
 
 
 DENOISE = Exercise(
@@ -940,14 +1218,19 @@ DENOISE = Exercise(
     level=2,
     reference=denoise,
     alternatives=[denoise_by_x0, denoise_in_numbers],
-    cases=[denoise_case(2, 1, 2), denoise_case(5, 2, 3), denoise_case(0, 3, 2), denoise_case(1, 2, 1, 2, 2)],
-    invariants=[
-        Invariant(
-            "gradient flows",
-            gradient_flows(denoise_case(3, 2, 2), wrt=1),
-            "No gradient reaches eps_pred through your function: look for detach, item or numpy.",
-        ),
+    cases=[
+        denoise_case(2, 1, 2),
+        denoise_case(5, 2, 3),
+        denoise_case(0, 3, 2),
+        denoise_case(1, 2, 1, 2, 2),
+        denoise_case(3, 4, betas=ODD_BETAS),
+        denoise_case(0, 1, 3, betas=ODD_BETAS),
     ],
+    gradients=["x_t", "eps_pred"],
+    package=InPackage(
+        "diffcourse.samplers.denoise(x_t, eps_pred, t, schedule, noise)",
+        lambda x_t, eps_pred, t, betas, noise: samplers.denoise(x_t, eps_pred, t, DiffusionSchedule(betas), noise),
+    ),
     mistakes=[
         Mistake(
             "noise added, not removed",
@@ -997,6 +1280,49 @@ DENOISE = Exercise(
             _step(lambda x, e, beta, bar: x - beta / (1 - bar).sqrt() * e, right_std),
             "The division by √α_t is missing. The forward step shrank the image; the reverse step stretches it back.",
         ),
+        Mistake(
+            "variance beta",
+            lambda x_t, eps_pred, t, betas, noise: _step(
+                right_mean, lambda beta, bar, before: beta.sqrt() if t > 0 else 0.0
+            )(x_t, eps_pred, t, betas, noise),
+            "Your variance is β, without noise at t = 0: DDPM's own choice in its algorithm 2, and a good one. The "
+            "docstring asks for the "
+            "posterior's, which is smaller.",
+        ),
+        Mistake(
+            "noise at t = 0",
+            lambda x_t, eps_pred, t, betas, noise: _step(
+                right_mean, right_std if t > 0 else lambda beta, bar, before: beta.sqrt()
+            )(x_t, eps_pred, t, betas, noise),
+            "Right for t ≥ 1. At t = 0 you add noise of variance β, to the finished image.",
+        ),
+        Mistake(
+            "alpha_bar for alpha",
+            _step(lambda x, e, beta, bar: (x - beta / (1 - bar).sqrt() * e) / bar.sqrt(), right_std),
+            "You divide by √ᾱ_t, which undoes the shrinking of all steps at once. Only one is to be undone: its own α_t.",
+        ),
+        Mistake(
+            "no noise at t = 1",
+            lambda x_t, eps_pred, t, betas, noise: _step(
+                right_mean, right_std if t > 1 else lambda beta, bar, before: 0.0
+            )(x_t, eps_pred, t, betas, noise),
+            "Right but for t = 1, where you add no noise. The papers' t = 1 is the code index 0.",
+        ),
+        Mistake(
+            "only the noise divided",
+            _step(lambda x, e, beta, bar: x - beta / (1 - bar).sqrt() * e / (1 - beta).sqrt(), right_std),
+            "Your division by √α_t reaches the predicted noise only. The docstring has brackets around the difference.",
+        ),
+        Mistake(
+            "alpha for its root",
+            _step(lambda x, e, beta, bar: (x - beta / (1 - bar).sqrt() * e) / (1 - beta), right_std),
+            "You divide by α_t itself. The forward step had multiplied by its root.",
+        ),
+        Mistake(
+            "root of the noise variance missing",
+            _step(lambda x, e, beta, bar: (x - beta / (1 - bar) * e) / (1 - beta).sqrt(), right_std),
+            "In your mean eps_pred is divided by 1 − ᾱ_t, a variance. The formula divides by the standard deviation.",
+        ),
     ],
     hints=[
         "Mean and standard deviation apart: lesson 02 has both, as reverse_mean and posterior.",
@@ -1032,6 +1358,7 @@ TO_PIXELS = Exercise(
         lambda g: (normal(g, 2, 1, 3, 4),),
         lambda g: (0.2 * normal(g, 1, 3, 2, 2),),
     ],
+    gradients=[],  # for showing only
     mistakes=[
         Mistake(
             "not clamped",
@@ -1065,6 +1392,41 @@ TO_PIXELS = Exercise(
             lambda images: images.abs().clamp(0, 1),
             "You take absolute values: black and white both become white.",
         ),
+        Mistake(
+            "up to 255",
+            lambda images: ((images + 1) * 127.5).clamp(0, 255),
+            "Yours goes up to 255, as the bytes of a file do. The docstring asks for [0, 1].",
+        ),
+        Mistake(
+            "no brackets around the sum",
+            lambda images: (images + 1 / 2).clamp(0, 1),
+            "You add one half and do not halve the image: without brackets only the 1 is divided.",
+        ),
+        Mistake(
+            "the negative",
+            lambda images: ((1 - images) / 2).clamp(0, 1),
+            "Yours is the negative: −1 becomes white. Where must it go?",
+        ),
+        Mistake(
+            "cut off below only",
+            lambda images: ((images + 1) / 2).clamp(min=0),
+            "You cut off below 0 only: samples reach beyond 1 as well.",
+        ),
+        Mistake(
+            "cut off above only",
+            lambda images: ((images + 1) / 2).clamp(max=1),
+            "You cut off above 1 only: samples reach below 0 as well.",
+        ),
+        Mistake(
+            "a sigmoid",
+            lambda images: torch.sigmoid(images),
+            "A sigmoid does land between 0 and 1, but bends all that is in between: 1 would be a light grey, 0.73.",
+        ),
+        Mistake(
+            "halved before shifting",
+            lambda images: (images / 2 + 1).clamp(0, 1),
+            "You halve first and then add the whole 1, so that −1 becomes a grey of 0.5. After halving, half a shift is left to do.",
+        ),
     ],
     hints=[
         "Where must −1 go, and where 1? A shift and a factor do it.",
@@ -1093,7 +1455,7 @@ EPOCH_LOSS = Exercise(
         lambda losses, counts: (torch.tensor(losses) * torch.tensor(counts)).sum() / sum(counts),
         lambda losses, counts: torch.cat([torch.full((n,), v) for v, n in zip(losses, counts, strict=True)]).mean(),
     ],
-    cases=[([1.0, 4.0], [64, 6]), ([0.5, 0.2, 0.9], [10, 10, 3]), ([2.0, 0.1, 0.3, 0.7], [4, 8, 2, 1])],
+    cases=[([1.0, 4.0], [64, 6]), ([0.5, 0.2, 0.9], [10, 10, 3]), ([2.0, 0.1, 0.3, 0.7], [4, 8, 2, 1]), ([0.25], [7])],
     mistakes=[
         Mistake(
             "mean of the means",
@@ -1122,6 +1484,26 @@ EPOCH_LOSS = Exercise(
             lambda losses, counts: sum(v / n for v, n in zip(losses, counts, strict=True)) / len(losses),
             "You divide each loss by its count; it is a mean already. Multiply to get the sum over the batch.",
         ),
+        Mistake(
+            "sum of the divided",
+            lambda losses, counts: sum(v / n for v, n in zip(losses, counts, strict=True)),
+            "You divide each loss by its count and add up; it is a mean already. Multiply to get the sum over the batch.",
+        ),
+        Mistake(
+            "counts below only",
+            lambda losses, counts: sum(losses) / sum(counts),
+            "Below the line stand all images, above it only the plain losses: each must count as often as it has images.",
+        ),
+        Mistake(
+            "without the last batch",
+            lambda losses, counts: epoch_loss(losses[:-1], counts[:-1]),
+            "You leave the last batch out. It is smaller, and counts for less, but it counts.",
+        ),
+        Mistake(
+            "as if all batches were full",
+            lambda losses, counts: sum(v * n for v, n in zip(losses, counts, strict=True)) / (len(counts) * counts[0]),
+            "You divide as if every batch held as many images as the first.",
+        ),
     ],
     hints=[
         "A mean loss times its count is the sum over that batch.",
@@ -1133,7 +1515,7 @@ EPOCH_LOSS = Exercise(
 
 
 def modes_after(network: nn.Module, draw) -> Tensor:
-    """Run draw(network) with every part of the network in eval mode, then give each part its own mode back.
+    """Run draw(network), on the network itself, not a copy, with every part in eval mode, then give each part its own mode back.
 
     network.modules() yields the network and all its parts; each has a flag `.training`. The modes come back also when draw raises.
     Returns the flags of all parts after it, in the order of network.modules(), as a tensor of True and False.
@@ -1171,6 +1553,12 @@ def modes_after_by_list(network, draw):
     return torch.tensor([part.training for part in network.modules()])
 
 
+def modes_after_by_package(network, draw):
+    with evaluating(network):
+        draw(network)
+    return torch.tensor([part.training for part in network.modules()])
+
+
 def _modes(end: Callable, start: Callable = lambda network: network.eval()) -> Callable:
     def wrong(network, draw):
         was = [part.training for part in network.modules()]
@@ -1188,17 +1576,38 @@ def all_off(network: nn.Module) -> None:
         raise RuntimeError("drawn in training mode")
 
 
-def restores_after_an_error(answer: Callable) -> bool:
-    network = small_network(True, True)
+def drawn_once(answer: Callable) -> bool:
+    """Is draw called once, with the network itself?"""
+    network, seen = small_network(True, True), []
+    answer(network, seen.append)
+    return len(seen) == 1 and seen[0] is network
+
+
+def gives_modes_back(answer: Callable) -> bool:
+    networks = [small_network(True, False), small_network(False, True), small_network(True, True)]
+    before = [[part.training for part in network.modules()] for network in networks]
+    for network in networks:
+        answer(network, all_off)
+    return before == [[part.training for part in network.modules()] for network in networks]
+
+
+class Stopped(Exception):
+    """What the draw of the invariants raises."""
+
+
+def stopped(answer: Callable) -> tuple[bool, bool]:
+    """Of a draw that raises: does the error come through, and do the modes come back?"""
+    network, through = small_network(True, False), False
 
     def stop(network):
-        raise KeyError("stopped")
+        raise Stopped
 
+    before = [part.training for part in network.modules()]
     try:
         answer(network, stop)
-    except KeyError:
-        return all(part.training for part in network.modules())
-    return False
+    except Stopped:
+        through = True
+    return through, before == [part.training for part in network.modules()]
 
 
 def small_network(outer: bool, frozen: bool) -> nn.Sequential:
@@ -1226,10 +1635,26 @@ MODES = Exercise(
     ],
     invariants=[
         Invariant(
-            "also after an error",
-            restores_after_an_error,
-            "If draw raises, for instance because you stopped it, your network stays in eval mode. try and finally are made "
-            "for that.",
+            "drawn once, with the network",
+            drawn_once,
+            "draw must be called once, with the network itself. Yours calls it with a copy, more than once, or not at all.",
+        ),
+        Invariant(
+            "modes come back",
+            gives_modes_back,
+            "The flags that you return are those from before, but the parts of the network have not got them back.",
+            only_if_right=True,
+        ),
+        Invariant(
+            "modes come back after an error",
+            lambda answer: stopped(answer)[1],
+            "If draw raises, for instance because you stopped it, your network does not get its modes back. try and finally are made for "
+            "that.",
+        ),
+        Invariant(
+            "the error comes through",
+            lambda answer: stopped(answer)[0],
+            "If draw raises, nobody hears of it: your function swallows the error. Give the modes back and let it through.",
         ),
     ],
     mistakes=[
@@ -1258,7 +1683,9 @@ MODES = Exercise(
         Mistake(
             "without eval",
             _modes(lambda network, was: None, start=lambda network: None),
-            "draw runs while your network is still in training mode: dropout and batch statistics would be in every sample.",
+            "draw runs while a part of your network, or all of it, is still in training mode: dropout and batch "
+            "statistics would be in every "
+            "sample.",
         ),
     ],
     hints=[
@@ -1266,7 +1693,8 @@ MODES = Exercise(
         "eval() switches every part off. Afterwards each part gets back the flag that you wrote down, not one for all.",
         "A list of flags; eval; try: draw; finally: loop over the parts and their flags.",
     ],
-    insight="Every function of the package that takes a module does this: see diffcourse.denoiser.evaluating.",
+    package=InPackage("with diffcourse.denoiser.evaluating(network): draw(network)", modes_after_by_package),
+    insight="Every function of the package that takes a module does this.",
 )
 
 
@@ -1284,6 +1712,12 @@ def short_betas_by_hand(T):
     return torch.tensor([min(0.999, low + (high - low) * i / (T - 1)) for i in range(T)])
 
 
+def every_so_many(T):
+    bars = torch.cumprod(1 - torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64), dim=0)
+    seen = bars[1000 // T - 1 :: 1000 // T][:T]
+    return 1 - seen / torch.cat([torch.ones(1, dtype=torch.float64), seen[:-1]])
+
+
 SHORT_BETAS = Exercise(
     name="03.short_betas",
     title="A chain of 200 steps",
@@ -1294,8 +1728,46 @@ SHORT_BETAS = Exercise(
         short_betas_by_hand,
         lambda T: torch.clip(torch.linspace(1e-4, 0.02, T) * (1000 / T), max=0.999),
     ],
-    cases=[(200,), (50,), (15,)],
+    cases=[(200,), (50,), (15,), (2,), (1000,), (1500,)],
     mistakes=[
+        Mistake(
+            "clipped at 0.9999",
+            lambda T: torch.linspace(0.1 / T, 20 / T, T, dtype=torch.float64).clamp(max=0.9999),
+            "You cut off at 0.9999. The docstring says 0.999.",
+        ),
+        Mistake(
+            "the last end left out",
+            lambda T: (torch.arange(T) * (20 / T - 0.1 / T) / T + 0.1 / T).clamp(max=0.999),
+            "Your betas stop one step before the larger end: T values have T − 1 steps between them.",
+        ),
+        Mistake(
+            "the last end left out, not clipped",
+            lambda T: torch.arange(T) * (20 / T - 0.1 / T) / T + 0.1 / T,
+            "Your betas stop one step before the larger end (T values have T − 1 steps between them), and for very short "
+            "chains they exceed 1.",
+        ),
+        Mistake(
+            "always five times",
+            lambda T: 5 * torch.linspace(1e-4, 0.02, T, dtype=torch.float64),
+            "Your factor is 5, which is right for T = 200 alone. What is it for other T?",
+        ),
+        Mistake(
+            "equal steps of the root",
+            lambda T: torch.linspace((0.1 / T) ** 0.5, (20 / T) ** 0.5, T, dtype=torch.float64) ** 2,
+            "You take equal steps of √β. That is scaled-linear, Stable Diffusion's schedule; DDPM's takes equal steps of β.",
+        ),
+        Mistake(
+            "equal steps of the root, clipped",
+            lambda T: (torch.linspace((0.1 / T) ** 0.5, (20 / T) ** 0.5, T, dtype=torch.float64) ** 2).clamp(max=0.999),
+            "You take equal steps of √β, clipped. That is scaled-linear, Stable Diffusion's schedule; DDPM's takes equal steps of β.",
+        ),
+        Mistake(
+            "the long chain seen every so many steps",
+            every_so_many,
+            "You kept every so many ᾱ of the long chain and worked out what happens between them: a good way, which DDIM "
+            "takes. Asked here "
+            "are betas in equal steps.",
+        ),
         Mistake(
             "same betas",
             lambda T: torch.linspace(1e-4, 0.02, T, dtype=torch.float64),

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
 
 BARS = torch.cumprod(1 - torch.linspace(0.02, 0.5, 8, dtype=torch.float64), dim=0)
+OTHER_BARS = torch.cumprod(1 - torch.linspace(0.001, 0.3, 12, dtype=torch.float64), dim=0)
 
 
 # -- the predicted x_0 --------------------------------------------------------------------------------------------------
@@ -21,7 +22,7 @@ def predicted_x0(x_t: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
     """The clean image that a predicted noise stands for.
 
     Solve x_t = sqrt(alpha_bar)·x_0 + sqrt(1 - alpha_bar)·eps for x_0.
-    x_t and eps (B, …), alpha_bar a number in (0, 1). Returns x_0, of x_t's shape.
+    x_t and eps (B, …), alpha_bar a number in (0, 1). Returns x_0, of x_t's shape; differentiable in x_t and eps.
     """
     return (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
 
@@ -47,20 +48,37 @@ PREDICTED_X0 = Exercise(
     level=1,
     reference=predicted_x0,
     alternatives=[predicted_x0_by_torch, predicted_x0_in_a_loop],
-    cases=[(torch.tensor([[1.0, -0.4]]), torch.tensor([[0.5, 2.0]]), 0.64), x0_case(0.9, 3, 2), x0_case(0.1, 2, 4)],
+    cases=[
+        (torch.tensor([[1.0, -0.4]]), torch.tensor([[0.5, 2.0]]), 0.64),
+        x0_case(0.9, 3, 2),
+        x0_case(0.1, 2, 4),
+        x0_case(0.005, 1, 1, 2, 3),
+    ],
     invariants=[
         Invariant(
             "noising goes back",
             lambda f: close(0.6 * f(torch.ones(2, 3), torch.full((2, 3), 0.5), 0.36) + 0.4, torch.ones(2, 3)),
             "Noise your x_0 again with the same eps: x_t must come out. With yours it does not.",
         ),
-        Invariant(
-            "gradient flows",
-            gradient_flows(x0_case(0.5, 2, 2), wrt=1),
-            "No gradient reaches eps through your function: look for detach, item or numpy.",
-        ),
     ],
     mistakes=[
+        Mistake(
+            "cut off",
+            lambda x_t, eps, alpha_bar: predicted_x0(x_t, eps, alpha_bar).clamp(-1, 1),
+            "This is x_0 cut off at ±1. The equation is solved by the values themselves, also beyond ±1; noised again, the "
+            "cut ones do not give x_t back.",
+        ),
+        Mistake(
+            "one minus the root",
+            lambda x_t, eps, alpha_bar: (x_t - (1 - alpha_bar**0.5) * eps) / alpha_bar**0.5,
+            "You take away 1 − √ᾱ times the noise. It is the two *variances* that add up to 1, so the root comes after the "
+            "subtraction.",
+        ),
+        Mistake(
+            "only the noise is divided",
+            lambda x_t, eps, alpha_bar: x_t - (1 - alpha_bar) ** 0.5 * eps / alpha_bar**0.5,
+            "Only your noise term is divided by √ᾱ. Both terms are: the division comes after the subtraction.",
+        ),
         Mistake(
             "variance for standard deviation",
             lambda x_t, eps, alpha_bar: (x_t - (1 - alpha_bar) * eps) / alpha_bar**0.5,
@@ -140,7 +158,14 @@ DDIM_STD = Exercise(
     level=2,
     reference=ddim_std,
     alternatives=[ddim_std_by_math, ddim_std_by_torch],
-    cases=[(0.25, 0.64, 1.0), (0.1, 0.7, 0.5), (0.02, 0.05, 0.8), (0.9, 1.0, 1.0), (0.3, 0.5, 0.0)],
+    cases=[
+        (0.25, 0.64, 1.0),
+        (0.1, 0.7, 0.5),
+        (0.02, 0.05, 0.8),
+        (0.9, 1.0, 1.0),
+        (0.3, 0.5, 0.0),
+        (0.0001, 0.9999, 0.3),
+    ],
     invariants=[
         Invariant(
             "no noise on the way to the clean image",
@@ -149,6 +174,38 @@ DDIM_STD = Exercise(
         ),
     ],
     mistakes=[
+        Mistake(
+            "first fraction upside down, and 0 at the end",
+            lambda t, s, eta: eta * ((1 - t) / (1 - s) if s < 1 else 0) ** 0.5 * (1 - t / s) ** 0.5,
+            "Your first fraction is upside down. s is the less noisy level, so 1 − ᾱ_s is the smaller one: the fraction "
+            "must be below 1, and be 0 at the end by itself.",
+        ),
+        Mistake(
+            "root of the numerator",
+            lambda t, s, eta: eta * (1 - s) ** 0.5 / (1 - t) * (1 - t / s) ** 0.5,
+            "In your first fraction only 1 − ᾱ_s is under the root. The root goes over the whole fraction.",
+        ),
+        Mistake(
+            "first factor only",
+            lambda t, s, eta: eta * ((1 - s) / (1 - t)) ** 0.5,
+            "The second factor is missing: the noise that the jump adds. A jump that goes nowhere, ᾱ_s = ᾱ_t, would still "
+            "get noise from yours.",
+        ),
+        Mistake(
+            "eta forgotten",
+            lambda t, s, eta: ((1 - s) / (1 - t)) ** 0.5 * (1 - t / s) ** 0.5,
+            "This is the posterior's standard deviation in full, whatever η: with η = 0 there must be no noise.",
+        ),
+        Mistake(
+            "eta squared",
+            lambda t, s, eta: eta**2 * ((1 - s) / (1 - t)) ** 0.5 * (1 - t / s) ** 0.5,
+            "You take η squared. It scales a standard deviation, as it is: half of η is half of the noise.",
+        ),
+        Mistake(
+            "no roots",
+            lambda t, s, eta: eta**2 * (1 - s) / (1 - t) * (1 - t / s),
+            "This is the variance of the fresh noise, η and all. Its root is the standard deviation.",
+        ),
         Mistake(
             "variance",
             lambda t, s, eta: eta * (1 - s) / (1 - t) * (1 - t / s),
@@ -190,6 +247,7 @@ DDIM_STD = Exercise(
             "that is taken from 1.",
         ),
     ],
+    gradients=[],  # a plain number will do
     hints=[
         "There are two factors under roots. Which is the share of noise that stays, which is the noise that the jump "
         "t ← s adds?",
@@ -209,7 +267,7 @@ def ddim_step(x_t: Tensor, eps: Tensor, alpha_bar_t: float, alpha_bar_s: float, 
     x_s = sqrt(alpha_bar_s)·x_0 + sqrt(1 - alpha_bar_s - std²)·eps + std·noise,
     where x_0 is the clean image that eps stands for.
     x_t, eps (predicted at t) and noise (fresh, standard Gaussian) (B, …); the others are plain numbers,
-    alpha_bar_s = 1 in the last step. Returns x_s, of x_t's shape.
+    alpha_bar_s = 1 in the last step. Returns x_s, of x_t's shape; differentiable in x_t, eps and noise.
     """
     x0 = (x_t - (1 - alpha_bar_t) ** 0.5 * eps) / alpha_bar_t**0.5
     return alpha_bar_s**0.5 * x0 + (1 - alpha_bar_s - std**2) ** 0.5 * eps + std * noise
@@ -257,6 +315,7 @@ DDIM_STEP = Exercise(
         step_case(0.05, 0.3, 1.0, 3, 2),
         step_case(0.4, 0.8, 0.5, 2, 4),
         step_case(0.9, 1.0, 0.0, 2, 3),
+        step_case(0.01, 0.02, 0.3, 1, 1, 2, 3),
     ],
     invariants=[
         Invariant(
@@ -272,6 +331,19 @@ DDIM_STEP = Exercise(
             lambda x_t, eps, alpha_bar_t, alpha_bar_s, std, noise: torch.sqrt(alpha_bar_s) * x_t,
             "torch.sqrt takes tensors only, and the factors here are plain numbers: 1.0 in the last step for certain. "
             "A power of one half works for both.",
+        ),
+        Mistake(
+            "x_0 cut off",
+            _step(image=lambda x_t, eps, t: predicted_x0(x_t, eps, t).clamp(-1, 1)),
+            "This is a step from a predicted image that was cut off at ±1. The docstring's x_0 is what eps stands for, also "
+            "beyond ±1: only with it do x_0 and eps fit together.",
+        ),
+        Mistake(
+            "x_0 from level s",
+            lambda x_t, eps, t, s, std, noise: (
+                s**0.5 * predicted_x0(x_t, eps, s) + (1 - s - std**2) ** 0.5 * eps + std * noise
+            ),
+            "Your predicted image is worked out with ᾱ_s. x_t stands at level t, so it is ᾱ_t that says how much of it is noise.",
         ),
         Mistake(
             "std not taken off",
@@ -336,10 +408,10 @@ DDIM_STEP = Exercise(
 
 
 def level_grid(T: int, n: int) -> list[int]:
-    """n times of a chain of T steps, evenly spread from T - 1 down to 0, each rounded to the nearest whole number.
+    """n times of a chain of T steps, evenly spread from T - 1 down to 0, each rounded to the nearest whole number (a half either way).
 
     The first is T - 1, since sampling starts from pure noise; the last is 0 (n = 1 gives [T - 1] alone).
-    Returns n whole numbers, falling. ValueError unless 1 <= n <= T.
+    Returns a list of n whole numbers, falling. ValueError unless 1 <= n <= T.
     """
     if not 1 <= n <= T:
         raise ValueError(f"n must lie in [1, {T}], got {n}")
@@ -358,8 +430,10 @@ def level_grid_by_numpy(T, n):
     return [int(t) for t in np.linspace(T - 1, 0, n).round()]
 
 
-def level_grid_as_tensor(T, n):
-    return torch.tensor(level_grid(T, n))
+def level_grid_rounded_up(T, n):
+    if n < 1 or n > T:
+        raise ValueError("n is out of range")
+    return tuple(int((T - 1) * (n - 1 - i) / max(1, n - 1) + 0.5) if i else T - 1 for i in range(n))
 
 
 def _strided(T, n):
@@ -372,8 +446,9 @@ LEVEL_GRID = Exercise(
     minutes=5,
     level=2,
     reference=level_grid,
-    alternatives=[level_grid_by_python, level_grid_by_numpy],
-    cases=[(10, 4), (1000, 6), (1000, 50), (1000, 300), (30, 7), (10, 10), (1000, 1)],
+    alternatives=[level_grid_by_python, level_grid_by_numpy, level_grid_rounded_up],
+    # n - 1 is odd or divides T - 1: no halves, which may go either way
+    cases=[(10, 4), (1000, 6), (1000, 50), (1000, 300), (30, 8), (10, 10), (1000, 1), (1, 1), (25, 2)],
     invariants=[
         Invariant(
             "as many as asked for",
@@ -392,8 +467,8 @@ LEVEL_GRID = Exercise(
         ),
         Invariant(
             "impossible numbers are refused",
-            lambda f: refuses(10, 0)(f) and refuses(10, 11)(f),
-            "n = 0 and n above T cannot be served: raise a ValueError that says so.",
+            lambda f: refuses(10, 0)(f) and refuses(10, -3)(f) and refuses(10, 11)(f) and refuses(1, 2)(f),
+            "n below 1 and n above T cannot be served: raise a ValueError that says so.",
         ),
     ],
     mistakes=[
@@ -408,6 +483,22 @@ LEVEL_GRID = Exercise(
             lambda T, n: _strided(T, n)[-n:],
             "You cut the strided list to n entries. The count is right, but now even fewer of the noisy levels are "
             "visited. Begin with the two ends that are fixed.",
+        ),
+        Mistake(
+            "a stride of T // n, from the top",
+            lambda T, n: list(range(T - 1, -1, -(T // n)))[:n],
+            "Yours walks down from T − 1 in strides of T // n, cut to n times. The last one is then not 0: the width must "
+            "follow from both ends.",
+        ),
+        Mistake(
+            "ends at 1",
+            lambda T, n: torch.linspace(T - 1, min(1, T - 1), n, dtype=torch.float64).round().long().tolist(),
+            "Your last time is 1. The times are indices: the least noisy level has the index 0.",
+        ),
+        Mistake(
+            "rounded up",
+            lambda T, n: [math.ceil((T - 1) * (n - 1 - i) / max(1, n - 1)) if i else T - 1 for i in range(n)],
+            "You round up, so most times lie a little too high. Round to the *nearest* whole number.",
         ),
         Mistake(
             "rising",
@@ -441,6 +532,11 @@ LEVEL_GRID = Exercise(
             "The ends and the spacing are right, but a table has whole indices: round.",
         ),
     ],
+    gradients=[],
+    allowed={
+        "* -> * (2)": "only in the message of the error",
+        "torch.linspace(T - 1, 0, n, dtype=torch.float64) -> torch.linspace(T - 1, 0, n)": "the same times",
+    },
     hints=[
         "Two ends are fixed and n points are spread between them. Which function of torch or numpy does that?",
         "linspace from T − 1 down to 0, then whole numbers. Does converting to int round?",
@@ -488,12 +584,14 @@ def ddim_as_euler(predict_eps, x, times, alpha_bars):
     return y
 
 
-def _loop(next_bar: Callable, called_at: Callable = lambda times, i: times[i]) -> Callable:
+def _loop(
+    next_bar: Callable, called_at: Callable = lambda times, i: times[i], image: Callable = predicted_x0
+) -> Callable:
     def wrong(predict_eps, x, times, alpha_bars):
         for i, t in enumerate(times):
             bar_t, bar_s = alpha_bars[t], torch.as_tensor(next_bar(times, i, alpha_bars))
             eps = predict_eps(x, called_at(times, i))
-            x = bar_s.sqrt() * predicted_x0(x, eps, bar_t) + (1 - bar_s).sqrt() * eps
+            x = bar_s.sqrt() * image(x, eps, bar_t) + (1 - bar_s).sqrt() * eps
         return x
 
     return wrong
@@ -508,8 +606,12 @@ def a_network(x: Tensor, t: int) -> Tensor:
     return torch.tanh(1.5 * x) + 0.1 * t
 
 
-def loop_case(times: list[int], *shape: int):
-    return lambda g: (a_network, normal(g, *shape), times, BARS)
+def another_network(x: Tensor, t: int) -> Tensor:
+    return torch.sin(x) - 0.05 * t * x
+
+
+def loop_case(times: list[int], *shape: int, network: Callable = a_network, alpha_bars: Tensor = BARS):
+    return lambda g: (network, normal(g, *shape), times, alpha_bars)
 
 
 def one_call_a_time(f: Callable) -> bool:
@@ -530,12 +632,21 @@ DDIM_LOOP = Exercise(
     level=3,
     reference=ddim,
     alternatives=[ddim_by_index, ddim_as_euler],
-    cases=[loop_case([5], 1, 2), loop_case([7, 3], 2, 2), loop_case([7, 5, 2, 0], 2, 3), loop_case([6, 5, 1], 3, 1, 2)],
+    cases=[
+        loop_case([5], 1, 2),
+        loop_case([0], 2, 1),
+        loop_case([7, 3], 2, 2),
+        loop_case([7, 5, 2, 0], 2, 3),
+        loop_case([6, 5, 1], 3, 1, 2),
+        loop_case([11, 10, 4, 0], 1, 3, network=another_network, alpha_bars=OTHER_BARS),
+    ],
+    gradients=[],  # sampling needs none: under no_grad it is right as well
     invariants=[
         Invariant(
             "one call for each time",
             one_call_a_time,
             "The network must be called once at each of the times, in their order, and nowhere else.",
+            only_if_right=True,
         ),
         Invariant(
             "a perfect network is enough",
@@ -571,6 +682,17 @@ DDIM_LOOP = Exercise(
             "noise again.",
         ),
         Mistake(
+            "back to the first time",
+            _loop(lambda times, i, bars: _next(times, i, bars, bars[times[0]])),
+            "Your last step goes back to the first of the times, the noisiest one. After the last time comes the clean image.",
+        ),
+        Mistake(
+            "x_0 cut off",
+            _loop(_next, image=lambda x, eps, bar: predicted_x0(x, eps, bar).clamp(-1, 1)),
+            "Yours cuts the predicted images off at ±1. That is a trick some samplers offer; the docstring's step has the "
+            "x_0 that eps stands for.",
+        ),
+        Mistake(
             "always the neighbour",
             _loop(lambda times, i, bars: bars[times[i] - 1] if times[i] else 1.0),
             "Your steps go to t − 1, not to the next entry of times. Then the image claims to be at another level "
@@ -597,6 +719,7 @@ DDIM_LOOP = Exercise(
             "call the network anew after each step.",
         ),
     ],
+    allowed={"float(alpha_bars[t]) -> alpha_bars[t]": "a tensor of one element multiplies as well"},
     hints=[
         "Each pass needs two ᾱ: the one of this time and the one of the next entry. What comes after the last entry?",
         "Make a list of all ᾱ along the way with 1.0 at its end, and walk through neighbours of that list.",
@@ -621,6 +744,42 @@ CALLS = Exercise(
     stub="# Calls of the network for one batch: (DDPM with all 1000 steps, DDIM with 50 steps, Heun with 50 steps).\n"
     "# Heun calls twice in a step, but once in the step to the clean image.\ncalls = ...",
     mistakes=[
+        Mistake(
+            "DDPM's last step without a call",
+            (999, 50, 99),
+            "The second and the third number are right. DDPM asks the network in each of its steps; the last one only gets "
+            "no fresh noise.",
+        ),
+        Mistake(
+            "DDIM's last step without a call",
+            (1000, 49, 99),
+            "The first and the third number are right. DDIM's step to the clean image needs a prediction like all others.",
+        ),
+        Mistake(
+            "two calls less for Heun",
+            (1000, 50, 98),
+            "The first two are right. For Heun only one call is saved: the step to the clean image still begins with one.",
+        ),
+        Mistake(
+            "one call more for Heun",
+            (1000, 50, 101),
+            "The first two are right. Heun's last step has one call *less* than the others, not one more.",
+        ),
+        Mistake(
+            "another order",
+            (50, 1000, 99),
+            "The numbers are right, the order is not: DDPM with its 1000 steps comes first.",
+        ),
+        Mistake(
+            "the order turned round",
+            (99, 50, 1000),
+            "The numbers are right, the order is not: DDPM first, then DDIM, then Heun.",
+        ),
+        Mistake(
+            "ratios",
+            (20, 1, 2),
+            "These are calls in units of DDIM's. Count the calls themselves.",
+        ),
         Mistake(
             "two calls in every step",
             (1000, 50, 100),
@@ -682,7 +841,10 @@ def two_spreads_in_a_loop(samples):
 
 
 def spread_case(*shape: int):
-    return lambda g: (normal(g, *shape) + 2 * normal(g, shape[0], 1, shape[2]) * (1 + torch.arange(shape[2])),)
+    return lambda g: (
+        normal(g, *shape) * (1 + torch.arange(shape[0])).view(-1, 1, 1)  # some starts vary more than others
+        + 2 * normal(g, shape[0], 1, shape[2]) * (1 + torch.arange(shape[2])),
+    )
 
 
 TWO_SPREADS = Exercise(
@@ -692,7 +854,13 @@ TWO_SPREADS = Exercise(
     level=2,
     reference=two_spreads,
     alternatives=[two_spreads_by_means, two_spreads_in_a_loop],
-    cases=[spread_case(2, 3, 1), spread_case(3, 2, 2), spread_case(4, 5, 3)],
+    cases=[
+        spread_case(2, 3, 1),
+        spread_case(3, 2, 2),
+        spread_case(4, 5, 3),
+        spread_case(1, 3, 2),
+        spread_case(3, 1, 2),
+    ],
     invariants=[
         Invariant(
             "without fresh noise nothing varies for one start",
@@ -706,6 +874,28 @@ TWO_SPREADS = Exercise(
             lambda s: (s.var(dim=0, unbiased=False).mean() ** 0.5, two_spreads(s)[1]),
             "Your first number is the variance over the starts. The start must stay fixed: vary only the repeats, "
             "dimension 1.",
+        ),
+        Mistake(
+            "the first start alone",
+            lambda s: (s[0].var(dim=0, unbiased=False).mean() ** 0.5, two_spreads(s)[1]),
+            "Your first number looks at the first start only. The mean is over all starts.",
+        ),
+        Mistake(
+            "over the values",
+            lambda s: (s.var(dim=2, unbiased=False).mean() ** 0.5, two_spreads(s)[1]),
+            "Your first number is how the D values of one sample differ from each other, dimension 2. The repeats are "
+            "dimension 1.",
+        ),
+        Mistake(
+            "the first repeat alone",
+            lambda s: (two_spreads(s)[0], s[:, 0].var(dim=0, unbiased=False).mean() ** 0.5),
+            "Your second number takes the first repeat of each start only. All S·R samples count.",
+        ),
+        Mistake(
+            "over the starts alone",
+            lambda s: (two_spreads(s)[0], s.var(dim=0, unbiased=False).mean() ** 0.5),
+            "Your second number is the variance over the starts, one repeat at a time. All S·R samples belong in one heap "
+            "before the variance is taken.",
         ),
         Mistake(
             "mean of the deviations",
@@ -741,6 +931,13 @@ TWO_SPREADS = Exercise(
             "Both numbers are right, but interchanged: repeat first, then total.",
         ),
     ],
+    gradients=[],  # plain numbers will do
+    allowed={
+        "samples rows reversed": "spreads know no order",
+        "samples negated": "spreads know no sign",
+        "samples one *": "spreads know no place",
+        "float(*": "a tensor of one element is a number as well",
+    },
     hints=[
         "Fixing the start means looking at one s: samples[s] has R rows. Over which dimension is the variance?",
         "For the total, forget which start a sample had: (S, R, D) becomes (S·R, D).",
@@ -759,7 +956,7 @@ def heun_step(slope, y: Tensor, now: float, to: float) -> Tensor:
 
     Go straight with the first slope, look at the slope where that ends, and go again from
     the start with the mean of both.
-    slope(y, u) returns a tensor of y's shape. Returns the new y.
+    slope(y, u) returns a tensor of y's shape and is asked twice. Returns the new y.
     """
     h = to - now
     first = slope(y, now)
@@ -784,8 +981,12 @@ def a_slope(y: Tensor, u: float) -> Tensor:
     return torch.sin(2 * y) - 0.7 * u * y
 
 
-def heun_case(now: float, to: float, *shape: int):
-    return lambda g: (a_slope, normal(g, *shape), now, to)
+def another_slope(y: Tensor, u: float) -> Tensor:
+    return torch.cos(y) + u**2
+
+
+def heun_case(now: float, to: float, *shape: int, slope: Callable = a_slope):
+    return lambda g: (slope, normal(g, *shape), now, to)
 
 
 def _two_calls(f: Callable) -> bool:
@@ -801,12 +1002,20 @@ HEUN_STEP = Exercise(
     level=2,
     reference=heun_step,
     alternatives=[heun_step_corrected, heun_step_weighted],
-    cases=[heun_case(2.0, 1.0, 1, 2), heun_case(1.5, 0.9, 3, 2), heun_case(0.4, 0.7, 2, 1, 2)],
+    cases=[
+        heun_case(2.0, 1.0, 1, 2),
+        heun_case(1.5, 0.9, 3, 2),
+        heun_case(0.4, 0.7, 2, 1, 2),
+        heun_case(0.5, 0.0, 1, 3, slope=another_slope),
+    ],
+    gradients=[],  # a step of a sampler: under no_grad it is right as well
     invariants=[
         Invariant(
             "two calls",
             _two_calls,
-            "A step of Heun asks for the slope exactly twice: keep the first one in a variable.",
+            "The new y is right, the price is not: a step of Heun asks for the slope exactly twice. Keep the first one in a "
+            "variable.",
+            only_if_right=True,
         ),
         Invariant(
             "exact for a parabola",
@@ -819,6 +1028,27 @@ HEUN_STEP = Exercise(
             "Euler",
             lambda slope, y, now, to: y + (to - now) * slope(y, now),
             "This is Euler's method: one slope, one call. Heun looks at the end of that step and averages.",
+        ),
+        Mistake(
+            "Ralston",
+            lambda slope, y, now, to: (
+                lambda k, h: y + h * (k / 4 + 3 / 4 * slope(y + 2 / 3 * h * k, now + 2 / 3 * h))
+            )(slope(y, now), to - now),
+            "This is Ralston's method, of second order too: it looks at two thirds of the step. Heun looks at its end, and "
+            "both slopes count alike.",
+        ),
+        Mistake(
+            "two half steps",
+            lambda slope, y, now, to: (lambda m, h: m + h * slope(m, now + h))(
+                y + (to - now) / 2 * slope(y, now), (to - now) / 2
+            ),
+            "These are two steps of Euler, each half as wide: two calls, but still first order. Heun goes from the start "
+            "again, with the mean.",
+        ),
+        Mistake(
+            "arguments of the slope interchanged",
+            lambda slope, y, now, to: y + (to - now) * slope(now, y),
+            "You call slope(u, y): the level in the place of the image. It is slope(y, u).",
         ),
         Mistake(
             "the second slope alone",
@@ -877,7 +1107,7 @@ def dpmpp_guess(x0: Tensor, x0_past: Tensor, lam: float, lam_past: float, lam_to
     read off half way through the coming step.
 
     x0 (B, …) is predicted at lam, x0_past at lam_past < lam; the step goes from lam to lam_to > lam.
-    lam = log(alpha/sigma) of each level. Returns a tensor of x0's shape.
+    lam = log(alpha/sigma) of each level. Returns a tensor of x0's shape; differentiable in x0 and x0_past.
     """
     return x0 + (lam_to - lam) / 2 * (x0 - x0_past) / (lam - lam_past)
 
@@ -907,6 +1137,7 @@ DPMPP_GUESS = Exercise(
         (torch.tensor([[1.0, 0.5]]), torch.tensor([[0.8, 0.9]]), -1.0, -2.0, 0.5),
         guess_case(-2.5, -1.0, 0.2, 3, 2),
         guess_case(0.3, 0.7, 2.5, 2, 1, 2),
+        guess_case(1.0, 4.0, 4.5, 1, 3),
     ],
     invariants=[
         Invariant(
@@ -921,6 +1152,25 @@ DPMPP_GUESS = Exercise(
             lambda x0, past, lam, lam_past, to: x0 + (to - lam) * (x0 - past) / (lam - lam_past),
             "You read the line off at the end of the step. The step uses one value throughout, so the middle is the "
             "fair place.",
+        ),
+        Mistake(
+            "slope over both steps",
+            lambda x0, past, lam, lam_past, to: x0 + (to - lam) / 2 * (x0 - past) / (to - lam_past),
+            "You divide the last change by the way from lam_past to lam_to. It happened between lam_past and lam.",
+        ),
+        Mistake(
+            "half way in sigma/alpha",
+            lambda x0, past, lam, lam_past, to: (
+                x0 + (math.exp(-to) - math.exp(-lam)) / 2 * (x0 - past) / (math.exp(-lam) - math.exp(-lam_past))
+            ),
+            "You draw the line over sigma/alpha. The docstring draws it over lambda, the logarithm: there its middle lies "
+            "elsewhere.",
+        ),
+        Mistake(
+            "from the past prediction",
+            lambda x0, past, lam, lam_past, to: past + (to - lam) / 2 * (x0 - past) / (lam - lam_past),
+            "You go half of the coming step ahead, but from the past prediction. The line is read off beyond lam, so it "
+            "starts at x0.",
         ),
         Mistake(
             "without the widths",
@@ -999,13 +1249,42 @@ ORDER = Exercise(
         ([10, 20], [0.4, 0.1]),
         ([80, 160, 320], [0.0175, 0.0088, 0.0044]),
         ([5, 10, 40, 80], [3e-2, 4e-3, 7e-5, 9e-6]),
+        ([4, 9, 3], [2.0, 50.0, 0.7]),  # an error that grows: a negative order
     ],
     mistakes=[
         Mistake(
             "sign",
             lambda steps, errors: -order(steps, errors),
-            "Yours is negative. The error falls with the steps, so the line falls; the order is the exponent with "
-            "its minus taken off.",
+            "Yours is the slope of the line. Where the error falls that is negative; the order is the exponent with its minus "
+            "taken off.",
+        ),
+        Mistake(
+            "without its sign",
+            lambda steps, errors: abs(order(steps, errors)),
+            "Yours is the order without its sign. An error that *grows* with the steps has a negative order, and is well "
+            "worth noticing: no abs.",
+        ),
+        Mistake(
+            "the two ends alone",
+            lambda steps, errors: math.log(errors[0] / errors[-1]) / math.log(steps[-1] / steps[0]),
+            "This is the slope between the first and the last point. The docstring asks for the line of least squares: the "
+            "points between count too.",
+        ),
+        Mistake(
+            "mean of the slopes",
+            lambda steps, errors: float(-np.mean(np.diff(np.log(errors)) / np.diff(np.log(steps)))),
+            "This is the mean of the slopes between neighbours. Least squares fits one line to all points, which is not the "
+            "same.",
+        ),
+        Mistake(
+            "through the origin",
+            lambda steps, errors: float(-(np.log(steps) * np.log(errors)).sum() / (np.log(steps) ** 2).sum()),
+            "Your line goes through the origin, which takes the constant c for 1. Give it an offset of its own.",
+        ),
+        Mistake(
+            "rounded",
+            lambda steps, errors: float(round(order(steps, errors))),
+            "Yours is rounded to a whole number. A measured order is whole only in the limit: return it as it is.",
         ),
         Mistake(
             "no logarithm of the steps",
@@ -1036,6 +1315,8 @@ ORDER = Exercise(
             "logarithms set it in relation.",
         ),
     ],
+    gradients=[],  # a plain number will do
+    allowed={"float(*": "a NumPy number is a number as well"},
     hints=[
         "Take the logarithm of error = c·steps^(−p): what kind of curve is it in log steps?",
         "A straight line with the slope −p. Fit one: numpy.polyfit of degree 1 does it.",
@@ -1055,6 +1336,16 @@ HALVING = Exercise(
     stub="# By what factor does the error fall when the number of steps is doubled: (DDIM, Heun)?\n"
     "# Read it off the figure between 80 and 160 steps; whole numbers.\nhalving = ...",
     mistakes=[
+        Mistake(
+            "3 for Heun",
+            (2.0, 3.0),
+            "DDIM's factor is right. Heun's line falls twice as steeply: halving and halving once more, which is not a third.",
+        ),
+        Mistake(
+            "ten times the steps",
+            (10.0, 100.0),
+            "These are the factors for *ten* times the steps. Here the steps are doubled.",
+        ),
         Mistake(
             "the orders themselves",
             (1.0, 2.0),
@@ -1125,8 +1416,20 @@ def _slerp(angle: Callable = lambda a, b: torch.arccos((a * b).sum() / (a.norm()
     return wrong
 
 
+def slerp_rows(a, b, w):
+    """Wrong: an angle for every row."""
+    theta = torch.arccos((a * b).sum(-1, keepdim=True) / (a.norm(dim=-1, keepdim=True) * b.norm(dim=-1, keepdim=True)))
+    return (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.sin(theta)
+
+
 def slerp_case(w: float, *shape: int):
     return lambda g: (normal(g, *shape), normal(g, *shape) * 1.5 + 0.3, w)
+
+
+def wide_case(g: torch.Generator) -> tuple:
+    """Short vectors of different lengths, and an angle above 90°."""
+    a = 0.1 * normal(g, 3, 4)
+    return a, 0.05 * normal(g, 3, 4) - 0.3 * a, 0.6
 
 
 SLERP = Exercise(
@@ -1136,7 +1439,13 @@ SLERP = Exercise(
     level=2,
     reference=slerp,
     alternatives=[slerp_by_cosine, slerp_by_basis],
-    cases=[(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5), slerp_case(0.3, 2, 3), slerp_case(0.8, 1, 2, 4)],
+    cases=[
+        (torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5),
+        slerp_case(0.3, 2, 3),
+        slerp_case(0.8, 1, 2, 4),
+        wide_case,
+    ],
+    gradients=[],  # the angle may be a plain number
     invariants=[
         Invariant(
             "the ends",
@@ -1160,6 +1469,33 @@ SLERP = Exercise(
             "a and b interchanged",
             lambda a, b, w: slerp(b, a, w),
             "Yours starts at b. At w = 0 it has to be a.",
+        ),
+        Mistake(
+            "an angle for every row",
+            slerp_rows,
+            "You give every row an angle of its own, over the last dimension. Both tensors count as one long vector each: "
+            "one angle.",
+        ),
+        Mistake(
+            "the shorter of two ways",
+            _slerp(lambda a, b: torch.arccos(((a * b).sum() / (a.norm() * b.norm())).abs())),
+            "You drop the sign of the cosine, as quaternions allow it. Here b and −b are two different noises: an angle "
+            "above 90° stays one.",
+        ),
+        Mistake(
+            "angle in degrees",
+            _slerp(lambda a, b: torch.rad2deg(torch.arccos((a * b).sum() / (a.norm() * b.norm())))),
+            "Your angle is in degrees. sin wants radians, which is what arccos gives.",
+        ),
+        Mistake(
+            "the product for the cosine",
+            _slerp(lambda a, b: torch.arccos((a * b).sum().clamp(-1, 1))),
+            "You take the inner product itself for the cosine. It has to be divided by both lengths first.",
+        ),
+        Mistake(
+            "unit vectors",
+            lambda a, b, w: slerp(a / a.norm(), b / b.norm(), w),
+            "Your result has length 1: a and b themselves are weighted, not their directions.",
         ),
         Mistake(
             "not divided by the sine",

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse import gaussian
+from diffcourse.denoiser import estimate
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
+from diffcourse.schedule import Level
 
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
@@ -54,7 +57,13 @@ COMPRESSION = Exercise(
     level=1,
     reference=compression,
     alternatives=[compression_in_a_loop, compression_with_tensors],
-    cases=[((3, 512, 512), (4, 64, 64), 32), ((3, 512, 512), (4, 64, 64), 16), ((1, 32, 64), (5, 4, 16), 6)],
+    cases=[
+        ((3, 512, 512), (4, 64, 64), 32),
+        ((3, 512, 512), (4, 64, 64), 16),
+        ((1, 32, 64), (5, 4, 16), 6),
+        ((3, 40, 24), (7, 5, 3), 8),
+        ((2, 6, 1), (4, 1, 5), 3),
+    ],
     mistakes=[
         Mistake(
             "upside down",
@@ -87,6 +96,21 @@ COMPRESSION = Exercise(
             "You count 32 bits for a value of the picture. In memory a float takes that, but a stored picture takes 8.",
         ),
         Mistake(
+            "8 bits for a whole pixel",
+            lambda i, l, b: (_times(i, l), math.prod(i[1:]) * 8 / (math.prod(l) * b)),
+            "For the bits you count 8 a pixel. A pixel has one such value for each of its colours.",
+        ),
+        Mistake(
+            "the numbers of Stable Diffusion",
+            lambda i, l, b: (48.0, 48 * 8 / b),
+            "Yours is 48 for every picture. That is the number of Stable Diffusion; the two shapes are arguments.",
+        ),
+        Mistake(
+            "latents in bytes",
+            _compressed(_times, lambda n, b: n * 64 / b),
+            "You count the picture in bits and the latents in bytes: their bits are divided by 8.",
+        ),
+        Mistake(
             "bytes beside bits",
             _compressed(_times, lambda n, b: n / b),
             "You count one bit for a value of the picture. It takes 8.",
@@ -95,6 +119,11 @@ COMPRESSION = Exercise(
             "whole numbers",
             lambda i, l, b: (math.prod(i) // math.prod(l), math.prod(i) // math.prod(l) * 8 // b),
             "You cut the fractions off. A ratio need not be whole.",
+        ),
+        Mistake(
+            "rounded",
+            lambda i, l, b: (round(_times(i, l)), round(_times(i, l) * 8 / b)),
+            "You round to whole numbers. A ratio need not be whole.",
         ),
         Mistake(
             "sums for products",
@@ -138,15 +167,45 @@ def latent_shape_by_halving(height, width):
     return [4, height, width]
 
 
+def _raises_another(f: Callable, *args: int) -> bool:
+    """Another error than a ValueError."""
+    try:
+        refuses(*args)(f)
+    except Exception:
+        return True
+    return False
+
+
+def _halves_and_all(height: int, width: int) -> tuple[int, float, float]:
+    if height % 8 or width % 8:
+        raise ValueError
+    return 4, height / 8, width / 8
+
+
 LATENT_SHAPE = Exercise(
     name="05a.latent_shape",
     title="Which size comes out, and which sizes are refused",
     minutes=4,
     level=1,
     reference=latent_shape,
-    alternatives=[latent_shape_by_divmod],
-    cases=[(64, 64), (512, 512), (768, 512), (8, 24)],
+    alternatives=[latent_shape_by_divmod, latent_shape_by_halving],
+    cases=[(64, 64), (512, 512), (768, 512), (128, 320)],
     invariants=[
+        Invariant(
+            "all multiples of 8 are taken",
+            lambda f: not any(refuses(*size)(f) for size in [(8, 24), (24, 8), (104, 200)]),
+            "8 x 24, 24 x 8 and 104 x 200 have sides that are multiples of 8, and one of them is refused.",
+        ),
+        Invariant(
+            "small pictures",
+            lambda f: [list(f(8, 24)), list(f(104, 200))] == [[4, 1, 3], [4, 13, 25]],
+            "A picture of 8 x 24 pixels has latents of 1 x 3 places, one of 104 x 200 has 13 x 25. Yours do not.",
+        ),
+        Invariant(
+            "the error is a ValueError",
+            lambda f: not _raises_another(f, 68, 68),
+            "68 x 68 is refused, but not by a ValueError. (`assert` raises another error, and Python can be told to skip it.)",
+        ),
         Invariant(
             "68 x 68 is refused",
             refuses(68, 68),
@@ -188,6 +247,16 @@ LATENT_SHAPE = Exercise(
             "channels last",
             lambda h, w: (h // 8, w // 8, 4),
             "You put the channels last, as in a NumPy picture. In PyTorch they come first.",
+        ),
+        Mistake(
+            "fractions",
+            _halves_and_all,
+            "Your sides are floats, as 8.0. The size of a tensor is a whole number, and one of Python's two divisions gives these.",
+        ),
+        Mistake(
+            "with a batch",
+            lambda h, w: (1, 4, h // 8, w // 8),
+            "You put the size of a batch in front. Asked is the shape of one picture's latents: three numbers.",
         ),
     ],
     hints=[
@@ -247,11 +316,14 @@ QUANTISE = Exercise(
     level=2,
     reference=quantise,
     alternatives=[quantise_by_search, quantise_by_width],
+    gradients=[],  # what is rounded has no slope
     cases=[
         (torch.tensor([-5.0, -0.4, 0.7, 1.9]), 2, 3.0),
         latents_case(1, 2.0, 2, 3),
         latents_case(3, 2.5, 1, 4, 2, 3),
         latents_case(5, 1.5, 3, 7),
+        latents_case(8, 0.4, 5),
+        (torch.tensor(0.3), 4, 1.0),
     ],
     invariants=[
         Invariant(
@@ -278,13 +350,30 @@ QUANTISE = Exercise(
         ),
         Mistake(
             "bits for values",
-            _quantised(lambda bits: max(1, bits - 1)),
+            _quantised(lambda bits: bits - 1),
             "You make as many values as there are bits. Each further bit doubles their number.",
+        ),
+        Mistake(
+            "an exclusive or",
+            _quantised(lambda bits: 2 ^ bits - 1),
+            "Your number of steps is `2 ^ bits - 1`. In Python ^ is the exclusive or of two numbers; a power is written **.",
         ),
         Mistake(
             "rounded down",
             _quantised(rounded=torch.floor),
             "You always take the value below, which is up to a whole step away. The nearest is at most half a step away.",
+        ),
+        Mistake(
+            "rounded up",
+            _quantised(rounded=torch.ceil),
+            "You always take the value above, which is up to a whole step away. The nearest is at most half a step away.",
+        ),
+        Mistake(
+            "multiples of the step",
+            lambda z, bits, reach: ((z / (2 * reach / (2**bits - 1))).round() * (2 * reach / (2**bits - 1))).clamp(
+                -reach, reach
+            ),
+            "Your values are multiples of the step, 0 among them. The grid begins at −reach, and with an even number of values 0 is none.",
         ),
         Mistake(
             "not clamped",
@@ -362,13 +451,13 @@ def unit_scale_by_moments(batches):
     return torch.sqrt(n / m2)
 
 
-def stream_case(*sizes: int):
+def stream_case(*sizes: int, h: int = 6, w: int = 5):
     """Batches of different size, mean and spread; the channels differ as well."""
 
     def case(g):
         spread = torch.tensor([1.0, 2.0, 0.5, 3.0])[:, None, None]
         shift = torch.tensor([2.0, -1.0, 0.0, 1.0])[:, None, None]
-        return ([(1 + 0.4 * i) * spread * normal(g, n, 4, 6, 5) + shift + i for i, n in enumerate(sizes)],)
+        return ([(1 + 0.4 * i) * spread * normal(g, n, 4, h, w) + shift + i for i, n in enumerate(sizes)],)
 
     return case
 
@@ -384,7 +473,12 @@ UNIT_SCALE = Exercise(
     level=2,
     reference=unit_scale,
     alternatives=[unit_scale_at_once, unit_scale_by_moments],
-    cases=[stream_case(9), stream_case(12, 3), stream_case(2, 8, 11)],
+    cases=[
+        stream_case(9),
+        stream_case(12, 3, h=4, w=9),
+        stream_case(1, 8, 11, h=7, w=6),
+        stream_case(90, 1, 200, h=1, w=1),
+    ],
     tolerance=1e-3,  # dividing by N or by N - 1 makes no difference that matters here
     invariants=[
         Invariant(
@@ -440,6 +534,19 @@ UNIT_SCALE = Exercise(
             "as much as a large one.",
         ),
         Mistake(
+            "each batch about its own mean",
+            lambda bs: (
+                (sum((z.double() - z.double().mean()).square().sum().item() for z in bs) / sum(z.numel() for z in bs))
+                ** -0.5
+            ),
+            "You measure each batch about its own mean. What the means differ by belongs to the spread: there is one mean, of all numbers.",
+        ),
+        Mistake(
+            "mean of the batches' factors",
+            lambda bs: sum(1 / z.double().std().item() for z in bs) / len(bs),
+            "You average the factors of the batches. The factor is wanted of all numbers together: add up count, sum and sum of squares.",
+        ),
+        Mistake(
             "first batch only",
             lambda bs: 1 / bs[0].double().std().item(),
             "Yours knows the first batch only. Stable Diffusion's factor was measured like that, on a large one. Here all of them count.",
@@ -477,16 +584,17 @@ UNIT_SCALE = Exercise(
 def there_and_back(x: Tensor, encode, decode, scale: float) -> tuple[Tensor, Tensor]:
     """The latents that a diffusion model works on, and the picture that they decode to.
 
-    encode(x) gives bare latents; decode(z) wants bare latents. scale = 1/(standard deviation of bare latents).
-    x (B, 3, H, W). Returns (latents of standard deviation 1, picture).
+    encode(x) gives bare latents; it may draw them, so it is called once. decode(z) wants bare latents.
+    scale = 1/(standard deviation of bare latents). x (B, 3, H, W).
+    Returns (latents of standard deviation 1, picture).
     """
     latents = scale * encode(x)
     return latents, decode(latents / scale)
 
 
 def there_and_back_with_std(x, encode, decode, scale):
-    std = 1 / scale
-    return encode(x) / std, decode(encode(x) / std * std)
+    z = encode(x) / (1 / scale)
+    return z, decode(z * (1 / scale))
 
 
 def there_and_back_directly(x, encode, decode, scale):
@@ -495,17 +603,40 @@ def there_and_back_directly(x, encode, decode, scale):
 
 
 def toy_encode(x: Tensor) -> Tensor:
-    """Stands for an encoder in the cases: not linear, half the size."""
-    return 2.5 * torch.tanh(x[:, :, ::2, ::2]) + 0.3
+    """Stands for an encoder in the cases: not linear, half the size, one channel more."""
+    small = 2.5 * torch.tanh(x[:, :, ::2, ::2]) + 0.3
+    return torch.cat([small, small[:, :1] * small[:, 1:2]], dim=1)
+
+
+class DrawnEncoder:
+    """Stands for an encoder that draws its latents: every call gives others."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return toy_encode(x) + 0.3 * math.cos(self.calls)
 
 
 def toy_decode(z: Tensor) -> Tensor:
-    """Stands for a decoder in the cases: not linear, twice the size."""
-    return torch.tanh(0.8 * z - 0.1).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    """Stands for a decoder in the cases: not linear, twice the size, a little beyond -1 and 1."""
+    colours = 1.3 * torch.tanh(0.8 * z[:, :3] - 0.1 * z[:, 3:] - 0.1)
+    return colours.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
 
-def coder_case(scale: float, *shape: int):
-    return lambda g: (normal(g, *shape).clamp(-1, 1), toy_encode, toy_decode, scale)
+def coder_case(scale: float, *shape: int, encode: Callable[[], Callable] = lambda: toy_encode):
+    return lambda g: (normal(g, *shape).clamp(-1, 1), encode(), toy_decode, scale)
+
+
+def _coded_with(latents: Callable, picture: Callable) -> Callable:
+    """One call of encode; latents of (bare, scale), picture of (decode, bare, scale)."""
+
+    def wrong(x, encode, decode, scale):
+        bare = encode(x)
+        return latents(bare, scale), picture(decode, bare, scale)
+
+    return wrong
 
 
 THERE_AND_BACK = Exercise(
@@ -515,7 +646,12 @@ THERE_AND_BACK = Exercise(
     level=2,
     reference=there_and_back,
     alternatives=[there_and_back_with_std, there_and_back_directly],
-    cases=[coder_case(0.5, 1, 3, 2, 4), coder_case(0.18215, 2, 3, 4, 2), coder_case(1.7, 1, 3, 6, 4)],
+    gradients=[],  # latents are made and shown here, nothing is trained
+    cases=[
+        coder_case(0.5, 1, 3, 2, 4),
+        coder_case(0.18215, 2, 3, 4, 2, encode=DrawnEncoder),
+        coder_case(1.7, 3, 3, 6, 4),
+    ],
     invariants=[
         Invariant(
             "the factor cancels",
@@ -529,42 +665,62 @@ THERE_AND_BACK = Exercise(
     mistakes=[
         Mistake(
             "forgotten on the way out",
-            lambda x, e, d, s: (s * e(x), d(s * e(x))),
+            _coded_with(lambda z, s: s * z, lambda d, z, s: d(s * z)),
             "Your decoder is given scaled latents, and it was trained on bare ones.",
         ),
         Mistake(
             "forgotten altogether",
-            lambda x, e, d, s: (e(x), d(e(x))),
+            _coded_with(lambda z, s: z, lambda d, z, s: d(z)),
             "The picture is right, but the latents are the bare ones: the diffusion model would see a standard deviation of 1/scale.",
         ),
         Mistake(
             "forgotten on the way in",
-            lambda x, e, d, s: (e(x), d(e(x) / s)),
+            _coded_with(lambda z, s: z, lambda d, z, s: d(z / s)),
             "You divide on the way out what was never multiplied on the way in.",
         ),
         Mistake(
             "applied twice",
-            lambda x, e, d, s: (s * e(x), d(s * s * e(x))),
+            _coded_with(lambda z, s: s * z, lambda d, z, s: d(s * s * z)),
             "You multiply again before decoding. The way out undoes the way in.",
         ),
         Mistake(
             "after decoding",
-            lambda x, e, d, s: (s * e(x), d(s * e(x)) / s),
+            _coded_with(lambda z, s: s * z, lambda d, z, s: d(s * z) / s),
             "You decode first and divide the *picture*. The decoder is not linear, so it matters on which side of it the factor stands.",
         ),
         Mistake(
             "before encoding",
-            lambda x, e, d, s: (e(s * x), d(e(s * x))),
+            lambda x, e, d, s: (z := e(s * x), d(z)),
             "You scale the picture. The encoder wants pixels from −1 to 1; it is the latents that are scaled.",
         ),
         Mistake(
+            "before encoding, undone after it",
+            lambda x, e, d, s: (z := e(s * x), d(z / s)),
+            "You multiply the picture and divide the latents. It is the latents that are scaled; the encoder wants pixels from −1 to 1.",
+        ),
+        Mistake(
             "deviation for its inverse",
-            lambda x, e, d, s: (e(x) / s, d(e(x))),
+            _coded_with(lambda z, s: z / s, lambda d, z, s: d(z)),
             "You divide on the way in. The scale is one over the deviation already, so the latents are *multiplied* by it.",
         ),
         Mistake(
+            "a deviation of its own",
+            _coded_with(lambda z, s: z / z.std(), lambda d, z, s: d(z)),
+            "You divide by the deviation of these very latents, so each batch has another factor. An autoencoder has one: scale.",
+        ),
+        Mistake(
+            "encoded twice",
+            lambda x, e, d, s: (s * e(x), d(e(x))),
+            "You call encode twice. Where it draws, the picture belongs to other latents than those that you return.",
+        ),
+        Mistake(
+            "clamped",
+            _coded_with(lambda z, s: s * z, lambda d, z, s: d(z).clamp(-1, 1)),
+            "You clamp the picture. Asked is what the decoder gives; to cut it is for whoever shows it.",
+        ),
+        Mistake(
             "interchanged",
-            lambda x, e, d, s: (d(s * e(x) / s), s * e(x)),
+            lambda x, e, d, s: (d(z := e(x)), s * z),
             "The two results are interchanged: latents first, picture second.",
         ),
     ],
@@ -585,7 +741,7 @@ def weighted_loss(recon: Tensor, x: Tensor, ink: Tensor, weight: float) -> Tenso
 
     mean over all numbers of w·(|e| + e²), with e = recon - x and w = 1 where there is no ink, weight
     where there is nothing but ink, and evenly in between.
-    recon, x (B, 3, H, W); ink (B, 1, H, W) from 0 to 1. Returns a scalar.
+    recon, x (B, 3, H, W); ink (B, 1, H, W) from 0 to 1. Returns a scalar tensor. Differentiable in recon.
     """
     error = (recon - x).abs()
     return ((1 + (weight - 1) * ink) * (error + error**2)).mean()
@@ -627,17 +783,14 @@ WEIGHTED_LOSS = Exercise(
         reconstruction_case(9.0, 2, 3, 4, 5),
         reconstruction_case(4.0, 3, 3, 2, 2),
         reconstruction_case(1.0, 1, 3, 3, 4),
+        reconstruction_case(0.5, 2, 3, 1, 3),
     ],
+    gradients=["recon"],
     invariants=[
         Invariant(
             "no ink, no weight",
             lambda f: close(f(torch.ones(1, 3, 2, 2), torch.zeros(1, 3, 2, 2), torch.zeros(1, 1, 2, 2), 9.0), 2.0),
             "Without any ink, an error of 1 everywhere costs |1| + 1² = 2, whatever the weight.",
-        ),
-        Invariant(
-            "gradient flows",
-            gradient_flows(reconstruction_case(9.0, 1, 3, 2, 2), wrt=0),
-            "No gradient reaches the reconstruction through your function, so nothing could be trained with it.",
         ),
     ],
     mistakes=[
@@ -690,6 +843,36 @@ WEIGHTED_LOSS = Exercise(
             "all or nothing",
             _weighted(lambda ink, weight: torch.where(ink > 0.5, torch.tensor(weight), torch.tensor(1.0))),
             "You weigh by yes or no. At the edge of a stroke a pixel is partly ink, and its weight lies in between.",
+        ),
+        Mistake(
+            "any ink",
+            _weighted(lambda ink, weight: torch.where(ink > 0, torch.tensor(weight), torch.tensor(1.0))),
+            "You give the full weight to any trace of ink. At the edge of a stroke a pixel is partly ink, and its weight lies in between.",
+        ),
+        Mistake(
+            "only the absolute error weighted",
+            lambda recon, x, ink, weight: ((1 + (weight - 1) * ink) * (recon - x).abs() + (recon - x) ** 2).mean(),
+            "You weigh the absolute error alone. The square needs the weight too: it is the sum of the two that is weighed.",
+        ),
+        Mistake(
+            "only the square weighted",
+            lambda recon, x, ink, weight: ((recon - x).abs() + (1 + (weight - 1) * ink) * (recon - x) ** 2).mean(),
+            "You weigh the square alone. The absolute error needs the weight too: it is the sum of the two that is weighed.",
+        ),
+        Mistake(
+            "nine for all",
+            lambda recon, x, ink, weight: weighted_loss(recon, x, ink, 9.0),
+            "Your weight is 9, whatever the argument weight says.",
+        ),
+        Mistake(
+            "the ground weighs more",
+            _weighted(lambda ink, weight: 1 + (weight - 1) * (1 - ink)),
+            "You have it the wrong way round: with yours the ground counts `weight` times, and ink once.",
+        ),
+        Mistake(
+            "no weights",
+            _weighted(lambda ink, weight: torch.ones_like(ink)),
+            "Every pixel counts the same with yours: ink and weight have no effect.",
         ),
         Mistake(
             "summed over the colours",
@@ -748,6 +931,41 @@ TRAIN_STEP = Exercise(
             "Nearly. Did you start at 1000? The first is 999. Or did you round? The grid is not made of whole steps.",
         ),
         Mistake(
+            "rounded down",
+            199.0,
+            "Nearly: you cut off what stands behind the point. The grid is not made of whole steps.",
+        ),
+        Mistake(
+            "from 1000, 51 gaps",
+            1000 * (1 - 40 / 51),
+            "You went down from 1000 in gaps of 1000/51. The first is 999, and between 51 points there are 50 gaps.",
+        ),
+        Mistake(
+            "upwards, to 1000 in 51 gaps",
+            1000 * 40 / 51,
+            "You counted upwards, in gaps of 1000/51. The list begins in the noise, at 999, and has 50 gaps between its 51 points.",
+        ),
+        Mistake(
+            "upwards, 51 gaps",
+            999 * 40 / 51,
+            "You counted upwards, and divided by 51. The list begins in the noise, at 999, and has 50 gaps between its 51 points.",
+        ),
+        Mistake(
+            "upwards, from 0 to 1000",
+            800.0,
+            "You counted upwards, in gaps of 20. The list begins in the noise, at 999, and ends at 0.",
+        ),
+        Mistake(
+            "49 gaps",
+            999 * (1 - 40 / 49),
+            "You divided by 49. That would be a list of 50 points.",
+        ),
+        Mistake(
+            "gaps of 1",
+            959.0,
+            "You went down by 1 for each index. With 51 of the 1000 steps the gaps are wider.",
+        ),
+        Mistake(
             "one gap too far",
             999 * (1 - 41 / 50),
             "This is index 41: you went one gap too far.",
@@ -797,6 +1015,11 @@ def _root(nsr: float) -> float:
     return math.sqrt(1 + nsr**2)
 
 
+def _estimated(x: Tensor, eps: Tensor, nsr: float, form: str) -> Tensor:
+    alpha = 1.0 if form == "sigma" else 1 / _root(nsr)
+    return estimate(eps, x, Level(t=0.0, alpha=alpha, sigma=nsr * alpha), "eps").x0
+
+
 ONE_STEP = Exercise(
     name="05a.one_step",
     title="The clean latent, in two forms",
@@ -811,7 +1034,11 @@ ONE_STEP = Exercise(
         step_case(0.57, "vp", 2, 4, 3, 2),
         step_case(2.5, "vp", 1, 4, 2, 2),
         step_case(3.0, "sigma", 1, 4, 1, 2),
+        step_case(14.6, "vp", 3, 4, 1, 1),
+        step_case(0.03, "sigma", 1, 4, 3, 1),
     ],
+    gradients=[],  # a look at the clean latent, through which nothing is trained
+    package=InPackage('estimate(eps, x, at, "eps").x0', _estimated),
     invariants=[
         Invariant(
             "no noise, sigma form",
@@ -861,6 +1088,16 @@ ONE_STEP = Exercise(
             "You use 1/(1 + nsr²) for alpha. That is alpha², the share of the variance.",
         ),
         Mistake(
+            "vp form twice",
+            _one_step(lambda x, e, n: _root(n) * x - n * e, lambda x, e, n: _root(n) * x - n * e),
+            "The vp form is right. In the sigma form x_0 has no factor, so there is nothing to undo but the noise.",
+        ),
+        Mistake(
+            "nsr for the ratio of variances",
+            _one_step(lambda x, e, n: x - n * e, lambda x, e, n: (1 + n) ** 0.5 * x - n**0.5 * e),
+            "Your vp form has alpha² = 1/(1 + nsr), which holds where nsr is sigma²/alpha². Here it is sigma/alpha.",
+        ),
+        Mistake(
             "alpha = 1 - sigma",
             _one_step(lambda x, e, n: x - n * e, lambda x, e, n: (x - n / (1 + n) * e) * (1 + n)),
             "With your numbers alpha + sigma = 1. In the vp form the squares add up to 1.",
@@ -882,7 +1119,8 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """Between latents along the arc, each pair of a batch with its own angle.
 
     For each i: sin((1 - w)·theta)/sin(theta)·a_i + sin(w·theta)/sin(theta)·b_i, with theta the angle between
-    a_i and b_i, both seen as one long vector. Where the two are parallel (sin(theta) < 1e-4): (1 - w)·a_i + w·b_i.
+    a_i and b_i, both seen as one long vector. Where the two lie on one line, in the same or in opposite
+    directions (sin(theta) < 1e-4): (1 - w)·a_i + w·b_i.
     a, b (B, 4, h, w); w in [0, 1]. Returns their shape.
     """
     p, q = a.flatten(1), b.flatten(1)
@@ -919,12 +1157,13 @@ def pairs_case(w: float, *shape: int):
     return lambda g: (normal(g, *shape), 1.5 * normal(g, *shape) + 0.4, w)
 
 
-def parallel_case(w: float):
-    """One pair of equal latents beside a pair that differs."""
+def parallel_case(w: float, times: float):
+    """A pair on one line beside a pair that is not; rounding brings the cosine of 7 ones and 7 twos above 1."""
 
     def case(g):
         a, b = normal(g, 2, 4, 1, 3), normal(g, 2, 4, 1, 3)
-        return a, torch.cat([2 * a[:1], b[1:]]), w
+        a[0] = torch.tensor([1.0] * (7 if times > 0 else 4) + [0.0] * (5 if times > 0 else 8)).view(4, 1, 3)
+        return a, torch.cat([times * a[:1], b[1:]]), w
 
     return case
 
@@ -941,6 +1180,10 @@ def _of_pairs(angle: Callable) -> Callable:
 def _angle(a: Tensor, b: Tensor, dims: tuple[int, ...]) -> Tensor:
     lengths = a.square().sum(dim=dims, keepdim=True).sqrt() * b.square().sum(dim=dims, keepdim=True).sqrt()
     return torch.arccos(((a * b).sum(dim=dims, keepdim=True) / lengths).clamp(-1, 1))
+
+
+def _unclamped(cosine: Callable) -> Callable:
+    return _of_pairs(lambda a, b: torch.arccos(cosine(a.flatten(1), b.flatten(1))).view(-1, 1, 1, 1))
 
 
 def _rescaled(a: Tensor, b: Tensor, w: float) -> Tensor:
@@ -960,8 +1203,12 @@ SLERP = Exercise(
         (torch.tensor([1.0, 0, 0, 0]).view(1, 4, 1, 1), torch.tensor([0, 1.0, 0, 0]).view(1, 4, 1, 1), 0.5),
         pairs_case(0.3, 3, 4, 2, 3),
         pairs_case(0.75, 2, 4, 1, 2),
-        parallel_case(0.4),
+        parallel_case(0.4, 2.0),
+        parallel_case(0.3, -2.0),
+        pairs_case(1.0, 1, 4, 3, 1),
     ],
+    gradients=[],  # between two latents there is nothing to train
+    package=InPackage("gaussian.slerp(a, b, w)", gaussian.slerp),
     invariants=[
         Invariant(
             "the start",
@@ -969,9 +1216,23 @@ SLERP = Exercise(
             "With w = 0 the result must be a itself.",
         ),
         Invariant(
+            "the end",
+            lambda f: close(
+                f(torch.ones(1, 4, 1, 1), torch.arange(4.0).view(1, 4, 1, 1), 1.0), torch.arange(4.0).view(1, 4, 1, 1)
+            ),
+            "With w = 1 the result must be b itself.",
+        ),
+        Invariant(
+            "opposite latents",
+            lambda f: close(
+                f(torch.ones(1, 4, 1, 1), -2 * torch.ones(1, 4, 1, 1), 0.25), torch.full((1, 4, 1, 1), 0.25)
+            ),
+            "Opposite latents lie on one line too: the sine of their angle is 0. A quarter of the way from 1 to −2 is 0.25.",
+        ),
+        Invariant(
             "equal latents",
             lambda f: close(f(torch.ones(1, 4, 1, 1), torch.ones(1, 4, 1, 1), 0.3), torch.ones(1, 4, 1, 1)),
-            "Between a latent and itself there is nothing but itself. Yours divides 0 by 0 there: the sine of the angle is 0.",
+            "Between a latent and itself there is nothing but itself. Yours gives something else: there the sine of the angle is 0.",
         ),
     ],
     mistakes=[
@@ -1018,6 +1279,21 @@ SLERP = Exercise(
                 )
             )(_angle(a, b, (1, 2, 3))),
             "The division by sin θ is missing: at w = 0 the result is too short.",
+        ),
+        Mistake(
+            "the cosine above 1",
+            _unclamped(lambda a, b: (a * b).sum(dim=1) / (a.norm(dim=1) * b.norm(dim=1))),
+            "Rounding can bring a cosine a little above 1, and no angle belongs to it: arccos gives NaN. Keep it within −1 and 1.",
+        ),
+        Mistake(
+            "the line for all",
+            lambda a, b, w: (1 - w) * a + w * b if (_angle(a, b, (1, 2, 3)).sin() < 1e-4).any() else slerp(a, b, w),
+            "One pair on a line, and you take the straight line for the whole batch. Choose for each pair.",
+        ),
+        Mistake(
+            "flat",
+            lambda a, b, w: slerp(a, b, w).flatten(1),
+            "Yours is still flat, one long vector a latent. Give it the shape of a.",
         ),
     ],
     hints=[

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse import models
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal
 
 # -- to a fixed length --------------------------------------------------------------------------------------------------
@@ -18,7 +19,7 @@ def pad_ids(ids: list[int], length: int, start: int = 49406, end: int = 49407) -
     """The token numbers of a prompt as CLIP's text half gets them: start, the prompt, end, then padding with `end`.
 
     ids: of the prompt alone. If start, prompt and end are more than `length`, the last of the *prompt* are cut off.
-    Returns (numbers, mask), both of `length` entries; the mask is 1 from start to the first end, 0 at the padding.
+    Returns (numbers, mask), two lists of `length` entries; the mask is 1 from start to the first end, 0 at the padding.
     """
     row = [start, *ids[: length - 2], end]
     rest = length - len(row)
@@ -61,12 +62,20 @@ PAD_IDS = Exercise(
         ([5, 6, 7, 8, 9], 5),
         ([5, 6, 7], 5),
         ([4], 5, 1, 2),
+        ([0, 9, 9, 8], 3, 7, 6),
+        (list(range(1000, 1090)), 77),
+        (list(range(100, 180)), 90),
     ],
     invariants=[
         Invariant(
             "as long as asked for",
             lambda f: [len(part) for n in (0, 3, 100) for part in f([7] * n, 77)] == [77] * 6,
             "Numbers and mask must have exactly `length` entries, for an empty prompt and for a prompt of 100 tokens too.",
+        ),
+        Invariant(
+            "no room for words",
+            lambda f: [list(part) for part in f([5], 2)] == [[49406, 49407], [1, 1]],
+            "Where `length` is 2, only start and end have room. (In Python, row[-0:] is the whole row.)",
         ),
         Invariant(
             "there is always an end",
@@ -119,6 +128,44 @@ PAD_IDS = Exercise(
             "The start token is missing: every sentence begins with it.",
         ),
         Mistake(
+            "always 77",
+            lambda ids, length, start=49406, end=49407: pad_ids(ids, 77, start, end),
+            "Yours has 77 entries, whatever `length` says.",
+        ),
+        Mistake(
+            "CLIP's start and end",
+            lambda ids, length, start=49406, end=49407: pad_ids(ids, length),
+            "You write 49406 and 49407 down. Another tokenizer has other numbers: they are the arguments start and end.",
+        ),
+        Mistake(
+            "padding in front",
+            lambda ids, length, start=49406, end=49407: tuple(
+                part[n:] + part[:n] for n in [min(len(ids) + 2, length)] for part in pad_ids(ids, length, start, end)
+            ),
+            "Your padding stands in front. The sentence comes first, and what is left is filled behind it.",
+        ),
+        Mistake(
+            "one token too few",
+            lambda ids, length, start=49406, end=49407: pad_ids(ids[: max(0, length - 3)], length, start, end),
+            "From a long prompt you keep one token less than fits. Beside it stand two others, start and one end.",
+        ),
+        Mistake(
+            "not cut",
+            lambda ids, length, start=49406, end=49407: (
+                [start, *ids, end] + [end] * (length - len(ids) - 2),
+                [1] * (len(ids) + 2) + [0] * (length - len(ids) - 2),
+            ),
+            "A long prompt makes your lists longer than `length`. What is too much of the prompt has to go.",
+        ),
+        Mistake(
+            "only the prompt",
+            lambda ids, length, start=49406, end=49407: (
+                pad_ids(ids, length, start, end)[0],
+                [int(1 <= i < min(len(ids) + 1, length - 1)) for i in range(length)],
+            ),
+            "Your mask is 1 at the words alone. Start and the first end belong to the sentence too.",
+        ),
+        Mistake(
             "the mask turned round",
             lambda ids, length, start=49406, end=49407: (
                 pad_ids(ids, length, start, end)[0],
@@ -144,7 +191,8 @@ def bpe(word: str, merges: list[tuple[str, str]]) -> list[str]:
 
     Begin with its letters; the last one carries the mark </w>, as in ["h", "a", "t</w>"].
     Again and again: of all pairs of neighbours, take the one that comes first in `merges`, and join it wherever
-    it stands (from the left). Stop when no pair is in `merges`.
+    it stands (from the left). Stop when no pair is in `merges`. They are as learned: a pair stands behind the pairs
+    that make its parts.
     """
     rank = {pair: i for i, pair in enumerate(merges)}
     pieces = [*word[:-1], word[-1] + "</w>"]
@@ -219,6 +267,16 @@ def _bpe(word, merges, choose=min, mark="</w>", everywhere=True, rounds=100):
     return pieces
 
 
+def _longest(word, merges):
+    made, pieces, i = {a + b for a, b in merges}, [], 0
+    while i < len(word):
+        ends = (j for j in range(len(word), i, -1) if j == i + 1 or word[i:j] + "</w>" * (j == len(word)) in made)
+        j = next(ends)
+        pieces.append(word[i:j] + "</w>" * (j == len(word)))
+        i = j
+    return pieces
+
+
 MERGES = [
     ("i", "n"),
     ("t", "h"),
@@ -237,6 +295,8 @@ MERGES += [
     ("th", "at</w>"),
     ("g", "ing</w>"),
     ("sin", "ging</w>"),
+    ("n", "o"),
+    ("o", "n"),
 ]
 
 BPE = Exercise(
@@ -246,7 +306,13 @@ BPE = Exercise(
     level=2,
     reference=bpe,
     alternatives=[bpe_by_index, bpe_once_through_the_merges],
-    cases=[(w, MERGES) for w in ("zebras", "hat", "the", "a", "thing", "banana", "singing", "that", "hha", "thinning")],
+    cases=[
+        *((w, MERGES) for w in ("zebras", "hat", "the", "a", "thing", "banana", "singing", "that", "hha", "thinning")),
+        ("inonot", MERGES),
+        ("that", MERGES[:4]),
+        ("aaaaa", [("a", "a"), ("aa", "aa"), ("aa", "a</w>")]),
+        ("hat", [("a", "t"), ("h", "a")]),
+    ],
     invariants=[
         Invariant(
             "no letter is lost",
@@ -292,6 +358,23 @@ BPE = Exercise(
             "Your mark is a piece of its own. It belongs to the last letter: t</w> is one piece.",
         ),
         Mistake(
+            "the most frequent pair of the word",
+            lambda word, merges: _bpe(word, merges, choose=lambda known, key: max(known, key=known.count)),
+            "You join the known pair that is most frequent in this word. Frequencies were counted when `merges` was learned; now its order "
+            "decides.",
+        ),
+        Mistake(
+            "the longest known piece",
+            _longest,
+            "You take the longest piece that some merge makes, from the left, as BERT does. Here the merges are done one by one, "
+            "in their order.",
+        ),
+        Mistake(
+            "the mark taken away",
+            lambda word, merges: [piece.replace("</w>", "") for piece in bpe(word, merges)],
+            "You take the mark off in the end. It is part of the last piece: the vocabulary tells pieces at a word's end from others.",
+        ),
+        Mistake(
             "letters",
             lambda word, merges: [*word[:-1], word[-1] + "</w>"],
             "These are the letters; nothing has been joined yet.",
@@ -315,6 +398,7 @@ def contrastive_loss(u: Tensor, v: Tensor, tau: float) -> Tensor:
     u (N, P) vectors of images, v (N, P) of captions, of any length; row i of u belongs to row i of v.
     sim(u, v) is the cosine. For images: the mean over i of -log softmax_j(sim(u_i, v_j)/tau) at j = i; for captions the
     same with u and v interchanged. Returns the mean of both, a scalar tensor.
+    tau is positive and may be as small as 0.01, CLIP's smallest. Differentiable in u and v.
     """
     u, v = F.normalize(u, dim=1), F.normalize(v, dim=1)
     logits = u @ v.T / tau
@@ -350,6 +434,16 @@ def pairs(tau: float, N: int, P: int):
     return lambda g: ((u := normal(g, N, P)) * 3, u + normal(g, N, P), tau)
 
 
+def strangers(tau: float, N: int, P: int):
+    """Every image looks like its neighbour's caption."""
+    return lambda g: ((u := normal(g, N, P)) * 3, u.roll(1, dims=0) + 0.1 * normal(g, N, P), tau)
+
+
+def _by_exponentials(u, v, tau):
+    e = _logits(u, v, tau).exp()
+    return -((e.diag() / e.sum(1)).log().mean() + (e.diag() / e.sum(0)).log().mean()) / 2
+
+
 CONTRASTIVE = Exercise(
     name="05b.contrastive_loss",
     title="The contrastive loss",
@@ -357,7 +451,11 @@ CONTRASTIVE = Exercise(
     level=2,
     reference=contrastive_loss,
     alternatives=[contrastive_loss_by_logsumexp, contrastive_loss_in_a_loop],
-    cases=[pairs(0.5, 2, 3), pairs(1.0, 4, 3), pairs(0.1, 5, 2), pairs(2.0, 3, 6)],
+    cases=[pairs(0.5, 2, 3), pairs(1.0, 4, 3), pairs(0.1, 5, 2), pairs(2.0, 3, 6), strangers(0.01, 3, 4)],
+    package=InPackage(
+        "models.contrastive_loss(F.normalize(u, dim=1) @ F.normalize(v, dim=1).T / tau)",
+        lambda u, v, tau: models.contrastive_loss(_logits(u, v, tau)),
+    ),
     invariants=[
         Invariant(
             "nothing known, ln N",
@@ -370,11 +468,6 @@ CONTRASTIVE = Exercise(
                 f(2 * torch.eye(3) + 0.1, torch.eye(3), 0.5), f(torch.eye(3) * 2 + 0.1, 9 * torch.eye(3), 0.5)
             ),
             "Captions nine times as long must not change the loss: the cosine looks at directions only.",
-        ),
-        Invariant(
-            "gradient flows",
-            gradient_flows(pairs(0.5, 3, 2)),
-            "No gradient reaches u through your function: look for detach, item or numpy.",
         ),
     ],
     mistakes=[
@@ -423,6 +516,47 @@ CONTRASTIVE = Exercise(
             "sign",
             lambda u, v, tau: -contrastive_loss(u, v, tau),
             "The sign is turned round: a loss must fall when partners come closer.",
+        ),
+        Mistake(
+            "times exp(tau)",
+            lambda u, v, tau: _both(_logits(u, v, 1 / math.exp(tau))),
+            "You multiply by exp(tau). CLIP stores a logarithm, of 1/tau; tau itself divides.",
+        ),
+        Mistake(
+            "the root of tau",
+            lambda u, v, tau: _both(_logits(u, v, tau**0.5)),
+            "You divide by the root of tau. A root belongs to attention; the temperature divides as it is.",
+        ),
+        Mistake(
+            "the logarithm of the mean",
+            lambda u, v, tau: -sum(_logits(u, v, tau).softmax(d).diag().mean().log() for d in (0, 1)) / 2,
+            "You average the probabilities and take the logarithm of that. Take the logarithm of each, and average those.",
+        ),
+        Mistake(
+            "exponentials too large",
+            _by_exponentials,
+            "You form the exponentials by themselves. With tau = 0.01 that is e¹⁰⁰, more than float32 holds. log_softmax, logsumexp and "
+            "cross_entropy take the largest off first.",
+        ),
+        Mistake(
+            "the partner is no rival",
+            lambda u, v, tau: (
+                lambda s: (
+                    sum(s.masked_fill(torch.eye(len(s)).bool(), -torch.inf).logsumexp(d) for d in (0, 1)).mean() / 2
+                    - s.diag().mean()
+                )
+            )(_logits(u, v, tau)),
+            "The sum in your softmax leaves the partner out, so these are no probabilities. It runs over all N, the partner among them.",
+        ),
+        Mistake(
+            "only the images have length 1",
+            lambda u, v, tau: _both(F.normalize(u, dim=1) @ v.T / tau),
+            "You bring the images to length 1 and leave the captions as they are. The cosine divides by both lengths.",
+        ),
+        Mistake(
+            "only the captions have length 1",
+            lambda u, v, tau: _both(u @ F.normalize(v, dim=1).T / tau),
+            "You bring the captions to length 1 and leave the images as they are. The cosine divides by both lengths.",
         ),
         Mistake(
             "unit length along the batch",
@@ -486,7 +620,14 @@ ZERO_SHOT = Exercise(
     level=2,
     reference=zero_shot,
     alternatives=[zero_shot_by_distance, zero_shot_in_a_loop],
-    cases=[shot_case(12, 3, 4, 5), shot_case(20, 5, 2, 3), shot_case(9, 4, 1, 6), shot_case(25, 2, 6, 4, 2.0)],
+    cases=[
+        shot_case(12, 3, 4, 5),
+        shot_case(20, 5, 2, 3),
+        shot_case(9, 4, 1, 6),
+        shot_case(25, 2, 6, 4, 2.0),
+        shot_case(30, 6, 5, 4),
+        shot_case(1, 3, 3, 2),
+    ],
     invariants=[
         Invariant(
             "a caption is its own class",
@@ -521,6 +662,36 @@ ZERO_SHOT = Exercise(
             "You average over classes: what is left are M wordings that name no class.",
         ),
         Mistake(
+            "the first caption alone",
+            lambda i, t: (i @ t[:, 0].T).argmax(dim=1),
+            "You read the first caption of each class only. All M of them are averaged.",
+        ),
+        Mistake(
+            "a vote",
+            lambda i, t: torch.einsum("np,cmp->nmc", i, t).argmax(dim=2).mode(dim=1).values,
+            "You let the captions vote, one class each. Average their vectors first: then one comparison is left.",
+        ),
+        Mistake(
+            "the nearest mean",
+            lambda i, t: torch.cdist(i, t.mean(dim=1)).argmin(dim=1),
+            "You take the nearest mean, and the means are shorter than 1. They get length 1 first; then distance and cosine agree.",
+        ),
+        Mistake(
+            "the mean cosine",
+            lambda i, t: torch.einsum("np,cmp->ncm", i, t).median(dim=2).values.argmax(dim=1),
+            "You take the class whose captions have the highest median cosine. Average the *vectors*, and compare with the mean.",
+        ),
+        Mistake(
+            "the median",
+            lambda i, t: (i @ F.normalize(t.median(dim=1).values, dim=1).T).argmax(dim=1),
+            "You take the median of the vectors. Asked is their mean.",
+        ),
+        Mistake(
+            "length 1 along the classes",
+            lambda i, t: (i @ F.normalize(t.mean(dim=1), dim=0).T).argmax(dim=1),
+            "You normalise over the classes. Each class has a vector, and that one gets length 1.",
+        ),
+        Mistake(
             "the number of the caption",
             lambda i, t: (i @ t.flatten(0, 1).T).argmax(dim=1),
             "You return the number of a caption, from 0 to C·M − 1. Which class does it belong to?",
@@ -547,7 +718,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Te
     """softmax(Q Kᵀ/√d) V: every query reads a mixture of the values, more from where its key fits.
 
     q (B, N, d) queries, k (B, L, d) keys, v (B, L, e) values. mask (N, L), bool: True where query n may look at key l
-    (at least one in each row); None: everywhere. Returns (B, N, e).
+    (at least one in each row); None: everywhere. Scores may be large, ±200. Returns (B, N, e).
+    Differentiable in q, k and v.
     """
     scores = q @ k.transpose(1, 2) / q.shape[2] ** 0.5
     if mask is not None:
@@ -559,8 +731,8 @@ def attention_by_einsum(q, k, v, mask=None):
     scores = torch.einsum("bnd,bld->bnl", q, k) * q.shape[-1] ** -0.5
     if mask is not None:
         scores = torch.where(mask, scores, torch.full_like(scores, float("-inf")))
-    weights = scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
-    return torch.einsum("bnl,ble->bne", weights, v)
+    weights = (scores - scores.amax(dim=-1, keepdim=True)).exp()
+    return torch.einsum("bnl,ble->bne", weights / weights.sum(dim=-1, keepdim=True), v)
 
 
 def attention_by_torch(q, k, v, mask=None):
@@ -572,27 +744,35 @@ def _attend(
     hide: Callable = lambda s, m: s.masked_fill(~m, -torch.inf),
     mix: Callable = lambda s: s.softmax(dim=2),
     after: Callable = lambda w, m: w,
+    after_all: Callable = lambda x, q: x,
 ) -> Callable:
     def wrong(q, k, v, mask=None):
         scores = q @ k.transpose(1, 2) * scale(q, v)
         if mask is not None:
             scores = hide(scores, mask)
         weights = mix(scores)
-        return (weights if mask is None else after(weights, mask)) @ v
+        return after_all((weights if mask is None else after(weights, mask)) @ v, q)
 
     return wrong
 
 
-def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False):
+def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False, size: float = 2.0):
     def build(g):
-        q, k, v = 2 * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
+        q, k, v = size * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
         if not masked:
             return q, k, v
         mask = torch.rand(N, L, generator=g) > 0.4
-        mask[:, 0] = True
+        mask[torch.arange(N), torch.randint(L, (N,), generator=g)] = True
         return q, k, v, mask
 
     return build
+
+
+def _hidden_if_true(q, k, v, mask=None):
+    scores = q @ k.transpose(1, 2) * q.shape[2] ** -0.5
+    if mask:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return scores.softmax(dim=2) @ v
 
 
 ATTENTION = Exercise(
@@ -607,6 +787,10 @@ ATTENTION = Exercise(
         heads_case(2, 4, 3, 5, 2),
         heads_case(2, 3, 4, 6, 3, True),
         heads_case(1, 5, 5, 4, 4, True),
+        heads_case(3, 1, 6, 1, 1, True),
+        heads_case(2, 3, 1, 2, 2),
+        heads_case(1, 6, 4, 3, 2, size=100.0),
+        lambda g: (*heads_case(2, 2, 3, 4, 5)(g), torch.tensor([[True, True, True], [False, False, True]])),
     ],
     invariants=[
         Invariant(
@@ -628,11 +812,6 @@ ATTENTION = Exercise(
                 f(Q, K.flip(1), K.flip(1)),
             ),
             "Keys and values in another order, but together, must give the same result.",
-        ),
-        Invariant(
-            "gradient flows",
-            gradient_flows(heads_case(1, 2, 3, 4, 2)),
-            "No gradient reaches q through your function: look for detach, item or numpy.",
         ),
     ],
     mistakes=[
@@ -663,16 +842,41 @@ ATTENTION = Exercise(
         ),
         Mistake(
             "the mask turned round",
-            _attend(
-                hide=lambda s, m: s.masked_fill(m & ~m.all(), -torch.inf).masked_fill(m.all(1, keepdim=True) & m, 0.0)
-            ),
+            _attend(hide=lambda s, m: s.masked_fill(m, -torch.inf)),
             "You hide where the mask is True. True means: may look. (PyTorch's nn.MultiheadAttention has it the "
-            "other way round.)",
+            "other way round.) So a query that may look everywhere sees nothing with yours, and gets NaN.",
         ),
         Mistake(
             "zero for minus infinity",
             _attend(hide=lambda s, m: s.masked_fill(~m, 0.0)),
             "You set hidden scores to 0. e⁰ = 1: they still get a share. What has the exponential 0?",
+        ),
+        Mistake(
+            "minus 10 for minus infinity",
+            _attend(hide=lambda s, m: s.masked_fill(~m, -10.0)),
+            "You set hidden scores to −10. What is visible may have a score as low as that: hidden keys still get a share.",
+        ),
+        Mistake(
+            "if mask",
+            _hidden_if_true,
+            "You ask for the truth value of a tensor with several entries (`if mask`). It has none: ask whether there is a mask at all.",
+        ),
+        Mistake(
+            "the number of keys",
+            lambda q, k, v, mask=None: _attend(scale=lambda q, v: k.shape[1] ** -0.5)(q, k, v, mask),
+            "You divide by the root of L, the number of keys. The inner products are sums of d terms.",
+        ),
+        Mistake(
+            "divided after the softmax",
+            _attend(
+                scale=lambda q, v: 1.0, mix=lambda s: s.softmax(dim=2), after_all=lambda x, q: x / q.shape[2] ** 0.5
+            ),
+            "You divide by √d after the softmax, so the weights do not sum to 1. The scores are divided, before it.",
+        ),
+        Mistake(
+            "exponentials too large",
+            _attend(mix=lambda s: s.exp() / s.exp().sum(dim=2, keepdim=True)),
+            "You form the exponentials by themselves, and e²⁰⁰ is more than float32 holds. A softmax takes the largest score off first.",
         ),
         Mistake(
             "hidden after the softmax",
@@ -706,7 +910,7 @@ ATTENTION = Exercise(
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """Cut the last dimension into heads: x (B, N, heads·d) -> (B, heads, N, d).
 
-    Head h gets the columns h·d to (h + 1)·d - 1 of every position.
+    Head h gets the columns h·d to (h + 1)·d - 1 of every position. Differentiable in x.
     """
     B, N, width = x.shape
     return x.view(B, N, heads, width // heads).transpose(1, 2)
@@ -729,7 +933,13 @@ SPLIT_HEADS = Exercise(
     level=2,
     reference=split_heads,
     alternatives=[split_heads_by_einops, split_heads_by_chunks],
-    cases=[(torch.arange(12.0).view(1, 3, 4), 2), lambda g: (normal(g, 2, 3, 6), 3), lambda g: (normal(g, 3, 2, 8), 4)],
+    cases=[
+        (torch.arange(12.0).view(1, 3, 4), 2),
+        lambda g: (normal(g, 2, 3, 6), 3),
+        lambda g: (normal(g, 3, 2, 8), 4),
+        lambda g: (normal(g, 1, 4, 3), 3),
+        lambda g: (normal(g, 2, 1, 6), 1),
+    ],
     invariants=[
         Invariant(
             "one head is all",
@@ -753,6 +963,11 @@ SPLIT_HEADS = Exercise(
             "every h-th column",
             lambda x, heads: x.view(*x.shape[:2], -1, heads).permute(0, 3, 1, 2),
             "Head h gets every h-th column, not d neighbours: heads is the *outer* of the two.",
+        ),
+        Mistake(
+            "exchanged before it is cut",
+            lambda x, heads: x.transpose(1, 2).reshape(len(x), heads, x.shape[1], -1),
+            "You exchange positions and columns first and cut then: the shape is right, and every head mixes positions. Cut first.",
         ),
         Mistake(
             "positions last",
@@ -903,6 +1118,50 @@ class WithResidual(_Variant):
         return x + self.to_out(h)
 
 
+class SharedWeights(_Variant):
+    def share(self, scores):
+        return scores.softmax(dim=3).mean(dim=1, keepdim=True)
+
+
+class EveryHthColumn(_Variant):
+    def split(self, t):
+        return t.view(len(t), -1, self.dim_head, self.heads).permute(0, 3, 1, 2)
+
+    def merge(self, h):
+        return h.permute(0, 2, 3, 1).flatten(2)
+
+
+class EveryHthColumnCut(EveryHthColumn):
+    def merge(self, h):
+        return h.transpose(1, 2).flatten(2)
+
+
+class SumOfHeads(_Variant):
+    def merge(self, h):
+        return h.sum(dim=1).repeat(1, 1, self.heads)
+
+
+class Causal(_Variant):
+    def scores(self, q, k):
+        ahead = torch.ones(q.shape[2], k.shape[2]).triu(1).bool()
+        return super().scores(q, k).masked_fill(ahead, -torch.inf)
+
+
+class ValuesForKeys(_Variant):
+    def source(self, x, context):
+        return self.to_q(x), self.to_v(context), self.to_v(context)
+
+
+class ScaledTwice(_Variant):
+    def scores(self, q, k):
+        return super().scores(q, k) / self.dim_head**0.5
+
+
+class MergedFeaturesFirst(_Variant):
+    def merge(self, h):
+        return h.permute(0, 2, 3, 1).flatten(2)
+
+
 def cross_case(query: int, context: int, heads: int, d: int, B: int, N: int, L: int):
     def build(g):
         return Case(args=(query, context, heads, d), inputs=(3 * normal(g, B, N, query), 3 * normal(g, B, L, context)))
@@ -919,7 +1178,13 @@ CROSS_ATTENTION = Exercise(
     reference=CrossAttention,
     given=["__init__"],
     alternatives=[CrossByTorch, CrossHeadByHead],
-    cases=[cross_case(6, 4, 2, 3, 2, 5, 3), cross_case(4, 6, 3, 2, 1, 4, 7), cross_case(8, 8, 2, 5, 2, 6, 6)],
+    cases=[
+        cross_case(6, 4, 2, 3, 2, 5, 3),
+        cross_case(4, 6, 3, 2, 1, 4, 7),
+        cross_case(8, 8, 2, 5, 2, 6, 6),
+        cross_case(3, 5, 1, 4, 1, 1, 2),
+    ],
+    package=InPackage("models.CrossAttention(query_dim, context_dim, heads, dim_head)", models.CrossAttention),
     mistakes=[
         Mistake(
             "keys for values",
@@ -974,6 +1239,46 @@ CROSS_ATTENTION = Exercise(
             "The last layer to_out is missing: the heads' results are not mixed, and the width is heads·dim_head.",
         ),
         Mistake(
+            "weights shared by the heads",
+            SharedWeights,
+            "All heads mix by the same weights, the mean of theirs. Each has its own.",
+        ),
+        Mistake(
+            "every h-th column",
+            EveryHthColumn,
+            "Your head h gets every h-th column. It gets d neighbours, the columns h·d to (h + 1)·d − 1.",
+        ),
+        Mistake(
+            "every h-th column, put together otherwise",
+            EveryHthColumnCut,
+            "Your head h gets every h-th column, where d neighbours belong together: heads is the *outer* of the two numbers.",
+        ),
+        Mistake(
+            "put together feature by feature",
+            MergedFeaturesFirst,
+            "You cut the heads well, and put them together feature by feature. The d results of a head stay neighbours.",
+        ),
+        Mistake(
+            "heads added",
+            SumOfHeads,
+            "You add the heads' results. They stand side by side before the last layer.",
+        ),
+        Mistake(
+            "causal",
+            Causal,
+            "You hide words by their place, as in a language model. A position of an image may look at every word.",
+        ),
+        Mistake(
+            "values for keys",
+            ValuesForKeys,
+            "Your keys are the values, and to_k has no effect.",
+        ),
+        Mistake(
+            "scaled twice",
+            ScaledTwice,
+            "You divide by dim_head in the end: the root is there twice. (scaled_dot_product_attention divides by itself.)",
+        ),
+        Mistake(
             "with the residual",
             WithResidual,
             "You add x. The residual belongs to the block around this layer; added here it would count twice.",
@@ -1017,7 +1322,7 @@ ATTENTION_PARAMETERS = Exercise(
     level=1,
     reference=attention_parameters,
     alternatives=[attention_parameters_by_counting, attention_parameters_in_parts],
-    cases=[(6, 4, 2, 5), (320, 768, 8, 40), (64, 128, 4, 16), (12, 7, 3, 2)],
+    cases=[(6, 4, 2, 5), (320, 768, 8, 40), (64, 128, 4, 16), (12, 7, 3, 2), (5, 3, 1, 7), (4, 9, 6, 1)],
     mistakes=[
         Mistake(
             "no bias at all",
@@ -1048,6 +1353,21 @@ ATTENTION_PARAMETERS = Exercise(
             "no last layer",
             lambda q, c, h, d: h * d * (q + 2 * c),
             "to_out is missing, with its weights and its bias.",
+        ),
+        Mistake(
+            "times the heads once more",
+            lambda q, c, h, d: h * (h * d * (2 * q + 2 * c) + q),
+            "You multiply by the heads twice. All of them together are heads·dim_head wide, and that width is in each matrix already.",
+        ),
+        Mistake(
+            "to_out within the heads",
+            lambda q, c, h, d: h * d * (q + 2 * c) + (h * d) ** 2 + q,
+            "Your to_out leads from heads·dim_head to heads·dim_head. It leads back to query_dim.",
+        ),
+        Mistake(
+            "to_out without its bias, of the context",
+            lambda q, c, h, d: h * d * (q + 3 * c) + c,
+            "Your to_out leads to the context's width. The result is for the image: it leads back to query_dim.",
         ),
         Mistake(
             "keys only",

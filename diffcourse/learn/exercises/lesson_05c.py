@@ -6,20 +6,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from diffcourse import gaussian, metrics
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import guided
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.samplers import DDIM, DPMSolverPP, sample
-from diffcourse.schedule import DiffusionSchedule
+from diffcourse.schedule import DiffusionSchedule, Level
 
 # -- small things that stand for the large ones, so that a check takes no time -------------------------------------------
 
 PROMPTS = ["a red 7 on white", "blue on black, a small 2", "top left"]
 
 
-def a_text_encoder(prompts: list[str]) -> Tensor:
-    """Stands for a text encoder: list of B texts -> (B, 3, 2), each text its own numbers, the empty one too."""
+def a_text_encoder(prompts: list[str] | str) -> Tensor:
+    """Stands for a text encoder: B texts -> (B, 3, 2), each text its own numbers, the empty one too; one text is a list of one."""
+    prompts = [prompts] if isinstance(prompts, str) else prompts
     codes = [[1.0, *map(ord, text)] for text in prompts]
     rows = [[math.sin((k + 1) * sum((i + 1) * c for i, c in enumerate(code)) / 50) for k in range(6)] for code in codes]
     return torch.tensor(rows).view(-1, 3, 2)
@@ -33,18 +35,24 @@ def an_encoder(images: Tensor) -> Tensor:
 
 def a_unet(z: Tensor, t: Tensor, text: Tensor) -> Tensor:
     """Stands for a U-Net: latents (B, 4, h, w), times (B,), text (B, 3, 2) -> predicted noise; each row minds its own."""
-    c = text.to(z).mean(dim=2)[:, :1, None, None] + 2 * text.to(z)[:, -1:, -1:, None]
-    return torch.tanh(z * (1 + c)) + t.to(z).view(-1, 1, 1, 1) / 500 - c
+    c = text.mean(dim=2)[:, :1, None, None] + 2 * text[:, -1:, -1:, None]
+    return torch.tanh(z * (1 + c)) + t.view(-1, 1, 1, 1) / 500 - c
 
 
 def a_decoder(z: Tensor) -> Tensor:
-    """Stands for an autoencoder's decode: latents (B, 4, h, w) -> images (B, 3, 2h, 2w), not kept in [-1, 1]."""
-    return nn.functional.interpolate(z[:, :3] - 0.5 * z[:, 3:], scale_factor=2.0)
+    """Stands for an autoencoder's decode: latents (B, 4, h, w) -> images (B, 3, 2h, 2w), not linear, not kept in [-1, 1]."""
+    return 0.7 * torch.asinh(nn.functional.interpolate(z[:, :3] - 0.5 * z[:, 3:], scale_factor=2.0)) + 0.1
 
 
 class AnyUNet(nn.Module):
+    """Stands for a U-Net that is trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor([1.0, 0.9, 1.1, 0.8]).view(4, 1, 1))
+
     def forward(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
-        return a_unet(z, t, text)
+        return self.gain * a_unet(z, t, text)
 
 
 # -- captions are dropped -----------------------------------------------------------------------------------------------
@@ -54,7 +62,7 @@ def drop_text(c: Tensor, null: Tensor, u: Tensor, drop_prob: float) -> Tensor:
     """Forget prompts, each with probability drop_prob: what is forgotten becomes the embedding of the empty text.
 
     c (B, L, D): the embeddings of B prompts; null (L, D): that of ""; u (B,): uniform numbers in [0, 1).
-    Prompt i is forgotten, as a whole, where u[i] < drop_prob. Returns a new (B, L, D).
+    Prompt i is forgotten, as a whole, where u[i] < drop_prob. Returns a new (B, L, D). Differentiable in c.
     """
     return torch.where((u < drop_prob).view(-1, 1, 1), null, c)
 
@@ -96,7 +104,11 @@ DROP_TEXT = Exercise(
         drop_case(0.4, 7, 3, 2),
         drop_case(0.7, 5, 2, 3),
         drop_case(0.5, 6, 4, 2),
+        drop_case(0.6, 1, 2, 5),
+        drop_case(1.0, 3, 1, 2),
+        lambda g: (normal(g, 3, 2, 2), normal(g, 2, 2), torch.tensor([0.25, 0.0, 0.75]), 0.25),
     ],
+    gradients=["c"],
     invariants=[
         Invariant(
             "both ends",
@@ -153,6 +165,26 @@ DROP_TEXT = Exercise(
             "You fade every prompt a little. Forgetting is all or nothing, by chance, for each prompt.",
         ),
         Mistake(
+            "up to drop_prob",
+            lambda c, null, u, p: torch.where((u <= p).view(-1, 1, 1), null, c),
+            "You forget where u equals drop_prob as well. u can be exactly 0, and with drop_prob = 0 nothing is to be forgotten.",
+        ),
+        Mistake(
+            "a fixed number of them",
+            lambda c, null, u, p: torch.where((torch.arange(len(c)) < round(p * len(c))).view(-1, 1, 1), null, c),
+            "You forget the first ones of the batch, always as many as expected. Each prompt has its own chance: look at its u.",
+        ),
+        Mistake(
+            "a fixed number, those of the smallest u",
+            lambda c, null, u, p: torch.where((u.argsort().argsort() < round(p * len(c))).view(-1, 1, 1), null, c),
+            "You forget a fixed number of prompts, those of the smallest u. Each has its own chance, whatever the others drew.",
+        ),
+        Mistake(
+            "scaled up, as in dropout",
+            lambda c, null, u, p: torch.where((u < p).view(-1, 1, 1), null, c / (1 - p)),
+            "You scale up what is kept, as dropout does. Here a prompt is either read as it is, or not at all.",
+        ),
+        Mistake(
             "drop_prob is what is kept",
             lambda c, null, u, p: drop_text(c, null, u, 1 - p),
             "You compare with 1 − drop_prob. The docstring compares u with drop_prob itself.",
@@ -204,6 +236,10 @@ def _spread(f: Callable) -> bool:
     return abs(float(drawn.std()) - 1.5) < 0.05
 
 
+def _reparameterized(mean: Tensor, log_var: Tensor, eps: Tensor, scale: float) -> Tensor:
+    return scale * gaussian.reparameterize(mean, log_var, noise=eps)
+
+
 DRAW_LATENTS = Exercise(
     name="05c.draw_latents",
     title="Latents out of the cache",
@@ -215,7 +251,15 @@ DRAW_LATENTS = Exercise(
         (torch.full((1, 4, 1, 1), 2.0), torch.full((1, 4, 1, 1), math.log(0.25)), torch.ones(1, 4, 1, 1), 0.5),
         posterior_case(0.3, 2, 4, 2, 3),
         posterior_case(1.7, 3, 4, 1, 2),
+        lambda g: (
+            normal(g, 2, 4, 1, 1),
+            torch.tensor([-30.0, -2.0, 0.0, 3.0]).view(4, 1, 1).repeat(2, 1, 1, 1),
+            normal(g, 2, 4, 1, 1),
+            0.9,
+        ),
     ],
+    gradients=[],  # what comes out of a cache has no graph
+    package=InPackage("scale * gaussian.reparameterize(mean, log_var, noise=eps)", _reparameterized),
     invariants=[
         Invariant("no noise", _no_noise, "With eps = 0 what is left is the mean, scaled. With yours it is not."),
         Invariant(
@@ -292,7 +336,8 @@ def ldm_loss(images: Tensor, c: Tensor, t: Tensor, eps: Tensor, alpha_bars: Tens
     """The latent-diffusion objective on one batch: the mean, over all entries, of (eps - eps_theta(z_t, t, c))².
 
     images (B, 3, H, W); c (B, L, D): the prompts, read; t int64 (B,); alpha_bars (T,); eps standard normal, (B, 4, h, w).
-    encode(images) -> scaled latents z (B, 4, h, w); unet(z_t, t, c) -> predicted noise. Returns a scalar.
+    encode(images) -> scaled latents z (B, 4, h, w); unet(z_t, t, c) -> predicted noise, t as it is, whole numbers.
+    Returns a scalar tensor, differentiable in c and in the parameters of unet.
     """
     z = encode(images)
     alpha_bar = alpha_bars[t].view(-1, 1, 1, 1)
@@ -332,15 +377,34 @@ def _ldm(
     return loss
 
 
-def ldm_case(B: int, H: int):
+class ATableUNet(AnyUNet):
+    """Looks the time up in a table."""
+
+    def forward(self, z: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        return super().forward(z, torch.linspace(0, 1000, 1001).to(z)[t], text)
+
+
+def ldm_case(B: int, H: int, L: int = 3, D: int = 2, T: int = 1000):
+    """Times from the first to the last."""
+
     def build(g):
         images = torch.rand(B, 3, H, H + 2, generator=g) * 2 - 1
-        t = torch.randint(100, 900, (B,), generator=g)
+        t = torch.randint(1, T - 1, (B,), generator=g)
+        t[0], t[-1] = (0, T - 1) if B > 2 else (T // 3, T // 2)
         eps = normal(g, B, 4, H // 2, (H + 2) // 2)
-        alpha_bars = DiffusionSchedule.scaled_linear().alpha_bars.float()
-        return images, a_text_encoder(PROMPTS[:B]), t, eps, alpha_bars, an_encoder, a_unet
+        alpha_bars = DiffusionSchedule.scaled_linear(T, 0.85 / T, 12 / T).alpha_bars.float()
+        return images, normal(g, B, L, D), t, eps, alpha_bars, an_encoder, ATableUNet()
 
     return build
+
+
+def _denoisers(images, c, t, eps, alpha_bars, encode, unet):
+    before = torch.cat([alpha_bars.new_ones(1), alpha_bars[:-1]])
+    schedule = DiffusionSchedule(1 - alpha_bars.double() / before.double())
+    unet.register_forward_pre_hook(
+        lambda unet, args: (args[0], args[1].long(), args[2])
+    )  # a denoiser tells the time as a float
+    return Denoiser(unet, schedule, "eps").loss(encode(images), c, t=t, noise=eps)
 
 
 LDM_LOSS = Exercise(
@@ -350,14 +414,9 @@ LDM_LOSS = Exercise(
     level=2,
     reference=ldm_loss,
     alternatives=[ldm_loss_by_mse, ldm_loss_image_by_image],
-    cases=[ldm_case(2, 4), ldm_case(3, 6), ldm_case(3, 2)],
-    invariants=[
-        Invariant(
-            "gradient flows",
-            gradient_flows(ldm_case(2, 4), wrt=3),
-            "No gradient comes through your function: look for detach, item or no_grad around the network.",
-        ),
-    ],
+    cases=[ldm_case(2, 4), ldm_case(3, 6, 2, 4, T=50), ldm_case(3, 2), ldm_case(1, 8, 1, 3, T=300)],
+    gradients=["c", "unet"],  # the encoder is frozen, and may be called without a graph
+    package=InPackage("denoiser.loss(vae.encode(images), text(captions))", _denoisers),
     mistakes=[
         Mistake(
             "images are noised",
@@ -406,6 +465,53 @@ LDM_LOSS = Exercise(
             _ldm(end=lambda error: error.square().sum()),
             "You add up the squares. The papers write ‖·‖², all code takes the *mean*: the same minimum, but another size, and so "
             "another learning rate.",
+        ),
+        Mistake(
+            "a sum in each latent",
+            _ldm(end=lambda error: error.square().sum(dim=(1, 2, 3)).mean()),
+            "You add up the squares of each latent, the ‖·‖² of the papers, and take the mean over the batch only. All code takes it "
+            "over all entries: the same minimum, but another size.",
+        ),
+        Mistake(
+            "the root",
+            _ldm(end=lambda error: error.square().mean().sqrt()),
+            "You take the root of the mean. The objective is the mean square itself.",
+        ),
+        Mistake(
+            "the running product once more",
+            lambda images, c, t, eps, alpha_bars, encode, unet: ldm_loss(
+                images, c, t, eps, alpha_bars.cumprod(dim=0), encode, unet
+            ),
+            "You multiply alpha_bars up once more. The bar says that it is a running product already.",
+        ),
+        Mistake(
+            "one minus the root",
+            _ldm(noised=lambda z, eps, a: a.sqrt() * z + (1 - a.sqrt()) * eps),
+            "Your noise is multiplied by 1 − √ᾱ. The *squares* of the two factors add up to 1.",
+        ),
+        Mistake(
+            "one index below",
+            _ldm(index=lambda t: t - 1),
+            "You look up ᾱ one step below t (and at t = 0 the last of the table). In code index t is the level itself.",
+        ),
+        Mistake(
+            "one index above",
+            _ldm(index=lambda t: t + 1),
+            "You look up ᾱ one step above t, and at the last t there is none.",
+        ),
+        Mistake(
+            "time as floats",
+            lambda images, c, t, eps, alpha_bars, encode, unet: ldm_loss(
+                images, c, t, eps, alpha_bars, encode, lambda z, t, c: unet(z, t.float(), c)
+            ),
+            "The network is told t as floats, and this one looks t up in a table. Give it t as it is: whole numbers, 0 … T − 1.",
+        ),
+        Mistake(
+            "the conditions of the neighbours",
+            lambda images, c, t, eps, alpha_bars, encode, unet: ldm_loss(
+                images, c[:1].expand_as(c), t, eps, alpha_bars, encode, unet
+            ),
+            "Every image gets the first prompt. Row i of c belongs to image i.",
         ),
         Mistake(
             "distance, not its square",
@@ -466,6 +572,18 @@ def _alone(f: Callable) -> bool:
     return all(close(f(3, i, 1, (4, 2, 3))[0], together[i]) for i in range(4))
 
 
+def _leaves_torch_alone(f: Callable) -> bool:
+    before = torch.get_rng_state()
+    f(3, 0, 2, (4, 2, 3))
+    return torch.equal(before, torch.get_rng_state())
+
+
+def _second(seed: int, shape: tuple[int, ...]) -> Tensor:
+    g = _generator(seed)
+    torch.randn(shape, generator=g)
+    return torch.randn(shape, generator=g)
+
+
 NOISES = Exercise(
     name="05c.noises",
     title="The same picture, alone and in a batch",
@@ -473,8 +591,20 @@ NOISES = Exercise(
     level=1,
     reference=noises,
     alternatives=[noises_in_a_loop],
-    cases=[(1, 0, 2, (4, 1, 2)), (5, 3, 3, (4, 2, 3)), (0, 7, 4, (2, 3, 1)), (2, 1, 1, (4, 2, 2))],
+    cases=[
+        (1, 0, 2, (4, 1, 2)),
+        (5, 3, 3, (4, 2, 3)),
+        (0, 7, 4, (2, 3, 1)),
+        (2, 1, 1, (4, 2, 2)),
+        (3, 2, 5, (1, 4, 4)),
+    ],
     invariants=[
+        Invariant(
+            "nobody else's generator",
+            _leaves_torch_alone,
+            "The numbers are right, but torch's own generator, which everybody draws from, is not as it was. Give a picture its own.",
+            only_if_right=True,
+        ),
         Invariant(
             "alone as in a batch",
             _alone,
@@ -518,6 +648,43 @@ NOISES = Exercise(
             "counted backwards",
             _own(lambda seed, first, i, n: 1000 * seed + first + n - 1 - i),
             "The order is reversed: the last picture of your batch has the noise of the first.",
+        ),
+        Mistake(
+            "up to n",
+            lambda seed, first, n, shape: torch.stack(
+                [torch.randn(shape, generator=_generator(1000 * seed + i)) for i in range(first, n)]
+            ),
+            "Your numbers run from first to n − 1. There are n pictures, the last of them first + n − 1.",
+        ),
+        Mistake(
+            "the number multiplied too",
+            _own(lambda seed, first, i, n: 1000 * (seed + first + i)),
+            "You multiply the number by 1000 too: then picture 1 of seed 0 is picture 0 of seed 1.",
+        ),
+        Mistake(
+            "the number of the picture alone",
+            _own(lambda seed, first, i, n: first + i),
+            "Your pictures do not depend on the seed.",
+        ),
+        Mistake(
+            "joined",
+            lambda seed, first, n, shape: torch.cat(list(noises(seed, first, n, shape))),
+            "You join the noises along their first axis. The pictures need an axis of their own: (n, *shape).",
+        ),
+        Mistake(
+            "in float64",
+            lambda seed, first, n, shape: torch.stack(
+                [
+                    torch.randn(shape, generator=_generator(1000 * seed + first + i), dtype=torch.float64)
+                    for i in range(n)
+                ]
+            ),
+            "You draw in float64. A generator gives other numbers then; the docstring's call names no dtype.",
+        ),
+        Mistake(
+            "the second draw",
+            lambda seed, first, n, shape: torch.stack([_second(1000 * seed + first + i, shape) for i in range(n)]),
+            "Yours is the second draw of each generator. Something drew from it before.",
         ),
         Mistake(
             "uniform numbers",
@@ -592,10 +759,10 @@ def _pipeline(
     return run
 
 
-def pipeline_case(B: int, side: int, guidance: float, steps: int, seed: int):
+def pipeline_case(B: int, side: int, guidance: float, steps: int, seed: int, schedule: DiffusionSchedule | None = None):
     def build(g):
-        schedule = DiffusionSchedule.scaled_linear()
-        denoiser = Denoiser(AnyUNet(), schedule, null=a_text_encoder([""])[0])
+        path = schedule or DiffusionSchedule.scaled_linear()
+        denoiser = Denoiser(AnyUNet(), path, null=a_text_encoder([""])[0])
         return PROMPTS[:B], a_text_encoder, denoiser, a_decoder, side, guidance, steps, seed
 
     return build
@@ -608,7 +775,13 @@ TEXT_TO_IMAGE = Exercise(
     level=2,
     reference=text_to_image,
     alternatives=[text_to_image_one_by_one],
-    cases=[pipeline_case(2, 2, 3.0, 3, 1), pipeline_case(3, 3, 2.0, 4, 5), pipeline_case(1, 2, 1.0, 3, 0)],
+    cases=[
+        pipeline_case(2, 2, 3.0, 3, 1),
+        pipeline_case(3, 3, 2.0, 4, 5),
+        pipeline_case(1, 2, 1.0, 3, 0),
+        pipeline_case(2, 1, 0.5, 6, 2, DiffusionSchedule.linear(200)),
+    ],
+    gradients=[],  # pictures are drawn, nothing is trained
     invariants=[
         Invariant(
             "in range",
@@ -665,8 +838,59 @@ TEXT_TO_IMAGE = Exercise(
         ),
         Mistake(
             "not decoded",
-            _pipeline(end=lambda decode, z: z.clamp(-1, 1)),
+            _pipeline(end=lambda decode, z: z),
             "You return latents. The autoencoder's second half has not been called.",
+        ),
+        Mistake(
+            "clamped, not decoded",
+            _pipeline(end=lambda decode, z: z.clamp(-1, 1)),
+            "You clamp the latents and return them. The autoencoder's second half has not been called.",
+        ),
+        Mistake(
+            "seed 0",
+            lambda prompts, text, denoiser, decode, side, guidance, steps, seed: text_to_image(
+                prompts, text, denoiser, decode, side, guidance, steps, 0
+            ),
+            "Your noise is that of seed 0, whatever the seed: every call draws the same pictures.",
+        ),
+        Mistake(
+            "20 steps",
+            lambda prompts, text, denoiser, decode, side, guidance, steps, seed: text_to_image(
+                prompts, text, denoiser, decode, side, guidance, 20, seed
+            ),
+            "You take 20 steps, whatever `steps` says.",
+        ),
+        Mistake(
+            "guidance 5",
+            lambda prompts, text, denoiser, decode, side, guidance, steps, seed: text_to_image(
+                prompts, text, denoiser, decode, side, 5.0, steps, seed
+            ),
+            "You guide with 5, whatever `guidance` says.",
+        ),
+        Mistake(
+            "one less than guidance",
+            _pipeline(wrap=lambda denoiser, cond, w: guided(denoiser, cond, w - 1)),
+            "You guide with guidance − 1. `guided` counts as the docstring does: 1 is the plain model.",
+        ),
+        Mistake(
+            "unscaled once more",
+            _pipeline(end=lambda decode, z: decode(z / 0.18215).clamp(-1, 1)),
+            "You divide by 0.18215 before decoding. That is Stable Diffusion's factor; `decode` takes latents as the denoiser sees them.",
+        ),
+        Mistake(
+            "the first prompt for all",
+            _pipeline(condition=lambda text, prompts: text(prompts[:1] * len(prompts))),
+            "All pictures get the first prompt. Each has its own.",
+        ),
+        Mistake(
+            "no seed, no generator",
+            _pipeline(start=lambda shape, seed: torch.randn(shape)),
+            "You draw noise of your own, which does not depend on seed. `sample(…, seed=seed)` finds the noise that belongs to it.",
+        ),
+        Mistake(
+            "decoded without the last step",
+            _pipeline(more_steps=-1),
+            "You take steps − 1 steps. `sample` counts steps, not levels.",
         ),
         Mistake(
             "not clamped",
@@ -756,6 +980,25 @@ def _empty_is_plain(f: Callable) -> bool:
     return close(f(z, t, prompts, negatives, w, text, unet), null + w * (cond - null))
 
 
+def _guided(z, t, prompts, negatives, w, text, unet):
+    class Network(nn.Module):
+        def forward(self, z, t, c):
+            return unet(z, t, c)
+
+    at = Level(
+        t.view(-1, 1, 1, 1), torch.full_like(t, 0.8).view(-1, 1, 1, 1), torch.full_like(t, 0.6).view(-1, 1, 1, 1)
+    )
+    denoiser = Denoiser(Network(), DiffusionSchedule.scaled_linear(), "eps")
+    return guided(denoiser, text(prompts), w, uncond=text(negatives))(z, at).eps
+
+
+def _interleaved(z, t, prompts, negatives, w, text, unet):
+    eps_neg, eps_prompt = unet(
+        z.repeat_interleave(2, dim=0), t.repeat_interleave(2), text([*negatives, *prompts])
+    ).chunk(2)
+    return eps_neg + w * (eps_prompt - eps_neg)
+
+
 GUIDED_NOISE = Exercise(
     name="05c.guided_noise",
     title="A negative prompt",
@@ -768,7 +1011,11 @@ GUIDED_NOISE = Exercise(
         negative_case(5.0, 3, 1, ["", "left", "white"]),
         negative_case(1.0, 2, 1, ["red", ""]),
         negative_case(0.5, 1, 2, ["blue"]),
+        negative_case(0.0, 3, 2, ["top left", "blue", ""]),
+        negative_case(-1.5, 2, 1, ["white", "red"]),
     ],
+    gradients=[],  # guidance is for drawing, where no graph is kept
+    package=InPackage("guided(denoiser, text(prompts), w, uncond=text(negatives))", _guided),
     invariants=[
         Invariant(
             "empty is plain guidance",
@@ -814,6 +1061,39 @@ GUIDED_NOISE = Exercise(
             "You mix the *embeddings* and call the network once. The network is not linear: what is mixed are its two answers.",
         ),
         Mistake(
+            "the sign",
+            _negative(lambda c, n, e, w: n - w * (c - n)),
+            "You start at the negative and go away from the prompt: the sign before w is turned round.",
+        ),
+        Mistake(
+            "w less 1",
+            _negative(lambda c, n, e, w: n + (w - 1) * (c - n)),
+            "You go w − 1 times the way. Started at the negative, w = 1 has to end at the prompt.",
+        ),
+        Mistake(
+            "the difference alone",
+            _negative(lambda c, n, e, w: w * (c - n)),
+            "Yours is the way alone. It starts somewhere: at w = 1 it has to end at the prompt.",
+        ),
+        Mistake(
+            "rows interleaved",
+            _interleaved,
+            "In your doubled batch each latent stands twice in a row, and the texts stand otherwise: all negatives, then all prompts. "
+            "Latents meet texts of others.",
+        ),
+        Mistake(
+            "one time for all",
+            lambda z, t, p, n, w, text, unet: guided_noise(z, t[:1].expand_as(t), p, n, w, text, unet),
+            "The network is told the first t for all latents. Each has its own.",
+        ),
+        Mistake(
+            "zeros for no negative",
+            lambda z, t, p, n, w, text, unet: guided_noise(
+                z, t, p, n, w, lambda texts: torch.stack([text([s])[0] * (s != "") for s in texts]), unet
+            ),
+            "Where there is no negative you put zeros. The empty text has an embedding of its own, which the network was trained with.",
+        ),
+        Mistake(
             "one negative for all",
             lambda z, t, p, n, w, text, unet: guided_noise(z, t, p, [n[0]] * len(p), w, text, unet),
             "The first negative is used for all pictures. Each prompt has its own.",
@@ -857,7 +1137,18 @@ PICTURE_COST = Exercise(
     level=1,
     reference=picture_cost,
     alternatives=[picture_cost_in_a_loop],
-    cases=[(10, 7, 20, 5.0), (1_000, 333, 50, 7.5), (10, 7, 20, 1.0), (12, 100, 3, 0.0), (9, 4, 1, 1.5)],
+    cases=[
+        (10, 7, 20, 5.0),
+        (1_000, 333, 50, 7.5),
+        (10, 7, 20, 1.0),
+        (12, 100, 3, 0.0),
+        (10, 4, 1, 1.5),
+        (100, 7, 2, 1.05),
+        (30, 5, 4, -2.0),
+        (10, 4, 6, 0.5),
+        (20, 9, 5, 1),
+        (20, 8, 7, 0),
+    ],
     mistakes=[
         Mistake(
             "one call a step",
@@ -893,6 +1184,41 @@ PICTURE_COST = Exercise(
             "a step too many",
             lambda u, d, s, w: (s + 1) * (1 if w in (0, 1) else 2) * u + d,
             "You count steps + 1 steps: there are steps + 1 *levels*, and a step leads from one to the next.",
+        ),
+        Mistake(
+            "no call at 0",
+            lambda u, d, s, w: s * (0 if w == 0 else 1 if w == 1 else 2) * u + d,
+            "At guidance 0 you call nothing. The empty text's answer has the weight 1 there, so it is needed.",
+        ),
+        Mistake(
+            "only 0 is plain",
+            lambda u, d, s, w: s * (1 if w == 0 else 2) * u + d,
+            "Guidance 0 you have. At 1 the empty text has the weight 0: one call is enough there too.",
+        ),
+        Mistake(
+            "cut to a whole number",
+            lambda u, d, s, w: s * (1 if int(w) in (0, 1) else 2) * u + d,
+            "You cut the guidance to a whole number, so 1.5 counts as 1. Only *exactly* 0 and 1 need one call.",
+        ),
+        Mistake(
+            "up to 1",
+            lambda u, d, s, w: s * (1 if w <= 1 else 2) * u + d,
+            "You count one call for everything up to 1. Below 1 both answers have a weight, except at exactly 0.",
+        ),
+        Mistake(
+            "near 0 and 1",
+            lambda u, d, s, w: s * (1 if min(abs(w), abs(w - 1)) < 0.1 else 2) * u + d,
+            "You count one call where guidance is near 0 or 1. Near them both answers have a weight still.",
+        ),
+        Mistake(
+            "0 or less",
+            lambda u, d, s, w: s * (1 if w <= 0 or w == 1 else 2) * u + d,
+            "You count one call below 0 as well. Both answers have a weight there, the prompt's a negative one.",
+        ),
+        Mistake(
+            "twice as many",
+            lambda u, d, s, w: 2 * s * (1 if w in (0, 1) else 2) * u + d,
+            "You count twice as many calls: one a step for each answer, two answers with guidance.",
         ),
         Mistake(
             "guidance as a factor",
@@ -949,14 +1275,46 @@ def _all_five(right: Tensor) -> Tensor:
     return right.all(dim=1).float().mean()
 
 
-def table_case(N: int, errors: float):
+def table_case(N: int, errors: float, ceiling: float | None = None):
+    """Shares of errors in the drawn pictures and under the ceiling (a third of those), growing from attribute to attribute."""
+
     def build(g):
         asked = torch.randint(8, (N, 5), generator=g)
-        wrong = torch.rand(2, N, 5, generator=g) < torch.tensor([errors, errors / 3]).view(2, 1, 1)
-        shown, ceiling = (torch.where(w, (asked + 1) % 8, asked) for w in wrong)
-        return shown, asked, ceiling
+        shares = torch.tensor([errors, errors / 3 if ceiling is None else ceiling]).view(2, 1, 1)
+        wrong = torch.rand(2, N, 5, generator=g) < shares * torch.linspace(0.5, 1.5, 5)
+        shown, best = (torch.where(w, (asked + 1) % 8, asked) for w in wrong)
+        return shown, asked, best
 
     return build
+
+
+def _relative(shown, asked, ceiling):
+    drawn, best = (
+        metrics.PromptAccuracy(
+            *(read == asked).double().mean(dim=0).tolist(),
+            _all_five(read == asked).item(),
+            len(asked),
+            (len(asked),) * 6,
+        )
+        for read in (shown, ceiling)
+    )
+    return torch.tensor(list(drawn.relative_to(best).values()))
+
+
+def _of_five(last: Callable) -> Callable:
+    """The five ratios, and a last number made of them."""
+
+    def run(shown, asked, ceiling):
+        five = relative_accuracy(shown, asked, ceiling)[:5]
+        return torch.cat([five, last(five).view(1)])
+
+    return run
+
+
+def _where_legible(shown, asked, ceiling):
+    right, best = shown == asked, ceiling == asked
+    five = [right[best[:, k], k].float().mean() for k in range(5)]
+    return torch.stack([*five, right.all(dim=1)[best.all(dim=1)].float().mean()])
 
 
 RELATIVE_ACCURACY = Exercise(
@@ -966,7 +1324,14 @@ RELATIVE_ACCURACY = Exercise(
     level=2,
     reference=relative_accuracy,
     alternatives=[relative_accuracy_in_a_loop],
-    cases=[table_case(40, 0.3), table_case(60, 0.2), table_case(25, 0.4)],
+    cases=[
+        table_case(40, 0.3),
+        table_case(60, 0.2),
+        table_case(25, 0.4),
+        table_case(30, 0.1, 0.3),
+        table_case(7, 0.2, 0.1),
+    ],
+    package=InPackage("metrics.prompt_accuracy(pictures, attributes).relative_to(ceiling)", _relative),
     invariants=[
         Invariant(
             "as good as the ceiling",
@@ -1011,6 +1376,46 @@ RELATIVE_ACCURACY = Exercise(
             "Your last number is the worst attribute. All five together are right even less often.",
         ),
         Mistake(
+            "the mean of the five ratios",
+            _of_five(lambda five: five.mean()),
+            "Your last number is the mean of the five. “All five right in one picture” is counted by itself: an error spoils the picture.",
+        ),
+        Mistake(
+            "the smallest of the five ratios",
+            _of_five(lambda five: five.min()),
+            "Your last number is the smallest of the five. All five right in one picture is rarer still: count such pictures.",
+        ),
+        Mistake(
+            "the five alone",
+            lambda shown, asked, ceiling: relative_accuracy(shown, asked, ceiling)[:5],
+            "Yours are five numbers, one an attribute. The sixth is missing: how often all five are right in one picture.",
+        ),
+        Mistake(
+            "the whole first",
+            lambda shown, asked, ceiling: relative_accuracy(shown, asked, ceiling).roll(1),
+            "“All five right” stands first with you. It is the last of the six.",
+        ),
+        Mistake(
+            "multiplied",
+            _accuracy(_all_five, lambda right, best: right * best),
+            "You multiply by the share of the ceiling. What it leaves is the measure, so one divides by it.",
+        ),
+        Mistake(
+            "cut at 1",
+            lambda shown, asked, ceiling: relative_accuracy(shown, asked, ceiling).clamp(max=1),
+            "You cut at 1. Drawn pictures may be easier to read than reconstructions, and then the ratio says so.",
+        ),
+        Mistake(
+            "in per cent",
+            lambda shown, asked, ceiling: 100 * relative_accuracy(shown, asked, ceiling),
+            "Yours are per cent. A share of the whole is 1.",
+        ),
+        Mistake(
+            "each where the ceiling is right",
+            _where_legible,
+            "You count only where the reconstruction is right. Drawn pictures are no reconstructions: take both shares over all.",
+        ),
+        Mistake(
             "any for all",
             _accuracy(lambda right: right.any(dim=1).float().mean()),
             "You count pictures with *any* attribute right. All five must be.",
@@ -1049,7 +1454,7 @@ def mended(
 ) -> Tensor:
     """The pipeline of the notes, put right.
 
-    noise (B, 4, h, w); times, falling; text(list) -> (B, L, D); unet(z, t, c) -> eps, t a (B,) tensor;
+    noise (B, 4, h, w); times, falling; text(B texts, or one) -> (B, L, D); unet(z, t, c) -> eps, t a (B,) tensor;
     step(z, eps, t, to) -> z at the time `to`, which is None after the last step. decoder: the bare network, which wants
     unscaled latents; those of the U-Net are scaled, by the factor scale. Returns decoder's images.
     """
@@ -1084,6 +1489,21 @@ def _notes(empty: bool, branch: bool, scaled: bool, end: Callable | None = None)
             eps_null, eps_cond = (first, second) if branch else (second, first)
             z = step(z, eps_null + w * (eps_cond - eps_null), t, to)
         return decoder(end(z, scale) if end else z / scale if scaled else z)
+
+    return run
+
+
+def _mended_with(
+    w: Callable = lambda w: w, times: Callable = lambda times: times, after: Callable = lambda times: None
+) -> Callable:
+    """mended with another guidance, or other times."""
+    guidance, visited, last = w, times, after
+
+    def run(prompts, noise, times, w, text, unet, step, decoder, scale):
+        def to_the_end(z, eps, t, to):
+            return step(z, eps, t, last(times) if to is None else to)
+
+        return mended_in_two_calls(prompts, noise, visited(times), guidance(w), text, unet, to_the_end, decoder, scale)
 
     return run
 
@@ -1123,7 +1543,12 @@ MENDED = Exercise(
     level=3,
     reference=mended,
     alternatives=[mended_in_two_calls],
-    cases=[notes_case(2, 2, [900, 500, 100], 3.0, 0.5), notes_case(3, 1, [999, 400], 5.0, 1.4)],
+    cases=[
+        notes_case(2, 2, [900, 500, 100], 3.0, 0.5),
+        notes_case(3, 1, [999, 400], 5.0, 1.4),
+        notes_case(1, 2, [700], 0.5, 0.18215),
+    ],
+    gradients=[],  # pictures are drawn, nothing is trained
     mistakes=[
         Mistake(
             "as in the notes",
@@ -1143,6 +1568,52 @@ MENDED = Exercise(
             "scaled the wrong way",
             _notes(empty=True, branch=True, scaled=True, end=lambda z, scale: z * scale),
             "You multiply by the scale before decoding. Encoding multiplies; decoding must undo it.",
+        ),
+        Mistake(
+            "the picture divided",
+            lambda prompts, noise, times, w, text, unet, step, decoder, scale: (
+                mended(prompts, noise, times, w, text, unet, step, decoder, 1.0) / scale
+            ),
+            "You divide the *picture*. The decoder is not linear: its latents have to be right.",
+        ),
+        Mistake(
+            "the noise divided",
+            lambda prompts, noise, times, w, text, unet, step, decoder, scale: mended(
+                prompts, noise / scale, times, w, text, unet, step, decoder, 1.0
+            ),
+            "You divide at the start. The U-Net works on scaled latents from the first step to the last; only the decoder wants others.",
+        ),
+        Mistake(
+            "the empty text once",
+            lambda prompts, noise, times, w, text, unet, step, decoder, scale: mended(
+                prompts,
+                noise,
+                times,
+                w,
+                lambda texts: text([""] if set(texts) == {""} else texts),
+                unet,
+                step,
+                decoder,
+                scale,
+            ),
+            "Your empty text is a single row, and the batch has one a picture: the halves of the doubled batch do not fit any more.",
+        ),
+        Mistake(
+            "counted from the prompt",
+            _mended_with(w=lambda w: w + 1),
+            "The three bugs are mended, but your guidance is w + 1: that is counted from the prompt, here from the empty text.",
+        ),
+        Mistake(
+            "without the last step",
+            _mended_with(times=lambda times: times[:-1], after=lambda times: times[-1]),
+            "You stop one step early: after the last time there is another step, to the clean latents.",
+        ),
+        Mistake(
+            "clamped",
+            lambda prompts, noise, times, w, text, unet, step, decoder, scale: mended(
+                prompts, noise, times, w, text, unet, step, decoder, scale
+            ).clamp(-1, 1),
+            "The three bugs are mended, but you clamp the pictures. Asked is what the decoder gives.",
         ),
         Mistake(
             "scaled twice",

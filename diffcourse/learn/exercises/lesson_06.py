@@ -5,14 +5,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
+
+ROWS = torch.tensor([0.0, -0.9, 0.4, 1.3, -0.3, 0.8, -1.2, 0.2, 1.0, -0.6, 0.6, -0.1, 0.9])  # one for each label
 
 
 def a_network(x: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-    """Stands for a network with labels in the cases: each row of x (B, D) gets its own time and label."""
-    c = labels.view(-1, 1)
-    return torch.tanh(x * (1 + c / 10)) + t.view(-1, 1) / 500 - c / 20
+    """Stands for a network with labels in the cases: each row of x (B, …) has its own time, and a label that is looked up in a table."""
+    if not isinstance(t, Tensor) or t.shape != (len(x),):
+        raise ValueError("t must be a tensor with one time for each row of x")
+    if not t.is_floating_point():
+        raise ValueError(f"t must be a float tensor, got {t.dtype}")
+    if not isinstance(labels, Tensor) or labels.shape != (len(x),) or labels.dtype != torch.int64:
+        raise ValueError("labels must be an int64 tensor with one label for each row of x")
+    each = (-1, *[1] * (x.ndim - 1))
+    row = nn.functional.embedding(labels, ROWS.to(x)[:, None]).view(each)
+    return torch.tanh(x * (1 + row)) + torch.sin(t / 300).view(each).to(x) - row
 
 
 class Counting:
@@ -87,14 +96,29 @@ def _null_for_none(m, emb, labels):
     return torch.full((len(emb),), m.num_classes) if labels is None else labels
 
 
-def label_case(B: int, classes: int, dim: int, labelled: bool = True):
+def label_case(B: int, classes: int, dim: int):
     def build(g):
-        emb = normal(g, B, dim)
         labels = torch.randint(classes + 1, (B,), generator=g)
         labels[0] = classes  # "no label" among them
-        return Case(args=(classes, dim), inputs=(emb, labels) if labelled else (emb,))
+        return Case(args=(classes, dim), inputs=(normal(g, B, dim), labels))
 
     return build
+
+
+def null_case(B: int, classes: int, dim: int, *none: None):
+    return lambda g: Case(args=(classes, dim), inputs=(normal(g, B, dim), *none))
+
+
+def _leaves_emb(cls: type) -> bool:
+    emb = torch.zeros(2, 3)
+    cls(4, 3)(emb, torch.tensor([0, 1]))
+    return bool((emb == 0).all())
+
+
+def _learns_every_row(cls: type) -> bool:
+    module = cls(4, 3)
+    module(torch.zeros(5, 3), torch.arange(5)).sum().backward()
+    return bool((module.table.weight.grad != 0).all())
 
 
 LABEL_EMBEDDING = Exercise(
@@ -105,7 +129,27 @@ LABEL_EMBEDDING = Exercise(
     level=1,
     reference=LabelEmbedding,
     alternatives=[LabelEmbeddingByWeight, LabelEmbeddingByOneHot],
-    cases=[label_case(2, 3, 4), label_case(5, 10, 3), label_case(3, 2, 5, labelled=False)],
+    cases=[
+        label_case(2, 3, 4),
+        label_case(5, 10, 3),
+        label_case(1, 1, 2),
+        null_case(3, 2, 5),
+        null_case(1, 12, 3, None),
+    ],
+    invariants=[
+        Invariant(
+            "the time embedding stays",
+            _leaves_emb,
+            "It changes emb in place: whoever called it finds another time embedding afterwards. Make a new tensor instead.",
+        ),
+        Invariant(
+            "every row learns",
+            _learns_every_row,
+            "The sums are right, but some row of the table gets no gradient and would never be learned: look for padding_idx, "
+            "no_grad or detach.",
+            only_if_right=True,
+        ),
+    ],
     mistakes=[
         Mistake(
             "ten rows for eleven labels",
@@ -118,6 +162,29 @@ LABEL_EMBEDDING = Exercise(
             _embedding(lambda m, emb, labels: emb if labels is None else emb + m.table(labels)),
             "Without labels you add nothing. Then “no label” is a condition that training with the null label never shows: two "
             "different ways to say the same. Both must meet the same learned row.",
+        ),
+        Mistake(
+            "the last label for None",
+            _embedding(
+                lambda m, emb, labels: emb + (m.table.weight[m.num_classes - 1] if labels is None else m.table(labels))
+            ),
+            "Without labels you take row num_classes − 1: that is the last *label*. Counting starts at 0, so “no label” has "
+            "the row with the number num_classes.",
+        ),
+        Mistake(
+            "10 for None",
+            _embedding(lambda m, emb, labels: emb + m.table(torch.full((len(emb),), 10) if labels is None else labels)),
+            "Without labels you take row 10. That is right for ten classes only: the class was built with num_classes.",
+        ),
+        Mistake(
+            "put side by side",
+            _embedding(lambda m, emb, labels: torch.cat([emb, m.table(_null_for_none(m, emb, labels))], dim=1)),
+            "You put the row beside the time embedding, which doubles the width. The docstring adds it: the shape stays (B, dim).",
+        ),
+        Mistake(
+            "one row for the batch",
+            _embedding(lambda m, emb, labels: emb + m.table(_null_for_none(m, emb, labels)).mean(dim=0)),
+            "You add the mean of all rows of the batch to each image. Each image gets the row of its own label.",
         ),
         Mistake(
             "row 0 for None",
@@ -146,6 +213,7 @@ LABEL_EMBEDDING = Exercise(
             "Your rows run backwards: label 0 finds the last row. The null label is the last row, not the first.",
         ),
     ],
+    allowed={"torch.full(* -> *": "the cases are on the CPU"},
     hints=[
         "Count the labels that must be told apart: the classes, and one that says “none of them”.",
         "nn.Embedding(rows, dim) looks up rows by number. None is no number: which number stands for it?",
@@ -162,7 +230,7 @@ def drop_labels(labels: Tensor, drop_prob: float, null: int, generator: torch.Ge
     """Replace each label, with probability drop_prob and independently of the others, by the null label.
 
     Draws one uniform number an image, u = torch.rand(len(labels), generator=generator); a label is dropped where u < drop_prob.
-    labels int64 (B,). Returns a new int64 tensor (B,); the caller's labels stay as they are.
+    labels int64 (B,). Returns a new int64 tensor (B,), also where nothing is dropped; the caller's labels stay as they are.
     """
     u = torch.rand(len(labels), generator=generator)
     return torch.where(u < drop_prob, null, labels)
@@ -201,6 +269,17 @@ def drop_case(B: int, drop_prob: float, null: int, seed: int):
     )
 
 
+def edge_case(g: torch.Generator) -> tuple:
+    """One of the numbers is drop_prob itself, to the last bit; and some labels are null already."""
+    u = torch.rand(5, generator=torch.Generator().manual_seed(2))
+    return torch.tensor([2, 4, 0, 4, 1]), float(u[2]), 4, torch.Generator().manual_seed(2)
+
+
+def _new_tensor(f: Callable) -> bool:
+    labels = torch.tensor([3, 1])
+    return f(labels, 0.0, 10, torch.Generator().manual_seed(0)).data_ptr() != labels.data_ptr()
+
+
 def _rate(f: Callable) -> bool:
     labels = torch.zeros(20_000, dtype=torch.int64)
     dropped = (f(labels, 0.1, 10, torch.Generator().manual_seed(1)) == 10).double().mean().item()
@@ -214,12 +293,26 @@ DROP_LABELS = Exercise(
     level=1,
     reference=drop_labels,
     alternatives=[drop_labels_by_mask, drop_labels_by_arithmetic],
-    cases=[drop_case(6, 0.5, 10, 3), drop_case(11, 0.3, 7, 5), drop_case(9, 0.8, 10, 8), drop_case(4, 0.0, 10, 9)],
+    cases=[
+        drop_case(6, 0.5, 10, 3),
+        drop_case(11, 0.3, 7, 5),
+        drop_case(9, 0.8, 10, 8),
+        drop_case(4, 0.0, 10, 9),
+        drop_case(1, 1.0, 3, 4),
+        edge_case,
+    ],
     invariants=[
         Invariant(
             "one in ten",
             _rate,
             "Of 20,000 labels at drop_prob = 0.1 about 2,000 should be dropped. With yours it is another share.",
+        ),
+        Invariant(
+            "a new tensor",
+            _new_tensor,
+            "The labels are right, but where nothing is dropped you return the caller's own tensor: whatever is written to one is "
+            "then written to both.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -233,6 +326,35 @@ DROP_LABELS = Exercise(
             _dropped(lambda labels, u, p, null: torch.where(u < p, labels, null)),
             "Yours is the wrong way round: it keeps the share drop_prob of the labels and drops all others. On which side of it does u "
             "lie with that probability, and which argument does torch.where take there?",
+        ),
+        Mistake(
+            "at most drop_prob",
+            _dropped(lambda labels, u, p, null: torch.where(u <= p, null, labels)),
+            "You drop where u is *at most* drop_prob. A u equal to it is kept: then drop_prob = 0 drops nothing, even at u = 0.",
+        ),
+        Mistake(
+            "the first ones",
+            _dropped(lambda labels, u, p, null: torch.where(torch.arange(len(labels)) < p * len(labels), null, labels)),
+            "You drop the first labels of the batch, as many as expected. Each is to be decided by a number of its own.",
+        ),
+        Mistake(
+            "exactly as many as expected",
+            lambda labels, p, null, generator: labels.index_fill(
+                0, torch.randperm(len(labels), generator=generator)[: round(p * len(labels))], null
+            ),
+            "You drop a fixed number of labels, at random places. Each is to be decided for itself, so their number varies.",
+        ),
+        Mistake(
+            "normal numbers",
+            lambda labels, p, null, generator: torch.where(
+                torch.randn(len(labels), generator=generator) < p, null, labels
+            ),
+            "Your numbers are normal, not uniform: more than half of them lie below 0.1.",
+        ),
+        Mistake(
+            "floats",
+            _dropped(lambda labels, u, p, null: torch.where(u < p, float(null), labels.float())),
+            "The right labels, but as floats. An embedding looks rows up by whole numbers.",
         ),
         Mistake(
             "null is 0",
@@ -260,6 +382,7 @@ DROP_LABELS = Exercise(
             "You take the dropped labels out, so fewer come back than went in. The images are still B, and keep no label.",
         ),
     ],
+    gradients=[],  # whole numbers
     hints=[
         "First the uniform numbers, as the docstring says; then a comparison, which is True or False for each image.",
         "torch.where(condition, a, b) takes a where the condition holds and b elsewhere, in a new tensor.",
@@ -276,7 +399,7 @@ def guide(eps_uncond: Tensor, eps_cond: Tensor, w: float) -> Tensor:
     """Classifier-free guidance: eps = eps_uncond + w·(eps_cond - eps_uncond).
 
     w = 0 is the unconditional prediction, w = 1 the conditional one, w > 1 goes beyond it.
-    All (B, …), w a number. Returns a tensor of that shape.
+    All (B, …), w a number. Returns a tensor of that shape; differentiable in eps_uncond and eps_cond.
     """
     return eps_uncond + w * (eps_cond - eps_uncond)
 
@@ -311,17 +434,13 @@ GUIDE = Exercise(
         guide_case(0.5, 3, 1, 2, 2),
         guide_case(0.0, 2, 2),
         guide_case(1.0, 2, 4),
+        lambda g: (10 * normal(g, 3, 2), 0.1 * normal(g, 3, 2), 1.5),
     ],
     invariants=[
         Invariant(
             "agreement stays",
             lambda f: close(f(torch.full((2, 2), 0.7), torch.full((2, 2), 0.7), 7.5), torch.full((2, 2), 0.7)),
             "Where both predictions agree, the label says nothing new, and guidance must change nothing.",
-        ),
-        Invariant(
-            "gradient flows",
-            gradient_flows(guide_case(2.0, 2, 2), wrt=1),
-            "No gradient reaches eps_cond through your function: look for detach, item or numpy.",
         ),
     ],
     mistakes=[
@@ -336,6 +455,23 @@ GUIDE = Exercise(
             lambda u, c, w: c + w * (u - c),
             "The branches are interchanged: with growing w yours moves away from the condition. At w = 1 the conditional prediction "
             "must come out.",
+        ),
+        Mistake(
+            "the condition alone up to w = 1",
+            lambda u, c, w: c if w <= 1 else u + w * (c - u),
+            "Up to w = 1 you return the conditional prediction as it is. w = 0.5 lies half way between the two, and w = 0 is the "
+            "unconditional one.",
+        ),
+        Mistake(
+            "cut off",
+            lambda u, c, w: (u + w * (c - u)).clamp(-1, 1),
+            "This is the guided prediction cut off at ±1. A noise is no picture: many of its values lie beyond.",
+        ),
+        Mistake(
+            "back to the conditional spread",
+            lambda u, c, w: (lambda g: g * c.std() / g.std())(u + w * (c - u)),
+            "You bring the result back to the spread of eps_cond. That is rescaled guidance, which comes later: here the formula "
+            "is all.",
         ),
         Mistake(
             "the difference alone",
@@ -386,7 +522,7 @@ CONVENTIONS = Exercise(
     kind="value",
     minutes=3,
     level=2,
-    reference=(4.0, 6.5, 1.0, 0.0),
+    reference=(4, 6.5, 1, 0),
     stub="# Four numbers. The paper writes (1 + s)·eps_cond - s·eps_uncond, this lesson eps_uncond + w·(eps_cond - eps_uncond).\n"
     "# (the w of the paper's s = 3; the s of Stable Diffusion's w = 7.5; the plain conditional model: its w, and its s)\n"
     "conventions = ...",
@@ -395,6 +531,38 @@ CONVENTIONS = Exercise(
             "the wrong way round",
             (2.0, 8.5, 1.0, 0.0),
             "You went the wrong way: compare the factors of eps_cond. It is 1 + s in one and w in the other.",
+        ),
+        Mistake(
+            "everything the wrong way round",
+            (2.0, 8.5, 0.0, 1.0),
+            "All four take w for s − 1. Compare the factors of eps_cond: 1 + s in the paper, w here. Which is the larger number?",
+        ),
+        Mistake(
+            "w one less",
+            (2.0, 6.5, 1.0, 0.0),
+            "The last three are right, and the first does not fit them: they say that w is one *more* than s.",
+        ),
+        Mistake(
+            "s one more",
+            (4.0, 8.5, 1.0, 0.0),
+            "Only the second is wrong, and it does not fit the first: if w is one more than s, then s is one less than w.",
+        ),
+        Mistake(
+            "the plain models interchanged",
+            (4.0, 6.5, 0.0, 1.0),
+            "The first two are right. The last two are interchanged: at w = 0 only the unconditional prediction is left, at s = 0 "
+            "only the conditional one.",
+        ),
+        Mistake(
+            "s of the unconditional model",
+            (4.0, 6.5, 1.0, -1.0),
+            "The first three are right. At s = −1 the paper's formula leaves eps_uncond alone: that is the unconditional model.",
+        ),
+        Mistake(
+            "equal, and 1 is plain",
+            (3.0, 7.5, 1.0, 0.0),
+            "The last two are right, and they are not the same number: the plain model is w = 1 and s = 0. The same distance lies "
+            "between the first two pairs.",
         ),
         Mistake(
             "as if they were equal",
@@ -432,7 +600,7 @@ CONVENTIONS = Exercise(
 def both_branches(network, x: Tensor, t: Tensor, labels: Tensor, null: int) -> tuple[Tensor, Tensor]:
     """The unconditional and the conditional prediction, from one call of the network on a doubled batch.
 
-    network(x, t, labels) takes any number of rows. The doubled batch has the B unconditional rows first, then the B conditional ones.
+    network(x, t, labels) takes any number of rows. The doubled batch goes in as the B unconditional rows, then the B conditional ones.
     x (B, …), t (B,) and labels int64 (B,). Returns (eps_uncond, eps_cond), each of x's shape.
     """
     nothing = torch.full_like(labels, null)
@@ -447,11 +615,9 @@ def both_branches_by_repeat(network, x, t, labels, null):
     return out[:B], out[B:]
 
 
-def both_branches_by_rows(network, x, t, labels, null):
-    pairs = [v.repeat_interleave(2, dim=0) for v in (x, t)]
-    ordered = torch.stack([torch.full_like(labels, null), labels], dim=1).flatten()
-    out = network(*pairs, ordered)
-    return out[0::2], out[1::2]
+def both_branches_by_unbind(network, x, t, labels, null):
+    out = network(torch.cat((x, x)), torch.cat((t, t)), torch.cat((torch.full((len(x),), null), labels)))
+    return list(out.unflatten(0, (2, -1)).unbind(0))
 
 
 def _branches(labels_of: Callable, split: Callable = lambda out, B: (out[:B], out[B:])) -> Callable:
@@ -462,13 +628,13 @@ def _branches(labels_of: Callable, split: Callable = lambda out, B: (out[:B], ou
     return wrong
 
 
-def branch_case(B: int, D: int):
+def branch_case(null: int, B: int, *shape: int):
     return lambda g: (
         a_network,
-        normal(g, B, D),
+        normal(g, B, *shape),
         1000 * torch.rand(B, generator=g),
-        torch.randint(10, (B,), generator=g),
-        10,
+        torch.randint(null, (B,), generator=g),
+        null,
     )
 
 
@@ -478,20 +644,36 @@ def _one_call(f: Callable) -> bool:
     return network.rows == [6]
 
 
+def _in_order(f: Callable) -> bool:
+    seen: list[int] = []
+    network = lambda x, t, labels: seen.extend(labels.tolist()) or a_network(x, t, labels)  # noqa: E731
+    f(network, torch.ones(3, 2), torch.ones(3), torch.tensor([1, 2, 3]), 10)
+    return seen == [10, 10, 10, 1, 2, 3]
+
+
 BOTH_BRANCHES = Exercise(
     name="06.both_branches",
     title="Both predictions in one call",
     minutes=5,
     level=2,
     reference=both_branches,
-    alternatives=[both_branches_by_repeat, both_branches_by_rows],
-    cases=[branch_case(1, 2), branch_case(3, 2), branch_case(4, 3)],
+    alternatives=[both_branches_by_repeat, both_branches_by_unbind],
+    cases=[branch_case(10, 1, 2), branch_case(10, 3, 2), branch_case(4, 4, 1, 2, 3)],
+    gradients=[],  # made for sampling: under no_grad it is right as well
     invariants=[
         Invariant(
             "one call",
             _one_call,
             "The values are right, but the network was not called exactly once with all 2·B rows. One call on a doubled batch is faster "
             "than two: each layer is started once, and its weights are read once.",
+            only_if_right=True,
+        ),
+        Invariant(
+            "unconditional rows first",
+            _in_order,
+            "The values are right, but the rows do not go into the network in the docstring's order: first all unconditional ones, "
+            "then all conditional ones.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -519,6 +701,27 @@ BOTH_BRANCHES = Exercise(
             "null is 0",
             _branches(lambda labels, nothing: torch.cat([torch.zeros_like(labels), labels])),
             "Your first half is asked for the digit 0. You would guide away from zeros instead of away from “any digit”.",
+        ),
+        Mistake(
+            "rows and labels in different orders",
+            lambda network, x, t, labels, null: network(
+                x.repeat_interleave(2, dim=0),
+                t.repeat_interleave(2, dim=0),
+                torch.cat([torch.full_like(labels, null), labels]),
+            ).chunk(2),
+            "Your images come in pairs (first, first, second, second, …), your labels half on half. So they meet the labels of others.",
+        ),
+        Mistake(
+            "not taken apart",
+            lambda network, x, t, labels, null: network(
+                torch.cat([x, x]), torch.cat([t, t]), torch.cat([torch.full_like(labels, null), labels])
+            ),
+            "This is what the network returns, all 2·B rows in one. Two tensors are asked for, of B rows each.",
+        ),
+        Mistake(
+            "None in torch.cat",
+            lambda network, x, t, labels, null: torch.cat([None, labels]),
+            "You put None beside the labels. torch.cat takes tensors only: “no label” must be a number, once for each row.",
         ),
         Mistake(
             "None for the first half",
@@ -549,7 +752,7 @@ def guided_sample(network, x: Tensor, times: list[int], labels: Tensor, null: in
     """Sampling with classifier-free guidance, over any sampler: from the noise x at times[0] to clean images.
 
     At each of the falling times: eps = eps_uncond + w·(eps_cond - eps_uncond), from network(x, t, labels) with t a float tensor (B,);
-    then x = step(x, eps, t, to), where t is this time and `to` the next entry of times, None after the last one: the clean image.
+    then x = step(x, eps, t, to), where t is this entry of times and `to` the next one, None after the last one: the clean image.
     labels int64 (B,), null the label that means "none". Keeps no graph of gradients. x itself stays as it is. Returns x's shape.
     """
     nothing = torch.full_like(labels, null)
@@ -588,37 +791,68 @@ def _sampler(
     null_label: Callable = lambda labels, null: torch.full_like(labels, null),
     called_at: Callable = lambda times, i: times[i],
     steps: Callable = len,
+    told: Callable = lambda x, t: x.new_full((len(x),), t),
+    after: Callable = lambda x: x,
 ) -> Callable:
     @torch.no_grad()
     def wrong(network, x, times, labels, null, w, step):
         for i in range(steps(times)):
-            t = x.new_full((len(x),), called_at(times, i))
+            t = told(x, called_at(times, i))
             u, c = network(x, t, null_label(labels, null)), network(x, t, labels)
-            x = step(x, eps(u, c, w), times[i], next_time(times, i))
+            x = after(step(x, eps(u, c, w), times[i], next_time(times, i)))
         return x
 
     return wrong
+
+
+@torch.no_grad()
+def _predicted_once(network, x, times, labels, null, w, step):
+    many = x.new_full((len(x),), times[0])
+    eps = guide(network(x, many, torch.full_like(labels, null)), network(x, many, labels), w)
+    for t, to in zip(times, [*times[1:], None], strict=True):
+        x = step(x, eps, t, to)
+    return x
 
 
 def _with_none(network, x, times, labels, null, w, step):
     return network(x, x.new_full((len(x),), times[0]), None)
 
 
+LEVELS = {None: -0.1} | {t: t / 100 + 0.003 for t in range(1000)}
+"""Of the times in the cases, as a step of the lesson looks them up."""
+
+
+def _level(t: int | None) -> float:
+    try:
+        return LEVELS[t]
+    except (KeyError, TypeError):
+        raise ValueError("step(x, eps, t, to) takes entries of times, and None for the clean image") from None
+
+
 def a_step(x: Tensor, eps: Tensor, t: int, to: int | None) -> Tensor:
     """Stands for a sampler's step in the cases."""
-    s = -1 if to is None else to
-    return (1 + s / 40) * x - (t - s) / 10 * eps
+    now, then = _level(t), _level(to)
+    return (1 + then / 4) * x - (now - then) * eps
 
 
-def sampler_case(times: list[int], w: float, B: int, D: int):
-    return lambda g: (a_network, normal(g, B, D), times, torch.randint(10, (B,), generator=g), 10, w, a_step)
+def another_step(x: Tensor, eps: Tensor, t: int, to: int | None) -> Tensor:
+    return torch.sin(x) + (_level(to) - _level(t)) * eps
+
+
+def sampler_case(times: list[int], w: float, B: int, *shape: int, null: int = 10, step: Callable = a_step):
+    return lambda g: (a_network, normal(g, B, *shape), times, torch.randint(null, (B,), generator=g), null, w, step)
 
 
 def _no_graph(f: Callable) -> bool:
-    gain = nn.Parameter(torch.ones(1))
-    network = lambda x, t, labels: a_network(x, t, labels) * gain  # noqa: E731
+    """Neither the result nor the x of a later step hangs on what an earlier one did."""
+    gain, held = nn.Parameter(torch.ones(1)), []
+
+    def network(x, t, labels):
+        held.append(x.requires_grad)
+        return a_network(x, t, labels) * gain
+
     result = f(network, torch.ones(2, 2), [5, 2], torch.tensor([1, 2]), 10, 2.0, a_step)
-    return not result.requires_grad
+    return not (result.requires_grad or any(held))
 
 
 GUIDED_SAMPLE = Exercise(
@@ -633,13 +867,16 @@ GUIDED_SAMPLE = Exercise(
         sampler_case([9, 5, 2], 3.0, 3, 2),
         sampler_case([7, 6, 1, 0], 1.0, 2, 3),
         sampler_case([8, 3], 0.0, 4, 2),
+        sampler_case([900, 350, 20], 1.5, 2, 1, 2, 2, null=4, step=another_step),
     ],
+    gradients=[],  # none is to be kept
     invariants=[
         Invariant(
             "no graph",
             _no_graph,
             "The images are right, but they still hang on the graph of gradients: every step keeps all activations of the network, "
             "and memory grows until it is full. Sampling needs no gradients.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -675,6 +912,33 @@ GUIDED_SAMPLE = Exercise(
             "Your loop leaves out the last time, so the images keep the noise of that level. After it comes the clean image: to = None.",
         ),
         Mistake(
+            "the neighbour, also after the last",
+            _sampler(next_time=lambda times, i: times[i] - 1 if times[i] > 0 else None),
+            "Your steps go to t − 1, or to the clean image from 0. The times are given, with gaps: each step goes to the next "
+            "entry, and the one after the last to None.",
+        ),
+        Mistake(
+            "the noise predicted once",
+            _predicted_once,
+            "You ask the network once, at the first time, and use that eps in all steps. It sees x anew at each time.",
+        ),
+        Mistake(
+            "cut off",
+            _sampler(after=lambda x: x.clamp(-1, 1)),
+            "Yours cuts x off at ±1 after every step. Between the first and the last time x is noisy, and lies beyond.",
+        ),
+        Mistake(
+            "whole numbers for t",
+            _sampler(told=lambda x, t: torch.full((len(x),), int(t))),
+            "You hand the network whole numbers for t. The docstring says a *float* tensor: torch.full takes the type of the number "
+            "it is filled with.",
+        ),
+        Mistake(
+            "a single t",
+            _sampler(told=lambda x, t: torch.tensor([float(t)])),
+            "You hand the network one time for all images. It wants one for each: (B,).",
+        ),
+        Mistake(
             "always the neighbour",
             _sampler(next_time=lambda times, i: times[i] - 1 if i + 1 < len(times) else None),
             "Your steps go to t − 1 instead of to the next entry of times: the image is at another level than the network is told.",
@@ -685,11 +949,17 @@ GUIDED_SAMPLE = Exercise(
             "You call the network with the time you are going to. It sees x as it is now.",
         ),
         Mistake(
+            "the last step goes to -1",
+            _sampler(next_time=lambda times, i: times[i + 1] if i + 1 < len(times) else -1),
+            "Your last step goes to −1, which is no time of the chain. The clean image is told by None.",
+        ),
+        Mistake(
             "the last step goes to 0",
             _sampler(next_time=lambda times, i: times[i + 1] if i + 1 < len(times) else 0),
             "Your last step goes to index 0, which still has noise. The clean image is told by None.",
         ),
     ],
+    allowed={"x -> labels (6)": "both have B rows"},
     hints=[
         "A loop over times and their successors. What is the successor of the last one?",
         "Inside: both predictions, your combination, one step. Around it: no gradients.",
@@ -707,7 +977,7 @@ def guide_interval(
 ) -> Tensor:
     """Guidance inside an interval of noise levels only, so that it costs only there.
 
-    Where lo <= nsr <= hi, (lo, hi) = interval: eps_uncond + w·(eps_cond - eps_uncond), 2·B rows through the network.
+    Where lo <= nsr <= hi, (lo, hi) = interval: eps_uncond + w·(eps_cond - eps_uncond), at most 2·B rows through the network.
     Elsewhere: the conditional prediction alone, B rows through the network.
     nsr = sigma/alpha is the noise level of all of x (B, …); t (B,), labels int64 (B,). Returns x's shape.
     """
@@ -745,16 +1015,16 @@ def _interval(
     return wrong
 
 
-def interval_case(nsr: float, t: float, w: float, B: int, D: int):
+def interval_case(nsr: float, t: float, w: float, B: int, *shape: int, null: int = 10, interval=(0.5, 4.0)):
     return lambda g: (
         a_network,
-        normal(g, B, D),
-        torch.full((B,), t),
+        normal(g, B, *shape),
+        t + torch.arange(B),
         nsr,
-        torch.randint(10, (B,), generator=g),
-        10,
+        torch.randint(null, (B,), generator=g),
+        null,
         w,
-        (0.5, 4.0),
+        interval,
     )
 
 
@@ -780,13 +1050,17 @@ GUIDE_INTERVAL = Exercise(
         interval_case(0.2, 2.0, 5.0, 2, 3),
         interval_case(4.0, 700.0, 2.0, 2, 2),
         interval_case(0.5, 90.0, 2.0, 1, 2),
+        interval_case(6.0, 5.0, 1.5, 2, 1, 2, 3, null=4, interval=(3.0, 7.0)),
+        interval_case(2.0, 5.0, 1.5, 2, 3, null=4, interval=(3.0, 7.0)),
     ],
+    gradients=[],  # made for sampling: under no_grad it is right as well
     invariants=[
         Invariant(
             "cheap outside",
             _cheap_outside,
             "The values are right, the price is not: outside the interval B rows must go through the network, inside 2·B. Look before "
             "you call.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -800,6 +1074,26 @@ GUIDE_INTERVAL = Exercise(
             _interval(outside=lambda u, c, w: u),
             "Outside the interval you drop the label altogether. The plain *conditional* model belongs there: the image must not forget "
             "what it is to become.",
+        ),
+        Mistake(
+            "zero outside",
+            _interval(outside=lambda u, c, w: torch.zeros_like(c)),
+            "Outside the interval you predict no noise at all. Only the *guidance* pauses there: the conditional prediction is "
+            "still needed.",
+        ),
+        Mistake(
+            "null is 10",
+            lambda network, x, t, nsr, labels, null, w, interval: guide_interval(
+                network, x, t, nsr, labels, 10, w, interval
+            ),
+            "You put in 10 for “no label”. That is right for ten classes only: null is handed to you as an argument.",
+        ),
+        Mistake(
+            "null is 0",
+            lambda network, x, t, nsr, labels, null, w, interval: guide_interval(
+                network, x, t, nsr, labels, 0, w, interval
+            ),
+            "Your unconditional branch is asked for the digit 0: you guide away from zeros instead of from “any digit”.",
         ),
         Mistake(
             "t for the noise level",
@@ -849,7 +1143,7 @@ def guide_away(eps_null: Tensor, eps_cond: Tensor, eps_neg: Tensor, w: float, w_
 
     eps = eps_null + w·(eps_cond - eps_null) - w_neg·(eps_neg - eps_null)
     eps_null, eps_cond and eps_neg (B, …): the predictions without condition, with the wanted and with the unwanted one.
-    Returns that shape. With w_neg = w - 1 this is the usual negative prompt: eps_neg in the place of eps_null.
+    Returns that shape, differentiable in all three. With w_neg = w - 1 this is the usual negative prompt: eps_neg in the place of eps_null.
     """
     return eps_null + w * (eps_cond - eps_null) - w_neg * (eps_neg - eps_null)
 
@@ -883,6 +1177,7 @@ GUIDE_AWAY = Exercise(
         away_case(2.0, 1.0, 2, 3),
         away_case(4.0, 0.5, 3, 1, 2),
         away_case(1.0, 0.0, 2, 2),
+        lambda g: (normal(g, 3, 2), 5 * normal(g, 3, 2), 0.2 * normal(g, 3, 2), 0.5, 2.0),
     ],
     invariants=[
         Invariant(
@@ -902,6 +1197,11 @@ GUIDE_AWAY = Exercise(
             lambda n, c, g, w, v: n + w * (c - n) - v * g,
             "You subtract the unwanted prediction as a whole, noise and all. Only its *difference* from “no condition” is what the "
             "condition adds.",
+        ),
+        Mistake(
+            "one weight for the wanted",
+            lambda n, c, g, w, v: n + (w - v) * (c - n) - v * (g - n),
+            "You take w_neg off the weight of the wanted direction as well. Each direction has its own weight.",
         ),
         Mistake(
             "counted from the condition",
@@ -977,16 +1277,14 @@ def _observed(right: Callable | None = None, sharp: Callable | None = None) -> C
     return wrong
 
 
-def observe_case(W: int, N: int, K: int):
+def observe_case(W: int, N: int, K: int, channels: int = 1):
     def build(g):
         labels = torch.randint(K, (N,), generator=g)
         probabilities = normal(g, W, N, K)
         probabilities[-1] += 4 * nn.functional.one_hot(labels, K)  # the last scale is right more often
-        return (
-            probabilities.softmax(dim=2),
-            1.5 * torch.rand(W, N, 1, 3, 4, generator=g) * normal(g, W, N, 1, 3, 4),
-            labels,
-        )
+        images = 1.5 * torch.rand(W, N, channels, 3, 4, generator=g) * normal(g, W, N, channels, 3, 4)
+        images[..., 0, :2] = torch.tensor([0.9, -0.9])  # not above 0.9
+        return probabilities.softmax(dim=2), images, labels
 
     return build
 
@@ -998,7 +1296,7 @@ OBSERVE = Exercise(
     level=2,
     reference=observe,
     alternatives=[observe_in_a_loop, observe_by_gather],
-    cases=[observe_case(3, 10, 10), observe_case(2, 7, 4), observe_case(4, 5, 3)],
+    cases=[observe_case(3, 10, 10), observe_case(2, 7, 4), observe_case(4, 5, 3, channels=2), observe_case(1, 1, 2)],
     mistakes=[
         Mistake(
             "the mean confidence",
@@ -1026,6 +1324,45 @@ OBSERVE = Exercise(
             "You count the white pixels only. A decided pixel may be black as well, near −1.",
         ),
         Mistake(
+            "black pixels only",
+            _observed(sharp=lambda x: (x < -0.9).float().flatten(1).mean(dim=1)),
+            "You count the black pixels only. A decided pixel may be white as well, near 1.",
+        ),
+        Mistake(
+            "at least 0.9",
+            _observed(sharp=lambda x: (x.abs() >= 0.9).float().flatten(1).mean(dim=1)),
+            "You count pixels at exactly ±0.9 as well. The docstring says above: |value| > 0.9.",
+        ),
+        Mistake(
+            "the mean strength",
+            _observed(sharp=lambda x: x.abs().flatten(1).mean(dim=1)),
+            "Your second output is the mean of |value|. Asked for is how many pixels are decided.",
+        ),
+        Mistake(
+            "mapped to [0, 1]",
+            _observed(sharp=lambda x: ((x + 1) / 2 > 0.9).float().flatten(1).mean(dim=1)),
+            "You map the images to [0, 1] first: then only what was above 0.8 counts, and no black pixel. They are in [-1, 1], and "
+            "black is decided too.",
+        ),
+        Mistake(
+            "the two interchanged",
+            lambda p, x, k: observe(p, x, k)[::-1],
+            "Both outputs are right, but interchanged: right first, then sharp.",
+        ),
+        Mistake(
+            "the likeliest image",
+            _observed(right=lambda p, k: (p.argmax(dim=1)[:, :1] == k).float().mean(dim=1)),
+            "Your argmax is over the images, dimension 1. Each image's likeliest *class* is asked for, dimension 2.",
+        ),
+        Mistake(
+            "one number an image",
+            lambda p, x, k: (
+                (p.argmax(dim=2) == k).float().mean(dim=0),
+                (x.abs() > 0.9).float().mean(dim=(0, 2, 3, 4)),
+            ),
+            "Both outputs average over the scales, one number an image. Asked for is one number a scale.",
+        ),
+        Mistake(
             "undecided pixels",
             _observed(sharp=lambda x: (x.abs() <= 0.9).float().flatten(1).mean(dim=1)),
             "Your second output is the share of grey pixels, those that are not decided.",
@@ -1039,6 +1376,17 @@ OBSERVE = Exercise(
             "These are counts. Shares are asked for, which do not depend on how many images or pixels there are.",
         ),
     ],
+    gradients=[],  # shares are counted
+    allowed={
+        "probabilities under a root": "the likeliest class stays",
+        "probabilities squared": "the likeliest class stays",
+        "probabilities doubled": "the likeliest class stays",
+        "probabilities halved": "the likeliest class stays",
+        "probabilities one more": "the likeliest class stays",
+        "probabilities one less": "the likeliest class stays",
+        "images negated": "black is as decided as white",
+        "images -> probabilities*": "for their type alone",
+    },
     hints=[
         "Two separate lines. Which dimension must survive in both?",
         "argmax over the classes gives (W, N); comparing it with labels (N,) works by itself. A mean of True and False is a share.",
@@ -1108,6 +1456,7 @@ READ_CURVE = Exercise(
         (*CURVE, 0.985),
         ([0.5, 2.0, 7.5], [0.9, 0.7, 0.95], [0.4, 0.6, 0.2], 0.92),
         ([1.0, 4.0, 6.0], [0.8, 0.9, 0.99], [0.1, 0.3, 0.9], 0.8),
+        ([2.0], [0.9], [1.4], 0.3),
     ],
     invariants=[
         Invariant(
@@ -1121,6 +1470,15 @@ READ_CURVE = Exercise(
             "the distances themselves",
             _curve(nearest=lambda w, r, d: min(d)),
             "Your first answer is the lowest distance itself. The scale at which it occurs is asked for.",
+        ),
+        Mistake(
+            "the nearest of the obedient",
+            lambda w, r, d, target: (
+                min((b, a) for a, v, b in zip(w, r, d, strict=True) if v >= target)[1],
+                read_curve(w, r, d, target)[1],
+            ),
+            "Your first answer is the nearest of the scales that reach the target. The first question does not know the target: all "
+            "scales take part.",
         ),
         Mistake(
             "positions",
@@ -1154,6 +1512,12 @@ READ_CURVE = Exercise(
             "The two answers are interchanged.",
         ),
     ],
+    gradients=[],  # plain numbers
+    allowed={
+        "target -> * (2)": "only in the message of the error",
+        "right -> * (2)": "only in the message of the error",
+        "max(right) -> right": "only in the message of the error",
+    },
     hints=[
         "Two questions to three lists. Pair each scale with its measured value.",
         "min over pairs (distance, scale) finds the smallest distance and brings its scale along.",
@@ -1171,7 +1535,7 @@ def rescale(output: Tensor, cond_output: Tensor, share: float) -> Tensor:
 
     rescaled = output·std(cond_output)/std(output), standard deviations over all values of one image, each image by itself;
     result = share·rescaled + (1 - share)·output.
-    output (guided) and cond_output (B, …), share in [0, 1]. Returns that shape.
+    output (guided) and cond_output (B, …), more than one value an image; share in [0, 1]. Returns that shape.
     """
     over = tuple(range(1, output.ndim))
     ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
@@ -1195,6 +1559,14 @@ def _std(x):
     return x.std(dim=tuple(range(1, x.ndim)), keepdim=True)
 
 
+def _size(x):
+    return x.square().mean(dim=tuple(range(1, x.ndim)), keepdim=True).sqrt()
+
+
+def _largest(x):
+    return x.abs().amax(dim=tuple(range(1, x.ndim)), keepdim=True)
+
+
 def rescale_case(share: float, *shape: int):
     return lambda g: (
         2.5 * normal(g, *shape) * (1 + torch.arange(shape[0]).view(-1, *[1] * (len(shape) - 1))) + 0.3,
@@ -1210,7 +1582,14 @@ RESCALE = Exercise(
     level=2,
     reference=rescale,
     alternatives=[rescale_in_a_loop, rescale_by_flatten],
-    cases=[rescale_case(0.7, 1, 2, 2), rescale_case(0.3, 3, 1, 3, 2), rescale_case(1.0, 2, 5), rescale_case(0.0, 2, 3)],
+    cases=[
+        rescale_case(0.7, 1, 2, 2),
+        rescale_case(0.3, 3, 1, 3, 2),
+        rescale_case(0.6, 2, 3, 2, 2),
+        rescale_case(1.0, 2, 5),
+        rescale_case(0.0, 2, 3),
+    ],
+    gradients=[],  # the ratios may be plain numbers
     mistakes=[
         Mistake(
             "upside down",
@@ -1243,11 +1622,53 @@ RESCALE = Exercise(
             "You mix in the conditional output itself: that is merely a smaller guidance. Only its *spread* is to be taken over.",
         ),
         Mistake(
+            "mixed with the conditional output",
+            lambda x, c, share: share * x * _std(c) / _std(x) + (1 - share) * c,
+            "The rest of your mixture is the conditional output. The untouched *guided* one belongs there.",
+        ),
+        Mistake(
+            "the conditional rescaled",
+            lambda x, c, share: share * c * _std(x) / _std(c) + (1 - share) * x,
+            "You rescale the conditional output to the guided spread. It is the guided one that is brought back.",
+        ),
+        Mistake(
+            "one spread a channel",
+            _rescaled(
+                lambda x, c: (lambda over: c.std(over, keepdim=True) / x.std(over, keepdim=True))(
+                    tuple(range(2, x.ndim)) or (1,)
+                )
+            ),
+            "Your spread is over each channel by itself. One factor an image, over all its values: channels keep their proportion.",
+        ),
+        Mistake(
+            "the mean is kept",
+            lambda x, c, share: (lambda m: share * ((x - m) * _std(c) / _std(x) + m) + (1 - share) * x)(
+                x.mean(dim=tuple(range(1, x.ndim)), keepdim=True)
+            ),
+            "You take the mean out, rescale, and put it back. The docstring multiplies the output as it is, mean and all.",
+        ),
+        Mistake(
+            "about 0",
+            _rescaled(lambda x, c: _size(c) / _size(x)),
+            "You take the root of the mean square: a spread about 0. A standard deviation is about the image's mean.",
+        ),
+        Mistake(
+            "the largest value",
+            _rescaled(lambda x, c: _largest(c) / _largest(x)),
+            "Your ratio is that of the largest values. One bright pixel would then decide for the whole image: the standard deviation "
+            "is asked for.",
+        ),
+        Mistake(
             "one spread a pixel",
             _rescaled(lambda x, c: c.std(dim=-1, keepdim=True) / x.std(dim=-1, keepdim=True)),
             "Your spread is over the last dimension alone, so every row of pixels gets a factor of its own. One factor an image.",
         ),
     ],
+    allowed={
+        "cond_output negated": "a spread knows no sign",
+        "cond_output one *": "a spread knows no place",
+        "output -> cond_output (3)": "both have one shape",
+    },
     hints=[
         "One number for each image: its standard deviation over everything but the batch.",
         "std(dim=…, keepdim=True) over dimensions 1, 2, …; the ratio that makes the guided spread equal the conditional one.",
