@@ -127,6 +127,11 @@ STANDARD_ERROR = Exercise(
         ),
     ],
     gradients=[],  # a number to print: plain arithmetic will do
+    allowed={
+        "draws rows reversed": "the order of the draws does not count",
+        "draws negated": "a spread has no sign",
+        "draws one *": "a spread does not move with the mean",
+    },
     hints=[
         "With four times as many draws the error halves. Which function of n does that?",
         "The variance of a sum of n independent draws is n times that of one draw. What does dividing the sum by n do to a variance?",
@@ -290,6 +295,10 @@ WEIGHTED_SUM = Exercise(
             "This is the standard deviation, and it is right. The mean is asked for as well, before it.",
         ),
     ],
+    allowed={
+        "std_* negated": "only their squares count",
+        "its result detached": "plain numbers have no derivative",
+    },
     hints=[
         "The mean is the easy half: averages follow sums and factors.",
         "Find the variance first. What does the factor a do to the variance of X, and what does adding an independent variable do?",
@@ -447,6 +456,15 @@ POSTERIOR_ON_GRID = Exercise(
         ),
     ],
     gradients=[],  # a curve to look at: a loop over plain numbers will do
+    allowed={
+        "prior negated": "factors cancel",
+        "prior doubled": "factors cancel",
+        "prior halved": "factors cancel",
+        "likelihood negated": "factors cancel",
+        "likelihood doubled": "factors cancel",
+        "likelihood halved": "factors cancel",
+        "prior and likelihood interchanged": "a product",
+    },
     hints=[
         "Bayes' rule: the posterior is proportional to prior times likelihood. Only the factor is missing.",
         "The factor makes the area under the curve 1. On a grid, an area is a sum of strips of width dx.",
@@ -666,6 +684,10 @@ RESPONSIBILITIES = Exercise(
         ),
     ],
     gradients=[],  # looked at and never trained through: a loop over plain numbers will do
+    allowed={
+        "weights doubled": "factors cancel",
+        "weights halved": "factors cancel",
+    },
     hints=[
         "Bayes' rule for one point: weight times density, for each bump, divided by the sum over the bumps.",
         "Write the logarithm of weight times density. Additive constants that are the same for all bumps cancel. "
@@ -841,6 +863,9 @@ GAUSSIAN_KL = Exercise(
         "the first",
         lambda mq, sq, mp, sp: elbo.gaussian_kl(mq[:, None], sq[:, None] ** 2, mp[:, None], sp[:, None] ** 2),
     ),
+    allowed={
+        "mean_q and mean_p interchanged": "only the square of their difference counts",
+    },
     hints=[
         "KL is the average, over draws of q, of log q(x) - log p(x). Write both logarithms out; the log(2π) terms cancel.",
         "Two averages over q are needed: of (x - mean_q)², and of (x - mean_p)². The second is the variance of q plus the "
@@ -1171,6 +1196,9 @@ NOISY_BATCH = Exercise(
         ),
     ],
     gradients=[],  # x_t is what a network is given: nothing is trained through it here
+    allowed={
+        "x0 -> eps (2)": "both have the same number of axes",
+    },
     hints=[
         "Write the shape of alpha under the shape of x0, both flush right. Which numbers stand above each other?",
         "alpha must become (B, 1, 1, 1) for images and (B, 1) for points: as many axes as x0, all but the first of length 1.",
@@ -1349,6 +1377,11 @@ SCORE = Exercise(
         "mixture.score(x), where p is a GaussianMixture: by a formula, without autograd",
         score_by_mixture,
     ),
+    allowed={
+        "log_prob called twice": "the stub does not count calls",
+        "x detached": "the reference detaches it as well",
+        "its result detached": "it is a derivative, and has none of its own",
+    },
     hints=[
         "Autograd differentiates one number with respect to a tensor. You have B numbers.",
         "Point b influences only log density b. So the gradient of their sum holds all B gradients, one a row.",
@@ -1615,6 +1648,10 @@ TRAIN = Exercise(
             "backward twice over", train_wrong(order="zbss"), "You make two steps for each batch. One is asked for."
         ),
     ],
+    allowed={
+        "network in the other mode": "nothing in it knows a mode",
+        "its result detached": "the vector is detached, the losses are numbers",
+    },
     hints=[
         "Before the loop: a copy of the network, an optimizer for the copy's parameters, an empty list. In the loop five lines: the "
         "loss, three calls, and the loss is written down.",

@@ -192,7 +192,8 @@ def gap(log_joint: Tensor, q: Tensor) -> Tensor:
     """How far q is from the true posterior: KL(q || p(k | x)).
 
     The posterior is p(k | x) = p(x, k)/p(x), with p(x) the sum of p(x, k) over k.
-    log_joint (B, K) holds log p(x, k), as low as -1000, those of one row within 50 of each other; q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    log_joint (B, K) holds log p(x, k), as low as -1000, those of one row within 50 of each other; q (B, K) positive, each row adds up
+    to 1. Returns (B,), nats.
     """
     log_posterior = log_joint - log_joint.logsumexp(dim=1, keepdim=True)
     return (q * (q.log() - log_posterior)).sum(dim=1)
@@ -325,6 +326,9 @@ GAP = Exercise(
         ),
     ],
     gradients=[],  # a number to print: a loop over plain numbers will do
+    allowed={
+        "log_joint one *": "the posterior is normalised",
+    },
     hints=[
         "First the posterior, or its logarithm, from log_joint; then the KL.",
         "log p(x) is a log of a sum of exponentials; torch has a stable function for it.",
@@ -491,6 +495,9 @@ STANDARD_KL = Exercise(
         ),
     ],
     package=InPackage("elbo.standard_kl(mu, log_var)", elbo.standard_kl),
+    allowed={
+        "mu negated": "only its square counts",
+    },
     hints=[
         "Work out one bracket for every entry, (B, D), and only then sum.",
         "The variance comes from its logarithm by the exponential function.",
@@ -801,6 +808,12 @@ PATHWISE_GRADIENT = Exercise(
             "You differentiate the logarithm of f. f enters as it is.",
         ),
     ],
+    allowed={
+        "f called twice": "the stub does not count calls",
+        "* detached": "it is a derivative, and has none of its own",
+        "0 -> -1": "there is one gradient",
+        "(mu + std * noise).detach() -> mu + std * noise": "the same numbers, if mu has no graph",
+    },
     hints=[
         "Make z, and let autograd differentiate f at z.",
         "Row i of f depends on row i of z only. So one backward pass through a sum gives all rows at once.",
@@ -954,6 +967,9 @@ SCORE_GRADIENT = Exercise(
         ),
     ],
     gradients=[],  # it is itself a gradient, and only measured
+    allowed={
+        "std negated": "only its square counts",
+    },
     hints=[
         "Two factors: a number for each draw, and a vector for each draw.",
         "A number for each draw, (N,), meets a table (N, D): give it a second axis.",
@@ -1152,6 +1168,12 @@ LOSS_FUNCTION = Exercise(
         ),
     ],
     gradients=["recon_x", "mu", "log_var"],
+    allowed={
+        "x under a root": "x is 0 or 1",
+        "x squared": "x is 0 or 1",
+        "* rows reversed": "the sum over the images does not know their order",
+        "mu negated": "only its square counts",
+    },
     hints=[
         "Two terms: what the image costs, given the code; what the code costs.",
         "The cross-entropy is in torch.nn.functional; look at its argument reduction. The KL is yours from above.",
@@ -1531,6 +1553,9 @@ VAE_CLASS = Exercise(
             "Your class is right where all sizes are passed. Your defaults are not those of the stub: 784, 256, 2.",
         ),
     ],
+    allowed={
+        "* and z interchanged": "they belong to different methods",
+    },
     hints=[
         "Build the four parts in __init__, under exactly these names; look at the docstring for their layers.",
         "encode runs the encoder once and hands the result to both heads. reparameterize is the function from above.",
@@ -1850,6 +1875,13 @@ OBJECTIVE = Exercise(
         ),
     ],
     gradients=["noise", "parameters"],
+    allowed={
+        "*code in the other mode": "nothing in it knows a mode",
+        "*code called twice": "the stub does not count calls",
+        "x under a root": "x is 0 or 1",
+        "x squared": "x is 0 or 1",
+        "noise rows reversed": "the order of the draws does not count",
+    },
     hints=[
         "Encode once; draw and decode once for each of the L noises.",
         "For each draw and image: log p(x | z), a sum over pixels, minus the KL of that image.",
@@ -2177,6 +2209,9 @@ IMPORTANCE_BOUND = Exercise(
         ),
     ],
     gradients=[],  # measured here, never trained
+    allowed={
+        "log_weights rows reversed": "the order of the draws does not count",
+    },
     hints=[
         "Three operations on paper: undo the logarithm, average over the draws, take the logarithm.",
         "A log-weight of −300 has no exponential in float32. torch.logsumexp never forms it.",
@@ -2305,6 +2340,10 @@ INTERPOLATE = Exercise(
         ),
     ],
     gradients=[],  # a row of pictures: NumPy will do
+    allowed={
+        "torch.linspace(0, 1, n, dtype=a.dtype) -> torch.linspace(0, 1, n)": "the precision is not asked for",
+        "a -> b (2)": "both have the same type",
+    },
     hints=[
         "Each row is a mixture of a and b. Which share has b in row 0, which in the last?",
         "The shares are n equally spaced numbers from 0 to 1; torch has a function for them.",
