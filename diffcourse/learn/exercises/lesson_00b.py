@@ -7,7 +7,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse import elbo
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
+from diffcourse.mixture import GaussianMixture
 
 # -- 1 expectation ----------------------------------------------------------------------------------------------------
 
@@ -15,7 +17,7 @@ from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Ques
 def standard_error(draws: Tensor) -> Tensor:
     """How far the average of independent draws typically lies from the true mean.
 
-    draws (n,). Returns one number: the standard error of draws.mean(). Take the spread as draws.std() gives it (with n - 1).
+    draws (n,), n at least 2. Returns one number: the standard error of draws.mean(). Take the spread as draws.std() gives it (with n - 1).
     """
     return draws.std() / len(draws) ** 0.5
 
@@ -31,8 +33,8 @@ def error_by_hand(draws):
     return math.sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
 
 
-def n_draws(n: int):
-    return lambda g: (2.5 + 3 * torch.randn(n, generator=g),)
+def n_draws(n: int, mean: float = 2.5, std: float = 3.0):
+    return lambda g: (mean + std * torch.randn(n, generator=g),)
 
 
 STANDARD_ERROR = Exercise(
@@ -42,13 +44,11 @@ STANDARD_ERROR = Exercise(
     level=1,
     reference=standard_error,
     alternatives=[root_of_variance_over_n, error_by_hand],
-    cases=[(torch.tensor([1.0, 3.0, 5.0, 11.0]),), n_draws(9), n_draws(50)],
+    cases=[(torch.tensor([1.0, 3.0, 5.0, 11.0]),), n_draws(9), n_draws(50, -1.0, 0.1), n_draws(2)],
     invariants=[
         Invariant(
             "shift",
-            lambda f: bool(
-                torch.allclose(torch.as_tensor(f(torch.arange(5.0))), torch.as_tensor(f(torch.arange(5.0) + 7)))
-            ),
+            lambda f: abs(float(f(torch.arange(5.0))) - float(f(torch.arange(5.0) + 7))) < 1e-4,
             "Add 7 to every draw and the average moves by 7, but it is no less certain than before. Yours changes.",
         ),
     ],
@@ -96,7 +96,42 @@ STANDARD_ERROR = Exercise(
             lambda draws: draws.std() / (len(draws) - 1) ** 0.5,
             "The n - 1 is already inside draws.std(). The average itself is made of n draws.",
         ),
+        Mistake(
+            "root over everything",
+            lambda draws: (draws.std() / len(draws)) ** 0.5,
+            "You take the root of spread over n. The root belongs to the variance over n, or to the n alone: check the units.",
+        ),
+        Mistake(
+            "mean absolute deviation",
+            lambda draws: (draws - draws.mean()).abs().mean() / len(draws) ** 0.5,
+            "You measure the spread by the mean distance from the mean. The law of the square root is about the standard deviation.",
+        ),
+        Mistake(
+            "n of the lesson",
+            lambda draws: draws.std() / 100_000**0.5,
+            "Your n is 100,000, that of the lesson, whatever is passed. How many draws there are is in draws itself.",
+        ),
+        Mistake(
+            "error of the mean",
+            lambda draws: (draws.mean() - 1.936).abs(),
+            "You return how far this one average is from the truth. In practice the truth is unknown: estimate the typical distance from "
+            "the spread.",
+        ),
+        Mistake(
+            "the mean", lambda draws: draws.mean(), "This is the average itself. Asked is how far off it typically is."
+        ),
+        Mistake(
+            "one for each draw",
+            lambda draws: (draws - draws.mean()).abs() / len(draws) ** 0.5,
+            "You return one number for each draw. The average is one number, and so is its error.",
+        ),
     ],
+    gradients=[],  # a number to print: plain arithmetic will do
+    allowed={
+        "draws rows reversed": "the order of the draws does not count",
+        "draws negated": "a spread has no sign",
+        "draws one *": "a spread does not move with the mean",
+    },
     hints=[
         "With four times as many draws the error halves. Which function of n does that?",
         "The variance of a sum of n independent draws is n times that of one draw. What does dividing the sum by n do to a variance?",
@@ -111,7 +146,7 @@ STANDARD_ERROR = Exercise(
 def weighted_sum(a: float, b: float, mean_x: float, std_x: float, mean_y: float, std_y: float) -> tuple[float, float]:
     """Mean and standard deviation of a·X + b·Y, where X ~ N(mean_x, std_x²) and Y ~ N(mean_y, std_y²) are independent.
 
-    All arguments are plain numbers; a and b may be negative. Returns two numbers: the mean, then the standard deviation.
+    All arguments are plain numbers; a and b may be negative or 0. Returns two numbers: the mean, then the standard deviation.
     """
     return a * mean_x + b * mean_y, (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5
 
@@ -137,7 +172,12 @@ WEIGHTED_SUM = Exercise(
     level=1,
     reference=weighted_sum,
     alternatives=[sum_by_pythagoras, sum_by_variances],
-    cases=[(1.0, 1.0, 0.5, 3.0, 1.0, 4.0), (0.5, 2.0, 1.0, 2.0, -1.0, 0.3), (2.0, -1.0, 1.0, 3.0, 2.0, 4.0)],
+    cases=[
+        (1.0, 1.0, 0.5, 3.0, 1.0, 4.0),
+        (0.5, 2.0, 1.0, 2.0, -1.0, 0.3),
+        (2.0, -1.0, 1.0, 3.0, 2.0, 4.0),
+        (-0.5, -3.0, -2.0, 0.4, 0.7, 1.5),
+    ],
     invariants=[
         Invariant(
             "one term",
@@ -197,7 +237,68 @@ WEIGHTED_SUM = Exercise(
             ),
             "Both numbers are right; the docstring wants the mean first.",
         ),
+        Mistake(
+            "absolute factors in the mean",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (
+                abs(a) * mean_x + abs(b) * mean_y,
+                (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5,
+            ),
+            "Your spread is right; in your mean the factors have lost their sign. Where does the average of -X lie?",
+        ),
+        Mistake(
+            "factors squared in the mean",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (
+                a**2 * mean_x + b**2 * mean_y,
+                (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5,
+            ),
+            "Your spread is right; in your mean the factors are squared. Squares belong to variances; an average follows its factor as "
+            "it is.",
+        ),
+        Mistake(
+            "the mean of the two",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (
+                (a * mean_x + b * mean_y) / (a + b),
+                (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5,
+            ),
+            "You divide the mean by a + b. That would be a weighted average; asked is the sum.",
+        ),
+        Mistake(
+            "larger of the two",
+            sum_with_std(lambda a, b, s, r: max(abs(a) * s, abs(b) * r)),
+            "Your spread is that of the wider term alone. The other one adds to it, if less than one might think.",
+        ),
+        Mistake(
+            "covariance added",
+            sum_with_std(lambda a, b, s, r: (a**2 * s**2 + b**2 * r**2 + 2 * a * b * s * r) ** 0.5),
+            "Your variance has a term 2·a·b·std_x·std_y. It belongs to variables that swing together; X and Y are independent.",
+        ),
+        Mistake(
+            "root forgotten over one factor",
+            sum_with_std(lambda a, b, s, r: (abs(a) * s**2 + abs(b) * r**2) ** 0.5),
+            "Your factors stand in front of the variances without a square. Twice as wide means four times the variance: what happens to "
+            "a?",
+        ),
+        Mistake(
+            "sign kept under the root",
+            sum_with_std(lambda a, b, s, r: abs(a * abs(a) * s**2 + b * abs(b) * r**2) ** 0.5),
+            "Where the signs of a and b differ you subtract variances. Taking away a random number makes the result no more certain: -Y "
+            "is as wide as Y.",
+        ),
+        Mistake(
+            "the mean alone",
+            lambda a, b, mean_x, std_x, mean_y, std_y: a * mean_x + b * mean_y,
+            "This is the mean, and it is right. The standard deviation is asked for as well: two numbers, one after the other.",
+        ),
+        Mistake(
+            "the spread alone",
+            lambda a, b, mean_x, std_x, mean_y, std_y: (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5,
+            "This is the standard deviation, and it is right. The mean is asked for as well, before it.",
+        ),
     ],
+    allowed={
+        "std_* negated": "only their squares count",
+        "its result detached": "plain numbers have no derivative",
+    },
     hints=[
         "The mean is the easy half: averages follow sums and factors.",
         "Find the variance first. What does the factor a do to the variance of X, and what does adding an independent variable do?",
@@ -230,10 +331,12 @@ def posterior_in_a_loop(prior, likelihood, dx):
     return torch.tensor([j / sum(joint) / dx for j in joint])
 
 
-def densities_on_a_grid(n: int, dx: float):
+def densities_on_a_grid(n: int, dx: float, scale: float = 3.0):
+    """An observation may be likely under every x, or under none: `scale`."""
+
     def build(g):
         prior, likelihood = torch.rand(2, n, generator=g) + 0.1
-        return prior / (prior.sum() * dx), 3 * likelihood, dx
+        return prior / (prior.sum() * dx), scale * likelihood, dx
 
     return build
 
@@ -248,7 +351,8 @@ POSTERIOR_ON_GRID = Exercise(
     cases=[
         (torch.tensor([1.0, 0.8, 0.2]), torch.tensor([0.1, 0.3, 0.9]), 0.5),
         densities_on_a_grid(6, 0.25),
-        densities_on_a_grid(9, 0.1),
+        densities_on_a_grid(9, 0.1, 1e-6),
+        (torch.tensor([0.0, 1.5, 0.5]), torch.tensor([2.0, 0.0, 0.25]), 0.5),
     ],
     invariants=[
         Invariant(
@@ -260,11 +364,7 @@ POSTERIOR_ON_GRID = Exercise(
         ),
         Invariant(
             "flat likelihood",
-            lambda f: bool(
-                torch.allclose(
-                    torch.as_tensor(f(torch.tensor([1.5, 0.5]), torch.ones(2), 0.5)).float(), torch.tensor([1.5, 0.5])
-                )
-            ),
+            lambda f: close(f(torch.tensor([1.5, 0.5]), torch.ones(2), 0.5), [1.5, 0.5]),
             "Where the observation is equally likely under every x it teaches nothing, and the prior must come out unchanged.",
         ),
     ],
@@ -311,7 +411,60 @@ POSTERIOR_ON_GRID = Exercise(
             lambda prior, likelihood, dx: prior * likelihood / (prior * likelihood).sum() * dx,
             "Your dx stands on the wrong side: with a finer grid your curve would sink towards 0.",
         ),
+        Mistake(
+            "trapezoid rule",
+            lambda prior, likelihood, dx: prior * likelihood / torch.trapezoid(prior * likelihood, dx=dx),
+            "You measure the area by the trapezoid rule, which gives the two end points half their weight. A fair way, but the docstring "
+            "counts the area as values times dx, all alike.",
+        ),
+        Mistake(
+            "area of the likelihood",
+            lambda prior, likelihood, dx: prior * likelihood / (likelihood.sum() * dx),
+            "You divide by the area under the likelihood. It is the product of prior and likelihood whose area must become 1.",
+        ),
+        Mistake(
+            "divided instead of multiplied",
+            lambda prior, likelihood, dx: prior / likelihood / ((prior / likelihood).sum() * dx),
+            "You divide the prior by the likelihood, so what the observation speaks for becomes less likely.",
+        ),
+        Mistake(
+            "likelihood cancelled",
+            lambda prior, likelihood, dx: prior * likelihood / likelihood,
+            "You divide by the likelihood again at every point, which leaves the prior. What is divided by is one number, the same for "
+            "all x.",
+        ),
+        Mistake(
+            "softmax of the product",
+            lambda prior, likelihood, dx: torch.softmax(prior * likelihood, 0) / dx,
+            "You take a softmax of the product. That exponentiates first, so it belongs to the logarithm of the product.",
+        ),
+        Mistake(
+            "softmax of the product, without dx",
+            lambda prior, likelihood, dx: torch.softmax(prior * likelihood, 0),
+            "You take a softmax of the product. That exponentiates first; and values that add up to 1 are no density yet.",
+        ),
+        Mistake(
+            "sum of squares",
+            lambda prior, likelihood, dx: prior * likelihood / ((prior * likelihood) ** 2).sum().sqrt(),
+            "You divide by the length of the vector, the root of its summed squares. A density has area 1.",
+        ),
+        Mistake(
+            "small number below",
+            lambda prior, likelihood, dx: prior * likelihood / (prior * likelihood * dx).sum().add(1e-8),
+            "You add a small number to the area, and where the observation is unlikely under every x the area itself is small: then "
+            "yours is too low.",
+        ),
     ],
+    gradients=[],  # a curve to look at: a loop over plain numbers will do
+    allowed={
+        "prior negated": "factors cancel",
+        "prior doubled": "factors cancel",
+        "prior halved": "factors cancel",
+        "likelihood negated": "factors cancel",
+        "likelihood doubled": "factors cancel",
+        "likelihood halved": "factors cancel",
+        "prior and likelihood interchanged": "a product",
+    },
     hints=[
         "Bayes' rule: the posterior is proportional to prior times likelihood. Only the factor is missing.",
         "The factor makes the area under the curve 1. On a grid, an area is a sum of strips of width dx.",
@@ -366,6 +519,22 @@ def some_bumps(B: int, K: int):
 
 
 TWO_BUMPS = (torch.tensor([-1.0, 1.5]), torch.tensor([0.3, 0.5]), torch.tensor([0.4, 0.6]))
+BETWEEN = (
+    torch.tensor([0.01, -0.02, 60.0]),
+    torch.tensor([-2.0, 2.0]),
+    torch.tensor([0.1, 0.1]),
+    torch.tensor([0.5, 0.5]),
+)
+"""Twenty standard deviations from both bumps, and much further."""
+
+
+def holds_far_away(answer: Callable) -> bool:
+    right = torch.sigmoid(
+        torch.tensor([4.0, -8.0, 200.0])
+    )  # of the right bump: exp(4·x/std²) times as likely as the left one
+    ends = answer(torch.tensor([-60.0, 60.0]), *TWO_BUMPS)
+    return close(answer(*BETWEEN), torch.stack([1 - right, right], dim=1), 1e-3) and close(ends, [[0.0, 1.0]] * 2)
+
 
 RESPONSIBILITIES = Exercise(
     name="00b.responsibilities",
@@ -374,17 +543,19 @@ RESPONSIBILITIES = Exercise(
     level=2,
     reference=responsibilities,
     alternatives=[responsibilities_by_normal, responsibilities_in_a_loop],
-    cases=[(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS), some_bumps(2, 3), some_bumps(4, 2)],
+    cases=[(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS), some_bumps(2, 3), some_bumps(4, 2), some_bumps(1, 1)],
     invariants=[
         Invariant(
             "far away",
-            lambda f: bool((f(torch.tensor([-60.0, 60.0]), *TWO_BUMPS).sum(dim=1) - 1).abs().max() < 1e-4),
-            "Near the bumps yours is right. At x = 60 every density is so small that the computer stores 0, and 0/0 is no number. "
-            "Keep logarithms until the end: PyTorch has one function that exponentiates and normalises safely.",
+            holds_far_away,
+            "Near the bumps yours is right. Far from all of them every density is so small that the computer stores 0, and which bump "
+            "is nearer is forgotten; no small number and no replacement brings it back. Keep logarithms until the end: PyTorch has one "
+            "function that exponentiates and normalises safely.",
+            only_if_right=True,
         ),
         Invariant(
             "rows add up to 1",
-            lambda f: bool((f(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS).sum(dim=1) - 1).abs().max() < 1e-4),
+            lambda f: close(f(torch.tensor([-0.3, 0.0, 0.4]), *TWO_BUMPS).sum(dim=1), torch.ones(3), 1e-4),
             "Every point came from one of the bumps, so each row must add up to 1. Yours do not.",
         ),
     ],
@@ -443,7 +614,80 @@ RESPONSIBILITIES = Exercise(
             lambda x, means, stds, weights: responsibilities(x, means, stds, weights).T,
             "The numbers are right, the table lies on its side: points are rows, bumps are columns.",
         ),
+        Mistake(
+            "logarithms of the joint",
+            lambda x, means, stds, weights: weights.log() - stds.log() - ((x[:, None] - means) / stds) ** 2 / 2,
+            "These are logarithms of weight times density. The last step is missing: from them to probabilities that add up to 1.",
+        ),
+        Mistake(
+            "exact logarithms of the joint",
+            lambda x, means, stds, weights: (
+                torch.distributions.Normal(means, stds).log_prob(x[:, None]) + weights.log()
+            ),
+            "These are the exact logarithms of weight times density. The last step is missing: from them to probabilities that add up to "
+            "1.",
+        ),
+        Mistake(
+            "all or nothing",
+            lambda x, means, stds, weights: nn.functional.one_hot(
+                responsibilities(x, means, stds, weights).argmax(1), len(means)
+            ).float(),
+            "You give each point wholly to its most likely bump. Asked is how likely each bump is: between two bumps nobody can be sure.",
+        ),
+        Mistake(
+            "softmax of densities",
+            lambda x, means, stds, weights: (joint_densities(x, means, stds, weights) * math.sqrt(2 * math.pi)).softmax(
+                dim=1
+            ),
+            "You take a softmax of densities. It exponentiates what it is given, so it wants their logarithms.",
+        ),
+        Mistake(
+            "softmax of whole densities",
+            lambda x, means, stds, weights: joint_densities(x, means, stds, weights).softmax(dim=1),
+            "You take a softmax of joint densities. It exponentiates what it is given, so it wants their logarithms.",
+        ),
+        Mistake(
+            "weights added after the softmax",
+            lambda x, means, stds, weights: weights * responsibilities(x, means, stds, torch.ones_like(weights)),
+            "You multiply by the weights after normalising, so your rows no longer add up to 1. The prior goes in first.",
+        ),
+        Mistake(
+            "weights not logged",
+            lambda x, means, stds, weights: (weights - stds.log() - ((x[:, None] - means) / stds) ** 2 / 2).softmax(
+                dim=1
+            ),
+            "Among your logarithms the weights stand as they are. Multiplying by a weight is adding its logarithm.",
+        ),
+        Mistake(
+            "distance not squared",
+            lambda x, means, stds, weights: (
+                weights.log() - stds.log() - ((x[:, None] - means) / stds).abs() / 2
+            ).softmax(dim=1),
+            "Your distance is not squared. The logarithm of a bell is a parabola.",
+        ),
+        Mistake(
+            "sign of the exponent",
+            lambda x, means, stds, weights: (
+                weights.log() - stds.log() + ((x[:, None] - means) / stds) ** 2 / 2
+            ).softmax(dim=1),
+            "Your exponent is positive, so a bump counts the more, the further away it is.",
+        ),
+        Mistake(
+            "variance's logarithm not halved",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, weights / stds),
+            "In front of your bells stands 1/variance. The height of a bell goes with one over its standard deviation.",
+        ),
+        Mistake(
+            "first bump alone",
+            lambda x, means, stds, weights: responsibilities(x, means, stds, weights)[:, 0],
+            "These are right for the first bump. The docstring asks for all K, one column a bump.",
+        ),
     ],
+    gradients=[],  # looked at and never trained through: a loop over plain numbers will do
+    allowed={
+        "weights doubled": "factors cancel",
+        "weights halved": "factors cancel",
+    },
     hints=[
         "Bayes' rule for one point: weight times density, for each bump, divided by the sum over the bumps.",
         "Write the logarithm of weight times density. Additive constants that are the same for all bumps cancel. "
@@ -483,6 +727,8 @@ def two_gaussians(n: int):
     return build
 
 
+NARROW = tuple(torch.tensor([[0.5], [0.05], [0.4], [1.0]]))
+
 GAUSSIAN_KL = Exercise(
     name="00b.gaussian_kl",
     title="KL divergence of two Gaussians",
@@ -494,19 +740,21 @@ GAUSSIAN_KL = Exercise(
         (torch.tensor([0.5]), torch.tensor([0.5]), torch.tensor([-1.0]), torch.tensor([2.0])),
         two_gaussians(3),
         two_gaussians(5),
+        (torch.tensor([0.0, -3.0]), torch.tensor([1.0, 0.05]), torch.tensor([0.0, -3.5]), torch.tensor([2.0, 0.2])),
     ],
     invariants=[
         Invariant(
             "q = p",
-            lambda f: bool(
-                f(torch.tensor([0.7]), torch.tensor([1.3]), torch.tensor([0.7]), torch.tensor([1.3])).abs().max() < 1e-5
-            ),
+            lambda f: close(f(*torch.tensor([[0.7], [1.3], [0.7], [1.3]])), torch.zeros(1)),
             "A distribution does not differ from itself: with q = p the result must be 0. Yours is not.",
         ),
         Invariant(
-            "gradient flows",
-            gradient_flows(two_gaussians(3), wrt=0),
-            "No gradient reaches mean_q through your function: look for detach, item or numpy.",
+            "no estimate",
+            lambda f: (
+                not 0 < abs(float(f(*NARROW)) / 2.5020 - 1) < 0.03 or close(f(*NARROW), gaussian_kl(*NARROW), 1e-3)
+            ),
+            "Yours is within a few percent of the divergence, and not equal to it: is it an average over draws? There is a formula that "
+            "needs none.",
         ),
     ],
     mistakes=[
@@ -563,7 +811,61 @@ GAUSSIAN_KL = Exercise(
             lambda mq, sq, mp, sp: gaussian_kl(mq, sq, mp, sp).mean(),
             "You averaged over the entries. One value for each pair of Gaussians is asked for.",
         ),
+        Mistake(
+            "spread and shift squared together",
+            lambda mq, sq, mp, sp: (sp / sq).log() + (sq + mq - mp) ** 2 / (2 * sp**2) - 0.5,
+            "You square the sum of spread and shift. Each is squared by itself: the mean square of a draw's distance has no mixed term.",
+        ),
+        Mistake(
+            "shift left out",
+            lambda mq, sq, mp, sp: (sp / sq).log() + sq**2 / (2 * sp**2) - 0.5,
+            "The distance of the means does not occur in yours. Two equally wide bells far apart are very different.",
+        ),
+        Mistake(
+            "summed",
+            lambda mq, sq, mp, sp: gaussian_kl(mq, sq, mp, sp).sum(),
+            "You summed over the entries. One value for each pair of Gaussians is asked for.",
+        ),
+        Mistake(
+            "in bits",
+            lambda mq, sq, mp, sp: gaussian_kl(mq, sq, mp, sp) / math.log(2),
+            "Yours is in bits: 1.44 times the value in nats, which come from the natural logarithm.",
+        ),
+        Mistake(
+            "half of the shift missing",
+            lambda mq, sq, mp, sp: (sp / sq).log() + sq**2 / (2 * sp**2) + (mq - mp) ** 2 / sp**2 - 0.5,
+            "Your squared distance of the means lacks its 1/2; the rest is right.",
+        ),
+        Mistake(
+            "shift by the spread of q",
+            lambda mq, sq, mp, sp: (sp / sq).log() + sq**2 / (2 * sp**2) + (mq - mp) ** 2 / (2 * sq**2) - 0.5,
+            "You measure the distance of the means in standard deviations of q. It is p's density that falls off there.",
+        ),
+        Mistake(
+            "entropy left out",
+            lambda mq, sq, mp, sp: sp.log() + (sq**2 + (mq - mp) ** 2) / (2 * sp**2) + 0.5 * math.log(2 * math.pi),
+            "Yours is the mean of -log p(x) over draws of q, the cross-entropy. KL is that much minus the entropy of q.",
+        ),
+        Mistake(
+            "negative",
+            lambda mq, sq, mp, sp: -gaussian_kl(mq, sq, mp, sp),
+            "Yours is the negative of the divergence, which is never below 0: log q - log p, not the other way round.",
+        ),
+        Mistake(
+            "symmetric",
+            lambda mq, sq, mp, sp: (gaussian_kl(mq, sq, mp, sp) + gaussian_kl(mp, sp, mq, sq)) / 2,
+            "Yours is the mean of both directions. Asked is one: the average is taken over draws of q.",
+        ),
     ],
+    gradients=[],  # two numbers to compare: a loop over plain numbers will do
+    package=InPackage(
+        "elbo.gaussian_kl(mean_q[:, None], std_q[:, None]**2, mean_p[:, None], std_p[:, None]**2), which sums over all dimensions but "
+        "the first",
+        lambda mq, sq, mp, sp: elbo.gaussian_kl(mq[:, None], sq[:, None] ** 2, mp[:, None], sp[:, None] ** 2),
+    ),
+    allowed={
+        "mean_q and mean_p interchanged": "only the square of their difference counts",
+    },
     hints=[
         "KL is the average, over draws of q, of log q(x) - log p(x). Write both logarithms out; the log(2π) terms cancel.",
         "Two averages over q are needed: of (x - mean_q)², and of (x - mean_p)². The second is the variance of q plus the "
@@ -605,18 +907,39 @@ LOG_MEAN_EXP = Exercise(
     level=2,
     reference=log_mean_exp,
     alternatives=[log_mean_exp_by_hand, log_mean_exp_in_a_loop],
-    cases=[(torch.tensor([[0.0, 0.5, 1.5], [-3.0, -1.0, 1.0]]),), log_values(3, 4), log_values(2, 5)],
+    cases=[
+        (torch.tensor([[0.0, 0.5, 1.5], [-3.0, -1.0, 1.0]]),),
+        log_values(3, 4),
+        log_values(2, 5),
+        log_values(1, 1),
+        log_values(4, 2),
+    ],
     invariants=[
         Invariant(
             "far down",
-            lambda f: bool((f(torch.full((2, 3), -1000.0)) + 1000).abs().max() < 0.1),
-            "With every log_y at -1000 the answer is -1000. Yours is not: exp(-1000) is stored as 0, and log 0 is minus infinity. "
-            "Look in the list of torch's functions for one that sums exponentials under a logarithm without leaving it.",
+            lambda f: close(f(torch.full((2, 3), -1000.0)), torch.full((2,), -1000.0), 1e-4),
+            "For small numbers yours is right. With every log_y at -1000 the answer is -1000, and yours is not: exp(-1000) is stored as "
+            "0. Look in the list of torch's functions for one that sums exponentials under a logarithm without leaving it.",
+            only_if_right=True,
         ),
         Invariant(
             "a constant",
             lambda f: bool((f(torch.full((2, 7), 0.3)) - 0.3).abs().max() < 1e-4),
             "If all y in a row are equal, their average is that y. Yours depends on how many there are.",
+        ),
+        Invariant(
+            "rows of different depth",
+            lambda f: close(f(torch.tensor([[-1000.0, -1000.0], [0.0, 0.0]])), [-1000.0, 0.0], 1e-4),
+            "Yours is right while the rows are alike. With one row at -1000 and another at 0 it is not: what you take out before exp "
+            "must suit each row by itself.",
+            only_if_right=True,
+        ),
+        Invariant(
+            "a wide row",
+            lambda f: close(f(torch.tensor([[-1000.0, 0.0, 0.0, 0.0]])), [math.log(0.75)], 1e-4),
+            "Yours is right while the numbers of a row are alike. With [-1000, 0, 0, 0] it is not: after your shift an exponential is "
+            "too large for the computer. Which number of a row makes the largest exponential 1?",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -661,7 +984,43 @@ LOG_MEAN_EXP = Exercise(
             lambda log_y: log_y.exp().mean(dim=1),
             "This is the average itself. Its logarithm is asked for.",
         ),
+        Mistake(
+            "log n added",
+            lambda log_y: log_y.logsumexp(dim=1) + math.log(log_y.shape[1]),
+            "You add log n. Dividing by n inside the logarithm makes the result smaller.",
+        ),
+        Mistake(
+            "largest alone",
+            lambda log_y: log_y.max(dim=1).values,
+            "Yours is the largest of each row. It rules the sum, but the others count too, and so does the division by n.",
+        ),
+        Mistake(
+            "dimension kept",
+            lambda log_y: log_y.logsumexp(dim=1, keepdim=True) - math.log(log_y.shape[1]),
+            "The numbers are right; the averaged dimension is still there, with length 1. The docstring asks for (B,).",
+        ),
+        Mistake(
+            "logarithm of the mean of the logs",
+            lambda log_y: log_y.mean(dim=1).log(),
+            "You take the logarithm of log_y once more. It is the logarithm of y already: first undo it.",
+        ),
+        Mistake(
+            "sum of the logs",
+            lambda log_y: log_y.sum(dim=1),
+            "You add logarithms: that is the logarithm of the product. Asked is that of the average.",
+        ),
+        Mistake(
+            "log n before the sum, twice",
+            lambda log_y: (log_y - math.log(log_y.shape[1])).logsumexp(dim=1) - math.log(log_y.shape[1]),
+            "You divide by n twice: once inside the sum and once outside.",
+        ),
+        Mistake(
+            "logarithm to base 2",
+            lambda log_y: log_y.exp().mean(dim=1).log2(),
+            "Your last logarithm has base 2. Here all logarithms are natural.",
+        ),
     ],
+    gradients=[],  # a number to print: NumPy or a loop over plain numbers will do
     hints=[
         "exp, mean, log, in this order, along each row: that is the formula. Then think about log_y = -1000.",
         "The logarithm of a sum of exponentials has a function of its own in torch, which is safe for very negative numbers.",
@@ -695,11 +1054,21 @@ def noisy_from_behind(x0, alpha, sigma, eps):
 
 
 def a_batch(*shape: int):
+    """alpha and sigma are free of each other: not every schedule has alpha² + sigma² = 1."""
+
     def build(g):
-        alpha = 0.1 + 0.8 * torch.rand(shape[0], generator=g)
-        return torch.randn(shape, generator=g), alpha, (1 - alpha**2).sqrt(), torch.randn(shape, generator=g)
+        alpha, sigma = 0.1 + 0.8 * torch.rand(2, shape[0], generator=g)
+        return torch.randn(shape, generator=g), alpha, sigma, torch.randn(shape, generator=g)
 
     return build
+
+
+def images_and_points_only(level: Tensor, x0: Tensor) -> Tensor:
+    return level.view(-1, 1, 1, 1) if x0.ndim == 4 else level.view(-1, 1)
+
+
+def per_example(level: Tensor, x0: Tensor) -> Tensor:
+    return level.view(-1, *[1] * (x0.ndim - 1))
 
 
 def noisy_with(level: Callable) -> Callable:
@@ -714,17 +1083,13 @@ NOISY_BATCH = Exercise(
     level=2,
     reference=noisy_batch,
     alternatives=[noisy_in_a_loop, noisy_by_einsum, noisy_from_behind],
-    cases=[a_batch(3, 1, 3, 3), a_batch(2, 3, 4, 5), a_batch(5, 2)],
+    cases=[a_batch(3, 1, 3, 3), a_batch(2, 3, 4, 5), a_batch(5, 2), a_batch(2, 2, 3), a_batch(1, 1, 2, 2), a_batch(4)],
     invariants=[
         Invariant(
             "one image alone",
-            lambda f: bool(
-                torch.allclose(
-                    f(torch.ones(2, 1, 2, 2), torch.tensor([1.0, 0.0]), torch.zeros(2), torch.zeros(2, 1, 2, 2))[
-                        0
-                    ].float(),
-                    torch.ones(1, 2, 2),
-                )
+            lambda f: close(
+                f(torch.ones(2, 1, 2, 2), torch.tensor([1.0, 0.0]), torch.zeros(2), torch.zeros(2, 1, 2, 2))[0],
+                torch.ones(1, 2, 2),
             ),
             "An image with alpha = 1 and sigma = 0 must come out as it went in, whatever its neighbours in the batch do.",
         ),
@@ -778,7 +1143,62 @@ NOISY_BATCH = Exercise(
             lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, torch.ones_like(sigma), eps),
             "Your noise has its full strength at every level.",
         ),
+        Mistake(
+            "images and points only",
+            noisy_with(images_and_points_only),
+            "Right for images and for points (B, D). The docstring says any shape: let the number of axes come from x0.",
+        ),
+        Mistake(
+            "sigma from alpha",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, (1 - alpha**2).sqrt(), eps),
+            "You work out sigma from alpha. That holds where alpha² + sigma² = 1, which nobody promised here: sigma is given.",
+        ),
+        Mistake(
+            "alpha from sigma",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, (1 - sigma**2).sqrt(), sigma, eps),
+            "You work out alpha from sigma. That holds where alpha² + sigma² = 1, which nobody promised here: alpha is given.",
+        ),
+        Mistake(
+            "alpha taken for alpha_bar",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha.sqrt(), (1 - alpha).sqrt(), eps),
+            "You take roots of alpha, as if it were ᾱ. Here alpha and sigma are the factors themselves.",
+        ),
+        Mistake(
+            "roots",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha.sqrt(), sigma.sqrt(), eps),
+            "You take roots of alpha and sigma. They are the factors themselves; roots belong to variances.",
+        ),
+        Mistake(
+            "noise of its own",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, sigma, torch.randn_like(x0)),
+            "You draw noise of your own. The noise to use is passed as eps.",
+        ),
+        Mistake(
+            "alpha forgotten",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, torch.ones_like(alpha), sigma, eps),
+            "Your signal has its full strength at every level: alpha is not used.",
+        ),
+        Mistake(
+            "alpha before the bracket",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, alpha * sigma, eps),
+            "You multiply the noise by alpha as well. Only the image is to fade.",
+        ),
+        Mistake(
+            "noise subtracted",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, -sigma, eps),
+            "You subtract the noise. On average that makes no difference, but the formula adds it, and who gets x_t and eps counts on "
+            "that.",
+        ),
+        Mistake(
+            "flattened",
+            lambda x0, alpha, sigma, eps: noisy_batch(x0, alpha, sigma, eps).flatten(1),
+            "Your numbers are right, but every example is flattened. x_t has x0's shape.",
+        ),
     ],
+    gradients=[],  # x_t is what a network is given: nothing is trained through it here
+    allowed={
+        "x0 -> eps (2)": "both have the same number of axes",
+    },
     hints=[
         "Write the shape of alpha under the shape of x0, both flush right. Which numbers stand above each other?",
         "alpha must become (B, 1, 1, 1) for images and (B, 1) for points: as many axes as x0, all but the first of length 1.",
@@ -830,6 +1250,12 @@ def pair_of_bells(x: Tensor) -> Tensor:
     return torch.stack(logs).logsumexp(dim=0) - 1.0
 
 
+def score_by_mixture(log_prob, x):
+    """The package's score, of the two densities that the cases ask for."""
+    means, stds = ([[1.0]], [0.5]) if log_prob is bell else ([[-1.0], [1.5]], [0.6, 0.9])
+    return GaussianMixture([m * x.shape[1] for m in means], stds).score(x)
+
+
 def gradient_of(change: Callable) -> Callable:
     """The gradient of change(log_prob(x)) for a wrong answer."""
 
@@ -857,6 +1283,7 @@ SCORE = Exercise(
         (bell, torch.tensor([[0.0], [2.0]])),
         lambda g: (pair_of_bells, torch.randn(3, 2, generator=g)),
         lambda g: (pair_of_bells, torch.randn(4, 1, generator=g)),
+        lambda g: (bell, 2 * torch.randn(1, 3, generator=g)),
     ],
     invariants=[
         Invariant(
@@ -867,7 +1294,7 @@ SCORE = Exercise(
         ),
         Invariant(
             "at the top",
-            lambda f: bool(f(bell, torch.ones(1, 2)).abs().max() < 1e-5),
+            lambda f: close(f(bell, torch.ones(1, 2)), torch.zeros(1, 2)),
             "At the top of a bell the slope is 0. Yours is not.",
         ),
     ],
@@ -914,7 +1341,47 @@ SCORE = Exercise(
             lambda log_prob, x: torch.nn.functional.normalize(score(log_prob, x), dim=1),
             "Your arrows point the right way but all have length 1. How steep the slope is counts as well.",
         ),
+        Mistake(
+            "not summed",
+            gradient_of(lambda logs: logs),
+            "You ask for the gradient of B numbers at once, and PyTorch wants a single one. Point b moves only log density b: which "
+            "single number has all B gradients in it?",
+        ),
+        Mistake(
+            "not tracked",
+            lambda log_prob, x: torch.autograd.grad(log_prob(x).sum(), x)[0],
+            "Autograd was never told to follow x, so there is no way back from log p to it. Switch gradients on, for a copy of x.",
+        ),
+        Mistake(
+            "summed over the coordinates",
+            lambda log_prob, x: score(log_prob, x).sum(dim=1),
+            "You added up the coordinates of each gradient. A gradient has a direction: as many numbers as x.",
+        ),
+        Mistake(
+            "averaged over the points",
+            lambda log_prob, x: score(log_prob, x).mean(dim=0),
+            "You averaged the gradients of all points. One row for each point is asked for.",
+        ),
+        Mistake(
+            "score of a standard Gaussian",
+            lambda log_prob, x: -x,
+            "Yours is the score of N(0, 1), whatever log_prob is. Ask log_prob how it changes.",
+        ),
+        Mistake(
+            "times the log density",
+            lambda log_prob, x: score(log_prob, x) * log_prob(x)[:, None],
+            "You multiply each gradient by its log density. The gradient alone is asked for.",
+        ),
     ],
+    package=InPackage(
+        "mixture.score(x), where p is a GaussianMixture: by a formula, without autograd",
+        score_by_mixture,
+    ),
+    allowed={
+        "log_prob called twice": "the stub does not count calls",
+        "x detached": "the reference detaches it as well",
+        "its result detached": "it is a derivative, and has none of its own",
+    },
     hints=[
         "Autograd differentiates one number with respect to a tensor. You have B numbers.",
         "Point b influences only log density b. So the gradient of their sum holds all B gradients, one a row.",
@@ -929,8 +1396,8 @@ def train(network: nn.Module, batches: list, lr: float) -> tuple[Tensor, Tensor]
     """Train a copy of a network to denoise: one step of torch.optim.Adam for each batch, loss = mean squared error.
 
     batches: pairs (x_t, x0), each (B, 1); the network guesses x0 from x_t. Begin with copy.deepcopy(network): the caller's stays as it is.
-    Returns the trained parameters as one vector (nn.utils.parameters_to_vector, detached), and the losses (steps,), each taken
-    before its step.
+    Returns the trained parameters as one vector (nn.utils.parameters_to_vector, detached), and the losses as a tensor (steps,), each
+    taken before its step.
     """
     network = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)
@@ -976,14 +1443,18 @@ def train_wrong(
     order: str = "zbs",
     sign: float = 1.0,
     method: Callable = torch.optim.Adam,
+    rate: float | None = None,
+    new_each_step: bool = False,
+    last: Callable = torch.tensor,
 ) -> Callable:
     """A loop with another loss or optimizer, or another order of zero_grad, backward and step."""
 
     def wrong(network, batches, lr):
-        network = copy.deepcopy(network)
+        network, lr = copy.deepcopy(network), rate or lr
         optimizer = method(network.parameters(), lr=lr)
         losses = []
         for x_t, x0 in batches:
+            optimizer = method(network.parameters(), lr=lr) if new_each_step else optimizer
             value = loss(network(x_t), x_t, x0)
             for letter in order:
                 if letter == "z":
@@ -993,9 +1464,17 @@ def train_wrong(
                 else:
                     optimizer.step()
             losses.append(value.item())
-        return nn.utils.parameters_to_vector(network.parameters()).detach(), torch.tensor(losses)
+        return nn.utils.parameters_to_vector(network.parameters()).detach(), last(losses)
 
     return wrong
+
+
+def inputs_and_targets_swapped(network, batches, lr):
+    return train(network, [(x0, x_t) for x_t, x0 in batches], lr)
+
+
+def vector_of_the_original(network, batches, lr):
+    return nn.utils.parameters_to_vector(network.parameters()).detach(), train(network, batches, lr)[1]
 
 
 def losses_after_the_step(network, batches, lr):
@@ -1027,13 +1506,15 @@ class TinyNetwork(nn.Module):
         return f"a network with {self.first.out_features} hidden units"
 
 
-def a_training(hidden: int, B: int, steps: int):
+def a_training(hidden: int, B: int, steps: int, lr: float):
+    """The batches grow by one example a step."""
+
     def build(g):
         batches = []
-        for _ in range(steps):
-            x0 = 1 + torch.randn(B, 1, generator=g)
-            batches.append((0.8 * x0 + 0.6 * torch.randn(B, 1, generator=g), x0))
-        return TinyNetwork(hidden, g), batches, 0.05
+        for step in range(steps):
+            x0 = 1 + torch.randn(B + step, 1, generator=g)
+            batches.append((0.8 * x0 + 0.6 * torch.randn(B + step, 1, generator=g), x0))
+        return TinyNetwork(hidden, g), batches, lr
 
     return build
 
@@ -1045,7 +1526,16 @@ TRAIN = Exercise(
     level=3,
     reference=train,
     alternatives=[train_with_mse, train_by_grad],
-    cases=[a_training(2, 3, 4), a_training(3, 5, 5)],
+    cases=[a_training(2, 3, 4, 0.05), a_training(3, 5, 5, 0.01), a_training(1, 1, 3, 0.2)],
+    invariants=[
+        Invariant(
+            "a detached vector",
+            lambda f: not f(*a_training(1, 2, 1, 0.1)(torch.Generator().manual_seed(0)))[0].requires_grad,
+            "Your numbers are right. Your vector still hangs on the graph that autograd keeps of the parameters; the docstring asks for "
+            "it detached.",
+            only_if_right=True,
+        ),
+    ],
     mistakes=[
         Mistake(
             "missing zero_grad",
@@ -1108,7 +1598,60 @@ TRAIN = Exercise(
             "Your training is right. The losses that you write down are measured after each step; the docstring asks for those "
             "before it.",
         ),
+        Mistake(
+            "inputs and targets swapped",
+            inputs_and_targets_swapped,
+            "Your network sees the clean x0 and guesses the noisy x_t. A denoiser goes the other way.",
+        ),
+        Mistake(
+            "every guess meets every target",
+            train_wrong(lambda guess, x_t, x0: ((guess - x0.squeeze(1)) ** 2).mean()),
+            "Your guess is (B, 1) and your target (B,): their difference is (B, B), every guess against every target. Print the two "
+            "shapes.",
+        ),
+        Mistake(
+            "learning rate ignored",
+            train_wrong(rate=1e-3),
+            "You do not use lr: your steps have Adam's own size, 0.001.",
+        ),
+        Mistake(
+            "a new optimizer each step",
+            train_wrong(new_each_step=True),
+            "You make a new Adam in every step. It averages gradients over steps, so it must live as long as the loop does.",
+        ),
+        Mistake(
+            "losses as a list",
+            train_wrong(last=list),
+            "Your training is right. The losses are a list; the docstring asks for a tensor.",
+        ),
+        Mistake(
+            "mean loss",
+            train_wrong(last=lambda losses: torch.tensor(losses).mean()),
+            "Your training is right. You return one loss for all steps; the docstring asks for each of them.",
+        ),
+        Mistake(
+            "last loss",
+            train_wrong(last=lambda losses: torch.tensor(losses[-1])),
+            "Your training is right. You return the last loss alone; the docstring asks for each of them.",
+        ),
+        Mistake(
+            "vector of the original",
+            vector_of_the_original,
+            "Your losses are right. Your vector holds the parameters of the caller's network, which nobody trained; asked are the copy's.",
+        ),
+        Mistake(
+            "AdamW",
+            train_wrong(method=torch.optim.AdamW),
+            "Your optimizer is AdamW, which also pulls all weights towards 0. Plain Adam is asked for.",
+        ),
+        Mistake(
+            "backward twice over", train_wrong(order="zbss"), "You make two steps for each batch. One is asked for."
+        ),
     ],
+    allowed={
+        "network in the other mode": "nothing in it knows a mode",
+        "its result detached": "the vector is detached, the losses are numbers",
+    },
     hints=[
         "Before the loop: a copy of the network, an optimizer for the copy's parameters, an empty list. In the loop five lines: the "
         "loss, three calls, and the loss is written down.",

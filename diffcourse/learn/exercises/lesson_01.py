@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close, gradient_flows
+from diffcourse import elbo, gaussian
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal
 
 # -- the bound of a mixture -------------------------------------------------------------------------------------------
@@ -16,7 +17,7 @@ def mixture_elbo(log_joint: Tensor, q: Tensor) -> Tensor:
     """The ELBO of each point, when the latent is one of K labels.
 
     ELBO(x) = sum over k of q_k·(log p(x, k) - log q_k)
-    log_joint (B, K) holds log p(x, k); q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    log_joint (B, K) holds log p(x, k), as low as -1000; q (B, K) positive, each row adds up to 1. Returns (B,), nats.
     """
     return (q * (log_joint - q.log())).sum(dim=1)
 
@@ -37,6 +38,18 @@ def log_joint_case(B: int, K: int):
 
 
 TWO_LABELS = (torch.tensor([[-1.0, -2.0]]), torch.tensor([[0.75, 0.25]]))
+FAR_DOWN, HALVES = torch.tensor([[-1000.0, -1001.0], [-2.0, -900.0], [-1.0, 0.5]]), torch.full((3, 2), 0.5)
+
+
+class _Joint:
+    """Stands for a mixture of which log p(x, k) is known."""
+
+    def __init__(self, log_joint: Tensor):
+        self.table, self.K = log_joint, log_joint.shape[1]
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        return self.table
+
 
 MIXTURE_ELBO = Exercise(
     name="01.mixture_elbo",
@@ -45,12 +58,19 @@ MIXTURE_ELBO = Exercise(
     level=1,
     reference=mixture_elbo,
     alternatives=[mixture_elbo_in_a_loop, mixture_elbo_by_einsum],
-    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5)],
+    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5), log_joint_case(1, 1)],
     invariants=[
         Invariant(
             "exact for the true posterior",
             lambda f: close(f(TWO_LABELS[0], TWO_LABELS[0].softmax(dim=1)), TWO_LABELS[0].logsumexp(dim=1)),
             "Put the true posterior in for q: then the bound must equal log p(x), the log of the sum of p(x, k). Yours does not.",
+        ),
+        Invariant(
+            "far down",
+            lambda f: close(f(FAR_DOWN, HALVES), mixture_elbo(FAR_DOWN, HALVES), 1e-4),
+            "While log p(x, k) is moderate yours is right. At -1000, as for images, it is not: the probability itself is stored as 0. "
+            "The bound needs only its logarithm.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -94,7 +114,71 @@ MIXTURE_ELBO = Exercise(
             lambda lj, q: (q * (lj.exp() - q)).sum(dim=1),
             "You subtract probabilities. The bound compares logarithms, and log p(x, k) is given as one.",
         ),
+        Mistake(
+            "summed over everything",
+            lambda lj, q: (q * (lj - q.log())).sum(),
+            "You sum over all points. Each point has a bound of its own: shape (B,).",
+        ),
+        Mistake(
+            "mean over the points",
+            lambda lj, q: (q * (lj - q.log())).sum(dim=1).mean(),
+            "You average over the points. Each point has a bound of its own: shape (B,).",
+        ),
+        Mistake(
+            "dimension kept",
+            lambda lj, q: (q * (lj - q.log())).sum(dim=1, keepdim=True),
+            "The numbers are right; the dimension that you summed over is still there. The docstring asks for (B,).",
+        ),
+        Mistake(
+            "not summed",
+            lambda lj, q: q * (lj - q.log()),
+            "These are the terms of the sum, (B, K). Sum them over the labels.",
+        ),
+        Mistake(
+            "logarithm taken twice",
+            lambda lj, q: (q * (lj.log() - q.log())).sum(dim=1),
+            "You take the logarithm of log_joint, which is one already: of a negative number it does not exist.",
+        ),
+        Mistake(
+            "joint not logged",
+            lambda lj, q: (q * (lj.exp() - q.log())).sum(dim=1),
+            "You exponentiate the joint. The bound compares logarithms, and log p(x, k) is given as one.",
+        ),
+        Mistake(
+            "q not logged",
+            lambda lj, q: (q * (lj - q)).sum(dim=1),
+            "You subtract q itself. The bound compares logarithms.",
+        ),
+        Mistake(
+            "weighted by the joint",
+            lambda lj, q: (lj.exp() * (lj - q.log())).sum(dim=1),
+            "You weigh by p(x, k). The expectation is under q: each label counts as q says.",
+        ),
+        Mistake(
+            "weighted by the posterior",
+            lambda lj, q: (lj.softmax(dim=1) * (lj - q.log())).sum(dim=1),
+            "You weigh by the true posterior. The expectation is under q, which is what one has.",
+        ),
+        Mistake(
+            "entropy not weighted",
+            lambda lj, q: (q * lj).sum(dim=1) - q.log().sum(dim=1),
+            "Your log q is summed over all labels alike. It stands inside the expectation, with the weight q.",
+        ),
+        Mistake(
+            "posterior for joint",
+            lambda lj, q: (q * (lj.log_softmax(dim=1) - q.log())).sum(dim=1),
+            "You normalised the joint. That takes log p(x) away, and what is left is minus the gap, not the bound.",
+        ),
+        Mistake(
+            "divided instead of subtracted",
+            lambda lj, q: (q * (lj / q.log())).sum(dim=1),
+            "You divide two logarithms. The logarithm of a ratio is a difference.",
+        ),
     ],
+    gradients=[],  # a number to print: a loop over plain numbers will do
+    package=InPackage(
+        "elbo.mixture_elbo(mixture, x, q)", lambda lj, q: elbo.mixture_elbo(_Joint(lj), torch.zeros(len(lj), 1), q)
+    ),
     hints=[
         "An expectation over K labels is a sum of K terms, each weighted by q.",
         "The term of one label is the logarithm of a ratio: a difference of two logarithms.",
@@ -108,7 +192,8 @@ def gap(log_joint: Tensor, q: Tensor) -> Tensor:
     """How far q is from the true posterior: KL(q || p(k | x)).
 
     The posterior is p(k | x) = p(x, k)/p(x), with p(x) the sum of p(x, k) over k.
-    log_joint (B, K) holds log p(x, k); q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    log_joint (B, K) holds log p(x, k), as low as -1000, those of one row within 50 of each other; q (B, K) positive, each row adds up
+    to 1. Returns (B,), nats.
     """
     log_posterior = log_joint - log_joint.logsumexp(dim=1, keepdim=True)
     return (q * (q.log() - log_posterior)).sum(dim=1)
@@ -126,6 +211,8 @@ def gap_by_kl_div(log_joint, q):
     return F.kl_div(log_joint.log_softmax(dim=1), q, reduction="none").sum(dim=1)
 
 
+ALL_FAR_DOWN = torch.tensor([[-1000.0, -1001.0], [-2.0, -30.0], [-1.0, 0.5]])
+
 GAP = Exercise(
     name="01.gap",
     title="The distance to the true posterior",
@@ -133,12 +220,19 @@ GAP = Exercise(
     level=2,
     reference=gap,
     alternatives=[gap_by_log_softmax, gap_as_difference, gap_by_kl_div],
-    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5)],
+    cases=[TWO_LABELS, log_joint_case(3, 2), log_joint_case(2, 5), log_joint_case(1, 1)],
     invariants=[
         Invariant(
             "zero for the true posterior",
             lambda f: close(f(TWO_LABELS[0], TWO_LABELS[0].softmax(dim=1)), torch.zeros(1)),
             "If q is the true posterior, the distance must be 0. Yours is not.",
+        ),
+        Invariant(
+            "far down",
+            lambda f: close(f(ALL_FAR_DOWN, HALVES), gap(ALL_FAR_DOWN, HALVES), 1e-3),
+            "While log p(x, k) is moderate yours is right. At -1000, as for images, it is not: the probabilities of a row are all stored "
+            "as 0. Stay with logarithms until the row is normalised.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -178,7 +272,63 @@ GAP = Exercise(
             lambda lj, q: (q - lj.softmax(dim=1)).abs().sum(dim=1),
             "Yours is the sum of absolute differences. That is a distance too, but not the one that closes the gap of the bound.",
         ),
+        Mistake(
+            "posterior not logged",
+            lambda lj, q: (q * (q.log() - lj.softmax(dim=1))).sum(dim=1),
+            "You subtract the posterior itself. A KL compares logarithms.",
+        ),
+        Mistake(
+            "not weighted",
+            lambda lj, q: (q.log() - lj.log_softmax(dim=1)).sum(dim=1),
+            "You add up log q − log p(k | x) over all labels alike. The mean is under q: each label counts as q says.",
+        ),
+        Mistake(
+            "mean over the points",
+            lambda lj, q: gap(lj, q).mean(),
+            "You average over the points (as F.kl_div does with batchmean). Each point has a distance of its own: shape (B,).",
+        ),
+        Mistake(
+            "summed over everything",
+            lambda lj, q: gap(lj, q).sum(),
+            "You sum over all points. Each point has a distance of its own: shape (B,).",
+        ),
+        Mistake(
+            "not summed",
+            lambda lj, q: q * (q.log() - lj.log_softmax(dim=1)),
+            "These are the terms of the sum, (B, K). Sum them over the labels.",
+        ),
+        Mistake(
+            "dimension kept",
+            lambda lj, q: gap(lj, q)[:, None],
+            "The numbers are right; the dimension that you summed over is still there. The docstring asks for (B,).",
+        ),
+        Mistake(
+            "sum of the logarithms",
+            lambda lj, q: (q * (q.log() - lj + lj.sum(dim=1, keepdim=True))).sum(dim=1),
+            "Your log p(x) is the sum of the log-joints. p(x) is a sum of probabilities: its logarithm is another thing.",
+        ),
+        Mistake(
+            "entropy missing",
+            lambda lj, q: lj.logsumexp(dim=1) - (q * lj).sum(dim=1),
+            "The term with log q is missing: yours is the cross-entropy of q and the posterior, not their KL.",
+        ),
+        Mistake("log p(x) alone", lambda lj, q: lj.logsumexp(dim=1), "Yours is log p(x), whatever q says."),
+        Mistake("the bound", mixture_elbo, "Yours is the ELBO. The gap is what it lacks to log p(x)."),
+        Mistake(
+            "distance to a uniform posterior",
+            lambda lj, q: (q * (q.log() + math.log(q.shape[1]))).sum(dim=1),
+            "Yours is the KL from q to equal shares: log_joint is not used.",
+        ),
+        Mistake(
+            "squared difference",
+            lambda lj, q: ((q - lj.softmax(dim=1)) ** 2).sum(dim=1),
+            "Yours is the sum of squared differences. That is a distance too, but not the one that closes the gap of the bound.",
+        ),
     ],
+    gradients=[],  # a number to print: a loop over plain numbers will do
+    allowed={
+        "log_joint one *": "the posterior is normalised",
+    },
     hints=[
         "First the posterior, or its logarithm, from log_joint; then the KL.",
         "log p(x) is a log of a sum of exponentials; torch has a stable function for it.",
@@ -195,7 +345,7 @@ def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
     """KL(N(mu, var) || N(0, I)) of each code, where var = exp(log_var).
 
     -1/2 · sum over the coordinates of (1 + log_var - mu² - var)
-    mu, log_var (B, D). Returns (B,), nats.
+    mu, log_var (B, D). Returns (B,), nats. Differentiable in mu and log_var: it is part of the loss.
     """
     return -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
 
@@ -223,7 +373,12 @@ STANDARD_KL = Exercise(
     level=1,
     reference=standard_kl,
     alternatives=[standard_kl_by_torch, standard_kl_in_a_loop],
-    cases=[(torch.tensor([[0.5]]), torch.tensor([[-1.0]])), code_case(3, 2), code_case(2, 5)],
+    cases=[
+        (torch.tensor([[0.5]]), torch.tensor([[-1.0]])),
+        code_case(3, 2),
+        code_case(2, 5),
+        (torch.tensor([[-3.0, 0.0, 2.0, 0.1]]), torch.tensor([[4.0, -6.0, 0.0, 1.5]])),
+    ],
     invariants=[
         Invariant(
             "zero at the prior",
@@ -272,7 +427,77 @@ STANDARD_KL = Exercise(
             lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).sum(),
             "You sum over the whole batch. Asked is one number for each code, shape (B,).",
         ),
+        Mistake(
+            "log of the log-variance",
+            lambda m, v: -0.5 * (1 + v.log() - m**2 - v).sum(dim=1),
+            "You treat log_var as the variance itself and take its logarithm: of a negative number it does not exist. log_var is the "
+            "logarithm already.",
+        ),
+        Mistake(
+            "variance not taken back from its logarithm",
+            lambda m, v: -0.5 * (1 + v - m**2 - v).sum(dim=1),
+            "Your log_var cancels: the last term is to be the variance, and log_var is its logarithm.",
+        ),
+        Mistake(
+            "log-variance forgotten",
+            lambda m, v: -0.5 * (1 - m**2 - v.exp()).sum(dim=1),
+            "The term log_var is missing. It is what keeps the variance from shrinking to 0.",
+        ),
+        Mistake(
+            "variance forgotten",
+            lambda m, v: -0.5 * (1 + v - m**2).sum(dim=1),
+            "The last term, the variance, is missing. It is what keeps the code from spreading.",
+        ),
+        Mistake(
+            "mean forgotten",
+            lambda m, v: -0.5 * (1 + v - v.exp()).sum(dim=1),
+            "The term with mu is missing: yours does not care where the code lies.",
+        ),
+        Mistake(
+            "bracket closed too early",
+            lambda m, v: -0.5 * 1 + (v - m**2 - v.exp()).sum(dim=1),
+            "Your factor −1/2 meets the 1 alone. It belongs to the whole sum.",
+        ),
+        Mistake(
+            "one outside the sum",
+            lambda m, v: -0.5 * (1 + (v - m**2 - v.exp()).sum(dim=1)),
+            "Your 1 is added once for each code. It belongs to every coordinate: inside the sum.",
+        ),
+        Mistake(
+            "mean over everything",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).mean(),
+            "You average over everything. Asked is one number for each code, shape (B,).",
+        ),
+        Mistake(
+            "mean over the batch",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).sum(dim=1).mean(),
+            "You average over the codes. Asked is one number for each, shape (B,).",
+        ),
+        Mistake(
+            "over the wrong axis",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()).sum(dim=0),
+            "You sum over the codes and keep the coordinates. Each code has a KL of its own: sum over the coordinates.",
+        ),
+        Mistake(
+            "not summed",
+            lambda m, v: -0.5 * (1 + v - m**2 - v.exp()),
+            "These are the KLs of the coordinates, (B, D). Sum them, code by code.",
+        ),
+        Mistake(
+            "variance squared",
+            lambda m, v: -0.5 * (1 + v - m**2 - (2 * v).exp()).sum(dim=1),
+            "Your last term is the square of the variance: log_var is doubled in it.",
+        ),
+        Mistake(
+            "the other direction",
+            lambda m, v: 0.5 * (v + (1 + m**2) / v.exp() - 1).sum(dim=1),
+            "Yours is KL(N(0, I) || q), the other direction.",
+        ),
     ],
+    package=InPackage("elbo.standard_kl(mu, log_var)", elbo.standard_kl),
+    allowed={
+        "mu negated": "only its square counts",
+    },
     hints=[
         "Work out one bracket for every entry, (B, D), and only then sum.",
         "The variance comes from its logarithm by the exponential function.",
@@ -286,7 +511,7 @@ def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A draw from N(mu, var), var = exp(log_var), as a function that has gradients.
 
     z = mu + std·noise, where std is the standard deviation
-    mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D).
+    mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D). Differentiable in mu and log_var.
     """
     return mu + torch.exp(0.5 * log_var) * noise
 
@@ -303,6 +528,8 @@ def noisy_code_case(B: int, D: int):
     return lambda g: (normal(g, B, D), normal(g, B, D), normal(g, B, D))
 
 
+NOTHING = (torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, 2))
+
 REPARAMETERIZE = Exercise(
     name="01.reparameterize",
     title="A draw with a gradient",
@@ -314,22 +541,19 @@ REPARAMETERIZE = Exercise(
         (torch.tensor([[1.0]]), torch.tensor([[-2.0]]), torch.tensor([[0.5]])),
         noisy_code_case(2, 3),
         noisy_code_case(4, 2),
+        (torch.tensor([[0.0, -2.0, 3.0]]), torch.tensor([[5.0, -9.0, 0.0]]), torch.tensor([[-0.7, 1.2, 0.3]])),
     ],
     invariants=[
         Invariant(
+            "no noise of its own",
+            lambda f: close(f(*NOTHING), f(*NOTHING)),
+            "Called twice with the same arguments yours gives two different draws: it draws noise of its own. The noise to use is the "
+            "argument.",
+        ),
+        Invariant(
             "no noise gives the mean",
-            lambda f: close(f(torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, 2)), torch.ones(1, 2)),
+            lambda f: close(f(*NOTHING), NOTHING[0]),
             "With noise 0 the draw must be the mean. Yours is not.",
-        ),
-        Invariant(
-            "gradient reaches the mean",
-            gradient_flows(noisy_code_case(2, 2), wrt=0),
-            "No gradient reaches mu: look for detach, item or no_grad.",
-        ),
-        Invariant(
-            "gradient reaches the log-variance",
-            gradient_flows(noisy_code_case(2, 2), wrt=1),
-            "No gradient reaches log_var, so the encoder could never learn how certain to be.",
         ),
     ],
     mistakes=[
@@ -368,7 +592,56 @@ REPARAMETERIZE = Exercise(
             lambda m, v, e: m + (2 * v).exp() * e,
             "You doubled log_var. In logarithms a square root is a half.",
         ),
+        Mistake(
+            "noise of its own",
+            lambda m, v, e: m + (v / 2).exp() * torch.randn_like(m),
+            "You draw noise of your own (torch.normal and rsample do so as well). The noise to use is the argument: then the same "
+            "arguments give the same z.",
+        ),
+        Mistake(
+            "no noise",
+            lambda m, v, e: m + (v / 2).exp(),
+            "You add the standard deviation itself: the noise is not used, so yours is no draw.",
+        ),
+        Mistake("the mean", lambda m, v, e: m + 0 * e, "Yours is the mean: nothing is drawn."),
+        Mistake(
+            "noise subtracted",
+            lambda m, v, e: m - (v / 2).exp() * e,
+            "You subtract the noise. Its distribution is the same, but z = mu + std·noise is asked for.",
+        ),
+        Mistake(
+            "mean multiplied, noise added",
+            lambda m, v, e: m * (v / 2).exp() + e,
+            "Your standard deviation multiplies the mean. It is the noise that it should stretch.",
+        ),
+        Mistake(
+            "everything multiplied",
+            lambda m, v, e: (m + e) * (v / 2).exp(),
+            "Your standard deviation multiplies the mean as well. Only the noise should be stretched.",
+        ),
+        Mistake(
+            "exponential of half, halved again",
+            lambda m, v, e: m + 0.5 * v.exp() * e,
+            "You halve the variance. A root halves its logarithm.",
+        ),
+        Mistake(
+            "sign of the logarithm",
+            lambda m, v, e: m + (-v / 2).exp() * e,
+            "Your exponent has the wrong sign: a large variance makes your spread small.",
+        ),
+        Mistake(
+            "root of the log-variance",
+            lambda m, v, e: m + v.sqrt() * e,
+            "You take the root of log_var, which may be negative. First undo the logarithm.",
+        ),
+        Mistake(
+            "a little added to the variance",
+            lambda m, v, e: m + (v.exp() + 0.01).sqrt() * e,
+            "You add 0.01 to the variance. An exponential is positive by itself.",
+        ),
     ],
+    gradients=["mu", "log_var"],
+    package=InPackage("vae.reparameterize(mu, log_var, noise)", gaussian.reparameterize),
     hints=[
         "Which number must standard noise be multiplied by to have standard deviation s?",
         "log_var is the logarithm of the variance; the root of the variance has half that logarithm.",
@@ -415,6 +688,11 @@ def gradient_at(f, z: Tensor) -> Tensor:
     return torch.autograd.grad(f(z).sum(), z)[0]
 
 
+def _gradient_of_many(f, z: Tensor) -> Tensor:
+    z = z.detach().requires_grad_()
+    return torch.autograd.grad(f(z), z)[0]
+
+
 def path_case(N: int, D: int):
     return lambda g: (a_function, normal(g, D), torch.rand(D, generator=g) + 0.3, normal(g, N, D))
 
@@ -430,6 +708,7 @@ PATHWISE_GRADIENT = Exercise(
         (a_function, torch.tensor([0.5, -1.0]), torch.tensor([0.5, 2.0]), torch.tensor([[1.0, -0.5]])),
         path_case(4, 2),
         path_case(3, 5),
+        path_case(1, 1),
     ],
     mistakes=[
         Mistake(
@@ -467,7 +746,74 @@ PATHWISE_GRADIENT = Exercise(
             lambda f, mu, std, noise: gradient_at(f, mu + noise),
             "Your z has spread 1: std is not used.",
         ),
+        Mistake(
+            "gradient by the standard deviation",
+            lambda f, mu, std, noise: noise * gradient_at(f, mu + std * noise),
+            "Yours is the gradient with respect to std: it has a factor noise too many. Asked is the one with respect to mu.",
+        ),
+        Mistake(
+            "score estimator",
+            lambda f, mu, std, noise: f(mu + std * noise)[:, None] * noise / std,
+            "Yours is f times the score of q, the estimator that never looks at the slope of f. Here f is to be differentiated.",
+        ),
+        Mistake(
+            "at the noise",
+            lambda f, mu, std, noise: gradient_at(f, noise),
+            "You take the gradient at the noise itself. It belongs at the drawn z, which has mean mu and spread std.",
+        ),
+        Mistake(
+            "every row the average",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise).mean(dim=0).expand_as(noise),
+            "All your rows are the average over the draws. Keep one estimate for each: their spread is what we want to see.",
+        ),
+        Mistake(
+            "every row the sum",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise).sum(dim=0).expand_as(noise),
+            "All your rows are the sum over the draws: mu was shared by them all. Keep one estimate for each.",
+        ),
+        Mistake(
+            "summed",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise).sum(dim=0),
+            "You have summed over the draws: mu was shared by them all. Keep one estimate for each: their spread is what we want to see.",
+        ),
+        Mistake(
+            "f itself",
+            lambda f, mu, std, noise: f(mu + std * noise),
+            "These are the values of f. Its gradient is asked for.",
+        ),
+        Mistake(
+            "not summed",
+            lambda f, mu, std, noise: _gradient_of_many(f, mu + std * noise),
+            "You ask for the gradient of N numbers at once, and PyTorch wants a single one. Row i of f depends on row i of z alone: "
+            "which single number has all N gradients in it?",
+        ),
+        Mistake(
+            "not tracked",
+            lambda f, mu, std, noise: torch.autograd.grad(f(mu + std * noise).sum(), mu)[0],
+            "Autograd was never told to follow what you differentiate by. Switch gradients on, for a copy, before f is called.",
+        ),
+        Mistake(
+            "summed over the coordinates",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise).sum(dim=1),
+            "You added up the coordinates of each gradient. A gradient has as many numbers as mu.",
+        ),
+        Mistake(
+            "divided by the standard deviation",
+            lambda f, mu, std, noise: gradient_at(f, mu + std * noise) / std,
+            "Yours has a factor 1/std too many: a step of mu moves z by the same step, whatever std is.",
+        ),
+        Mistake(
+            "log of f",
+            lambda f, mu, std, noise: gradient_at(lambda z: f(z).log(), mu + std * noise),
+            "You differentiate the logarithm of f. f enters as it is.",
+        ),
     ],
+    allowed={
+        "f called twice": "the stub does not count calls",
+        "* detached": "it is a derivative, and has none of its own",
+        "0 -> -1": "there is one gradient",
+        "(mu + std * noise).detach() -> mu + std * noise": "the same numbers, if mu has no graph",
+    },
     hints=[
         "Make z, and let autograd differentiate f at z.",
         "Row i of f depends on row i of z only. So one backward pass through a sum gives all rows at once.",
@@ -497,7 +843,7 @@ def score_gradient_in_a_loop(f_values, z, mu, std):
 
 
 def score_case(N: int, D: int):
-    return lambda g: (normal(g, N) - 2, normal(g, N, D), normal(g, D), torch.rand(D, generator=g) + 0.3)
+    return lambda g: (3 * normal(g, N) - 1, normal(g, N, D), normal(g, D), torch.rand(D, generator=g) + 0.3)
 
 
 SCORE_GRADIENT = Exercise(
@@ -511,6 +857,8 @@ SCORE_GRADIENT = Exercise(
         (torch.tensor([-2.0]), torch.tensor([[1.0, 0.0]]), torch.tensor([0.5, 1.0]), torch.tensor([0.5, 2.0])),
         score_case(3, 2),
         score_case(2, 5),
+        score_case(3, 3),
+        score_case(4, 1),
     ],
     mistakes=[
         Mistake(
@@ -548,7 +896,80 @@ SCORE_GRADIENT = Exercise(
             lambda f, z, mu, std: f.abs().log()[:, None] * (z - mu) / std**2,
             "You take the logarithm of f. Only the density is differentiated in its logarithm; f enters as it is.",
         ),
+        Mistake(
+            "not broadcast",
+            lambda f, z, mu, std: f * (z - mu) / std**2,
+            "Your f_values (N,) is lined up with the coordinates, the last axis. Each draw has one f: it must stand opposite the draws. "
+            "Where N and D agree nothing warns you.",
+        ),
+        Mistake(
+            "logarithm of f, of negative numbers",
+            lambda f, z, mu, std: f.log()[:, None] * (z - mu) / std**2,
+            "You take the logarithm of f, which may be negative. Only the density is differentiated in its logarithm; f enters as it is.",
+        ),
+        Mistake(
+            "a baseline",
+            lambda f, z, mu, std: (f - f.mean())[:, None] * (z - mu) / std**2,
+            "You subtract the mean of f first. A good idea, which lowers the variance, and the lesson comes to it; asked is the plain "
+            "estimator.",
+        ),
+        Mistake(
+            "fourth power",
+            lambda f, z, mu, std: f[:, None] * (z - mu) / std**4,
+            "You divide by the square of the variance. std is the standard deviation: its square is the variance.",
+        ),
+        Mistake(
+            "difference squared",
+            lambda f, z, mu, std: f[:, None] * (z - mu) ** 2 / std**2,
+            "Your difference is squared, as in the density. Its derivative has one power less.",
+        ),
+        Mistake(
+            "half",
+            lambda f, z, mu, std: f[:, None] * (z - mu) / (2 * std**2),
+            "Yours is half the estimate: the 1/2 of the exponent goes when the square is differentiated.",
+        ),
+        Mistake(
+            "gradient of the unnormalised density",
+            lambda f, z, mu, std: f[:, None] * torch.exp(-((z - mu) ** 2) / 2 / std**2) * (z - mu) / std**2,
+            "Yours has the bell itself as a factor: that is the gradient of the density. Asked is that of its logarithm.",
+        ),
+        Mistake(
+            "gradient of the density",
+            lambda f, z, mu, std: (
+                f[:, None] * torch.distributions.Normal(mu, std).log_prob(z).exp() * (z - mu) / std**2
+            ),
+            "Yours has the density as a factor: that is its gradient. Asked is that of its logarithm.",
+        ),
+        Mistake(
+            "log density",
+            lambda f, z, mu, std: f[:, None] * torch.distributions.Normal(mu, std).log_prob(z),
+            "You multiply f by the log-density itself. Its gradient with respect to mu is asked for.",
+        ),
+        Mistake(
+            "gradient by the standard deviation",
+            lambda f, z, mu, std: f[:, None] * (((z - mu) / std) ** 2 - 1) / std,
+            "Yours is the gradient with respect to std. Asked is the one with respect to mu.",
+        ),
+        Mistake(
+            "summed over the coordinates",
+            lambda f, z, mu, std: f[:, None] * ((z - mu) / std**2).sum(dim=1, keepdim=True),
+            "You added up the coordinates. mu has D of them, and so has its gradient.",
+        ),
+        Mistake(
+            "summed over the coordinates, one axis",
+            lambda f, z, mu, std: f * ((z - mu) / std**2).sum(dim=1),
+            "You added up the coordinates, so one number is left for each draw. mu has D of them, and so has its gradient.",
+        ),
+        Mistake(
+            "summed",
+            lambda f, z, mu, std: (f[:, None] * (z - mu) / std**2).sum(dim=0),
+            "You have summed over the draws. Keep one estimate for each: their spread is what we want to see.",
+        ),
     ],
+    gradients=[],  # it is itself a gradient, and only measured
+    allowed={
+        "std negated": "only its square counts",
+    },
     hints=[
         "Two factors: a number for each draw, and a vector for each draw.",
         "A number for each draw, (N,), meets a table (N, D): give it a second axis.",
@@ -565,7 +986,8 @@ def loss_function(recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Te
     """The negative ELBO of a batch, in nats: one number, summed over pixels and images.
 
     Binary cross-entropy between x and recon_x (summed), plus the KL of N(mu, exp(log_var)) to N(0, I) (summed).
-    recon_x (B, P) probabilities in (0, 1), x (B, P) of 0 and 1, mu and log_var (B, D). Returns a scalar.
+    recon_x (B, P) probabilities in (0, 1), x (B, P) of 0 and 1, mu and log_var (B, D). Returns a scalar, differentiable in recon_x, mu
+    and log_var.
     """
     bce = F.binary_cross_entropy(recon_x, x, reduction="sum")
     kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
@@ -593,9 +1015,10 @@ def _kl(mu: Tensor, log_var: Tensor) -> Tensor:
 
 
 def batch_case(B: int, P: int, D: int):
+    """Each image has dark and light pixels."""
     return lambda g: (
-        torch.sigmoid(normal(g, B, P)),
-        (torch.rand(B, P, generator=g) < 0.4).float(),
+        torch.sigmoid(2 * normal(g, B, P)),
+        (torch.arange(B * P) * 2 % 3 == 0).float().view(B, P),
         normal(g, B, D),
         normal(g, B, D) - 0.5,
     )
@@ -609,10 +1032,6 @@ LOSS_FUNCTION = Exercise(
     reference=loss_function,
     alternatives=[loss_function_by_distributions, loss_function_by_hand],
     cases=[batch_case(1, 2, 1), batch_case(3, 5, 2), batch_case(2, 4, 3)],
-    invariants=[
-        Invariant("gradient reaches the image", gradient_flows(batch_case(2, 3, 2), 0), "No gradient reaches recon_x."),
-        Invariant("gradient reaches the code", gradient_flows(batch_case(2, 3, 2), 3), "No gradient reaches log_var."),
-    ],
     mistakes=[
         Mistake(
             "mean over pixels",
@@ -665,7 +1084,96 @@ LOSS_FUNCTION = Exercise(
             lambda r, x, m, v: _bce(r, x).sum(dim=1) + _kl(m, v).sum(dim=1),
             "Yours has one value for each image. Asked is their sum, one number.",
         ),
+        Mistake(
+            "divided by the batch size",
+            lambda r, x, m, v: (_bce(r, x).sum() + _kl(m, v).sum()) / len(x),
+            "Yours is divided by the number of images. Asked is the sum over them; the lesson divides afterwards.",
+        ),
+        Mistake(
+            "divided by pixels and images",
+            lambda r, x, m, v: (_bce(r, x).sum() + _kl(m, v).sum()) / x.numel(),
+            "Yours is divided by the number of pixels. Asked is the sum; with it both terms are nats of one bound.",
+        ),
+        Mistake(
+            "probabilities taken for logits",
+            lambda r, x, m, v: F.binary_cross_entropy_with_logits(r, x, reduction="sum") + _kl(m, v).sum(),
+            "You use the cross-entropy for logits, which applies a sigmoid. recon_x holds probabilities already.",
+        ),
+        Mistake(
+            "logits and means",
+            lambda r, x, m, v: F.binary_cross_entropy_with_logits(r, x) + _kl(m, v).sum(),
+            "You use the cross-entropy for logits, which applies a sigmoid; recon_x holds probabilities. And it averages over pixels, "
+            "where a sum is asked for.",
+        ),
+        Mistake(
+            "light pixels only",
+            lambda r, x, m, v: -(x * r.log()).sum() + _kl(m, v).sum(),
+            "Your cross-entropy counts the pixels that are 1 alone. A pixel that is 0 has a probability too: that of not being 1.",
+        ),
+        Mistake(
+            "dark pixels only",
+            lambda r, x, m, v: -((1 - x) * (1 - r).log()).sum() + _kl(m, v).sum(),
+            "Your cross-entropy counts the pixels that are 0 alone. Those that are 1 cost something too.",
+        ),
+        Mistake(
+            "KL without its half",
+            lambda r, x, m, v: _bce(r, x).sum() + 2 * _kl(m, v).sum(),
+            "Your KL counts twice: its factor 1/2 is missing.",
+        ),
+        Mistake(
+            "KL without its log-variance",
+            lambda r, x, m, v: _bce(r, x).sum() + (m**2 + v.exp() - 1).sum() / 2,
+            "In your KL the term log_var is missing: nothing keeps the variance from shrinking to 0.",
+        ),
+        Mistake(
+            "KL without its mean",
+            lambda r, x, m, v: _bce(r, x).sum() + (v.exp() - 1 - v).sum() / 2,
+            "In your KL the term with mu is missing: nothing draws the codes to the prior.",
+        ),
+        Mistake(
+            "one missing in the KL",
+            lambda r, x, m, v: _bce(r, x).sum() + (m**2 + v.exp() - v).sum() / 2,
+            "In your KL the 1 in the bracket is missing: it is too large by half a nat for each coordinate. No gradient feels it, but "
+            "the bound does.",
+        ),
+        Mistake(
+            "one outside the sum of the KL",
+            lambda r, x, m, v: _bce(r, x).sum() - 0.5 * (1 + (v - m**2 - v.exp()).sum()),
+            "In your KL the 1 is added once. It belongs to every coordinate of every code: inside the sum.",
+        ),
+        Mistake(
+            "black and white",
+            lambda r, x, m, v: F.binary_cross_entropy((r > 0.5).to(x.dtype), x, reduction="sum") + _kl(m, v).sum(),
+            "You make recon_x black and white first: its probabilities are lost, and no gradient passes a comparison.",
+        ),
+        Mistake(
+            "mean over the images alone",
+            lambda r, x, m, v: _bce(r, x).sum(dim=1).mean() + _kl(m, v).sum(),
+            "You average the cross-entropy over the images and sum the KL, so the KL counts B times too much.",
+        ),
+        Mistake(
+            "KL averaged over the images",
+            lambda r, x, m, v: _bce(r, x).sum() + _kl(m, v).sum(dim=1).mean(),
+            "You sum the cross-entropy over the images and average the KL, so the KL counts B times too little.",
+        ),
+        Mistake(
+            "sign of the cross-entropy",
+            lambda r, x, m, v: -_bce(r, x).sum() + _kl(m, v).sum(),
+            "Your cross-entropy has the wrong sign: yours falls when the images get worse.",
+        ),
+        Mistake(
+            "absolute error",
+            lambda r, x, m, v: (r - x).abs().sum() + _kl(m, v).sum(),
+            "You use the absolute error. The docstring asks for the cross-entropy, the Bernoulli likelihood.",
+        ),
     ],
+    gradients=["recon_x", "mu", "log_var"],
+    allowed={
+        "x under a root": "x is 0 or 1",
+        "x squared": "x is 0 or 1",
+        "* rows reversed": "the sum over the images does not know their order",
+        "mu negated": "only its square counts",
+    },
     hints=[
         "Two terms: what the image costs, given the code; what the code costs.",
         "The cross-entropy is in torch.nn.functional; look at its argument reduction. The KL is yours from above.",
@@ -783,6 +1291,110 @@ class _NoSiLU(VAE):
         return self.decoder[3](self.decoder[2](self.decoder[0](z)))
 
 
+class _ReLU(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1], self.decoder[1] = nn.ReLU(), nn.ReLU()
+
+
+class _Tanh(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1], self.decoder[1] = nn.Tanh(), nn.Tanh()
+
+
+class _GELU(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1], self.decoder[1] = nn.GELU(), nn.GELU()
+
+
+class _SiLUAtTheEnd(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[3] = nn.SiLU()
+
+
+class _TanhAtTheEnd(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[3] = nn.Tanh()
+
+
+class _StraightEncoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder = self.encoder[:1]
+
+
+class _BentHeads(VAE):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return F.silu(mu), F.silu(log_var)
+
+
+class _Softplus(VAE):
+    def encode(self, x):
+        mu, variance = super().encode(x)
+        return mu, F.softplus(variance).log()
+
+
+class _LogVarianceAsFactor(VAE):
+    def reparameterize(self, mu, log_var, noise):
+        return mu + log_var * noise
+
+
+class _OwnNoise(VAE):
+    def reparameterize(self, mu, log_var, noise):
+        return mu + (log_var / 2).exp() * torch.randn_like(mu)
+
+
+class _NoiseAlone(VAE):
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        return self.decode(noise), mu, log_var
+
+
+class _ImageAlone(VAE):
+    def forward(self, x, noise):
+        return super().forward(x, noise)[0]
+
+
+class _ImageLast(VAE):
+    def forward(self, x, noise):
+        recon, mu, log_var = super().forward(x, noise)
+        return mu, log_var, recon
+
+
+class _CodeAdded(VAE):
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        z = self.reparameterize(mu, log_var, noise)
+        return self.decode(z), mu, log_var, z
+
+
+class _BlackAndWhite(VAE):
+    def forward(self, x, noise):
+        recon, mu, log_var = super().forward(x, noise)
+        return (recon > 0.5).to(x.dtype), mu, log_var
+
+
+class _SizesWrittenDown(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(784, 256, 2)
+
+
+class _BareEncoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder = nn.Linear(pixels, hidden)
+
+
+class _OtherDefaults(VAE):
+    def __init__(self, pixels=784, hidden=400, latent_dim=20):
+        super().__init__(pixels, hidden, latent_dim)
+
+
 class _NoSuper(VAE):
     def __init__(self, pixels=784, hidden=256, latent_dim=2):
         self.fc_mu = nn.Linear(hidden, latent_dim)
@@ -792,9 +1404,10 @@ def vae_case(method: str, batch: int, pixels: int, hidden: int, latent_dim: int)
     """A `Case` for one method of the class."""
 
     def case(g: torch.Generator) -> Case:
-        x, z, v, e = torch.rand(batch, pixels, generator=g), *(normal(g, batch, latent_dim) for _ in range(3))
+        x, z, v, e = torch.rand(batch, pixels, generator=g).round(), *(normal(g, batch, latent_dim) for _ in range(3))
         inputs = {"encode": (x,), "reparameterize": (z, v, e), "decode": (z,), "__call__": (x, e)}
-        return Case(args=(pixels, hidden, latent_dim), inputs=inputs[method], method=method)
+        sizes = (pixels, hidden, latent_dim)
+        return Case(args=() if sizes == (784, 256, 2) else sizes, inputs=inputs[method], method=method)
 
     return case
 
@@ -812,6 +1425,8 @@ VAE_CLASS = Exercise(
         vae_case("reparameterize", 2, 5, 4, 3),
         vae_case("decode", 2, 5, 4, 3),
         vae_case("__call__", 3, 6, 5, 2),
+        vae_case("__call__", 1, 3, 2, 1),
+        vae_case("__call__", 1, 784, 256, 2),
     ],
     mistakes=[
         Mistake(
@@ -859,7 +1474,88 @@ VAE_CLASS = Exercise(
             _NoSuper,
             "Your __init__ assigns a layer before nn.Module is set up. Its own __init__ must be called first.",
         ),
+        Mistake("ReLU", _ReLU, "Your bends are ReLUs. The docstring asks for SiLUs."),
+        Mistake("tanh", _Tanh, "Your bends are Tanhs. The docstring asks for SiLUs."),
+        Mistake("GELU", _GELU, "Your bends are GELUs. The docstring asks for SiLUs."),
+        Mistake(
+            "SiLU at the end",
+            _SiLUAtTheEnd,
+            "Your decoder ends with a SiLU, which may be negative and has no upper end. A probability lies between 0 and 1: which layer "
+            "sees to that?",
+        ),
+        Mistake(
+            "tanh at the end",
+            _TanhAtTheEnd,
+            "Your decoder ends with a Tanh, from −1 to 1. A probability lies between 0 and 1.",
+        ),
+        Mistake(
+            "encoder without bend",
+            _StraightEncoder,
+            "Your encoder has no SiLU: with the heads after it, it is one linear map.",
+        ),
+        Mistake(
+            "bent heads",
+            _BentHeads,
+            "Your heads are bent by a SiLU. Mean and log-variance may be any real number: the heads are plain Linear layers.",
+        ),
+        Mistake(
+            "softplus",
+            _Softplus,
+            "Your second head gives a variance by softplus, and you return its logarithm. In this class the head is the logarithm itself.",
+        ),
+        Mistake(
+            "log-variance as factor",
+            _LogVarianceAsFactor,
+            "Your reparameterize multiplies the noise by log_var itself, which may be negative. First undo the logarithm.",
+        ),
+        Mistake(
+            "noise of its own",
+            _OwnNoise,
+            "Your reparameterize draws noise of its own. The noise to use is the argument.",
+        ),
+        Mistake(
+            "noise alone decoded",
+            _NoiseAlone,
+            "Your forward decodes the noise itself: the image never reaches its copy. Draw z from mu and log_var.",
+        ),
+        Mistake(
+            "image alone", _ImageAlone, "Your forward returns the image alone. The loss needs mu and log_var as well."
+        ),
+        Mistake(
+            "image last",
+            _ImageLast,
+            "Your forward returns the image last. The docstring has it first, then mu and log_var.",
+        ),
+        Mistake(
+            "code added",
+            _CodeAdded,
+            "Your forward returns z as well. The docstring asks for three things: image, mu, log_var.",
+        ),
+        Mistake(
+            "black and white",
+            _BlackAndWhite,
+            "Your forward returns black and white. Probabilities are asked for: no gradient passes a comparison.",
+        ),
+        Mistake(
+            "sizes written down",
+            _SizesWrittenDown,
+            "Your layers have the sizes 784, 256 and 2 whatever is passed. Build them from the arguments.",
+        ),
+        Mistake(
+            "bare encoder",
+            _BareEncoder,
+            "Your encoder is a Linear layer by itself. The docstring asks for an nn.Sequential, so that its weights are called "
+            "encoder.0.weight.",
+        ),
+        Mistake(
+            "other defaults",
+            _OtherDefaults,
+            "Your class is right where all sizes are passed. Your defaults are not those of the stub: 784, 256, 2.",
+        ),
     ],
+    allowed={
+        "* and z interchanged": "they belong to different methods",
+    },
     hints=[
         "Build the four parts in __init__, under exactly these names; look at the docstring for their layers.",
         "encode runs the encoder once and hands the result to both heads. reparameterize is the function from above.",
@@ -873,8 +1569,9 @@ def objective(encode, decode, x: Tensor, noise: Tensor) -> Tensor:
     """The Monte-Carlo loss of a VAE: minus the mean ELBO of the images, with L draws of z for each.
 
     ELBO of one image = mean over its L draws of log p(x | z), minus KL(q(z | x) || N(0, I))
-    encode(x) gives mu and log_var (B, D), decode(z) probabilities (B, P) for z (B, D).
-    x (B, P) of 0 and 1, noise (L, B, D). Returns one number, in nats for each image.
+    encode(x) gives mu and log_var (B, D); decode(z) gives probabilities (N, P) for z (N, D), and takes no other shape.
+    x (B, P) of 0 and 1, noise (L, B, D). Returns one number (a scalar tensor, differentiable in noise and in the parameters of encode
+    and decode), in nats for each image.
     """
     mu, log_var = encode(x)
     kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
@@ -899,15 +1596,93 @@ def objective_by_loss_function(encode, decode, x, noise):
     return torch.stack(losses).mean() / len(x)
 
 
-def an_encoder(x: Tensor) -> tuple[Tensor, Tensor]:
+class AnEncoder(nn.Module):
     """Stands for an encoder in the cases."""
-    return 0.9 * x[..., :2] - 0.4, 0.5 * x[..., 1:3] - 1.0
+
+    def __init__(self, P: int, D: int, g: torch.Generator):
+        super().__init__()
+        self.mu, self.log_var = (nn.Parameter(normal(g, P, D)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.to(self.mu.dtype)
+        return torch.tanh(x @ self.mu), torch.tanh(x @ self.log_var) - 0.5
+
+    def __repr__(self) -> str:
+        return "an encoder"
 
 
-def a_decoder(z: Tensor) -> Tensor:
-    """Stands for a decoder in the cases."""
-    a, b = z[..., 0], z[..., 1]
-    return torch.sigmoid(torch.stack([a, b, a + b, a - b, 2 * a * b], dim=-1))
+class ADecoder(nn.Module):
+    """Stands for a decoder in the cases, as strict about shapes as that of the package."""
+
+    def __init__(self, P: int, D: int, g: torch.Generator):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(2 * normal(g, D, P)), nn.Parameter(normal(g, P))
+
+    def forward(self, z: Tensor) -> Tensor:
+        if z.ndim != 2 or z.shape[1] != len(self.weight):
+            raise ValueError(f"z must be (N, {len(self.weight)}), got {tuple(z.shape)}")
+        return torch.sigmoid(torch.tanh(z.to(self.bias.dtype)) @ self.weight + self.bias)
+
+    def __repr__(self) -> str:
+        return "a decoder"
+
+
+def _terms(encode, decode, x, noise):
+    """log p(x | z) of every draw and image, (L, B), and the KL of every image, (B,)."""
+    mu, log_var = encode(x)
+    return torch.stack([-_bce(decode(mu + (log_var / 2).exp() * e), x).sum(dim=1) for e in noise]), _kl(
+        mu, log_var
+    ).sum(dim=1)
+
+
+def _objective_by(combine):
+    """The loss that combine(log_likelihoods (L, B), kl (B,)) gives."""
+    return lambda encode, decode, x, noise: combine(*_terms(encode, decode, x, noise))
+
+
+def _pixels_by(likelihood):
+    """The right loss with likelihood(p, x), (B,), for log p(x | z)."""
+
+    def wrong(encode, decode, x, noise):
+        mu, log_var = encode(x)
+        each = [likelihood(decode(mu + (log_var / 2).exp() * e), x) for e in noise]
+        return -(torch.stack(each).mean(dim=0) - _kl(mu, log_var).sum(dim=1)).mean()
+
+    return wrong
+
+
+def _codes_averaged(encode, decode, x, noise):
+    return objective(encode, decode, x, noise.mean(dim=0, keepdim=True))
+
+
+def _images_averaged(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    p = torch.stack([decode(mu + (log_var / 2).exp() * e) for e in noise]).mean(dim=0)
+    return (_bce(p, x).sum(dim=1) + _kl(mu, log_var).sum(dim=1)).mean()
+
+
+def _kl_estimated(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    each, _ = _terms(encode, decode, x, noise)
+    z = mu + (log_var / 2).exp() * noise
+    return -(each + ((noise**2 - z**2 + log_var) / 2).sum(dim=2)).mean()
+
+
+def _kl_by_mean(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    return -(_terms(encode, decode, x, noise)[0].mean(dim=0) - _kl(mu, log_var).mean(dim=1)).mean()
+
+
+def _images_repeated_in_another_order(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    p = decode((mu + (log_var / 2).exp() * noise).flatten(0, 1))
+    return _bce(p, x.repeat_interleave(len(noise), 0)).sum() / len(p) + _kl(mu, log_var).sum(dim=1).mean()
+
+
+def _all_draws_at_once(encode, decode, x, noise):
+    mu, log_var = encode(x)
+    p = decode(mu + (log_var / 2).exp() * noise)
+    return (_bce(p, x).sum(dim=2).mean(dim=0) + _kl(mu, log_var).sum(dim=1)).mean()
 
 
 def _objective(power=0.5, kl_times=1.0, sign=1.0, pixels=1.0, images=1.0, prior=False, same=False, draws=False):
@@ -926,8 +1701,13 @@ def _objective(power=0.5, kl_times=1.0, sign=1.0, pixels=1.0, images=1.0, prior=
     return wrong
 
 
-def objective_case(L: int, B: int):
-    return lambda g: (an_encoder, a_decoder, (torch.rand(B, 5, generator=g) < 0.5).float(), normal(g, L, B, 2))
+def objective_case(L: int, B: int, P: int = 5, D: int = 2):
+    return lambda g: (
+        AnEncoder(P, D, g),
+        ADecoder(P, D, g),
+        (torch.arange(B * P) * 2 % 3 == 0).float().view(B, P),
+        normal(g, L, B, D),
+    )
 
 
 OBJECTIVE = Exercise(
@@ -937,7 +1717,7 @@ OBJECTIVE = Exercise(
     level=3,
     reference=objective,
     alternatives=[objective_vectorised, objective_by_loss_function],
-    cases=[objective_case(2, 2), objective_case(3, 4), objective_case(4, 3)],
+    cases=[objective_case(2, 2), objective_case(3, 4), objective_case(4, 3, 4, 3), objective_case(1, 1, 3, 1)],
     mistakes=[
         Mistake(
             "the ELBO, to be maximised",
@@ -977,7 +1757,7 @@ OBJECTIVE = Exercise(
         Mistake(
             "one noise for all draws",
             _objective(same=True),
-            "All your draws use the first noise: they are one draw, L times.",
+            "Only your first noise is used: L draws of it are one draw.",
         ),
         Mistake(
             "draws summed",
@@ -994,7 +1774,114 @@ OBJECTIVE = Exercise(
             _objective(images=0),
             "You sum over the images. Asked is the mean, so that the learning rate does not depend on the batch.",
         ),
+        Mistake(
+            "light pixels only",
+            _pixels_by(lambda p, x: (x * p.log()).sum(dim=1)),
+            "Your log p(x | z) counts the pixels that are 1 alone. A pixel that is 0 has a probability too: that of not being 1.",
+        ),
+        Mistake(
+            "squared error",
+            _pixels_by(lambda p, x: -((p - x) ** 2).sum(dim=1)),
+            "You use the squared error for log p(x | z). decode gives probabilities of pixels that are 0 or 1: a Bernoulli likelihood.",
+        ),
+        Mistake(
+            "half the squared error",
+            _pixels_by(lambda p, x: -((p - x) ** 2).sum(dim=1) / 2),
+            "You use half the squared error for log p(x | z), a Gaussian. decode gives probabilities of pixels that are 0 or 1.",
+        ),
+        Mistake(
+            "probabilities taken for logits",
+            _pixels_by(lambda p, x: -F.binary_cross_entropy_with_logits(p, x, reduction="none").sum(dim=1)),
+            "You use the cross-entropy for logits, which applies a sigmoid. decode gives probabilities already.",
+        ),
+        Mistake(
+            "draws summed, with their KL",
+            _objective_by(lambda each, kl: -(each - kl).sum(dim=0).mean()),
+            "Yours is L times the loss: you sum over the draws. An expectation is their mean.",
+        ),
+        Mistake(
+            "log of the mean likelihood",
+            _objective_by(lambda each, kl: -(each.logsumexp(dim=0) - math.log(len(each)) - kl).mean()),
+            "You average the likelihoods and take the logarithm afterwards. In the ELBO the logarithm comes first, and then the mean.",
+        ),
+        Mistake(
+            "best draw",
+            _objective_by(lambda each, kl: -(each.max(dim=0).values - kl).mean()),
+            "You keep the best draw of each image. An expectation counts them all.",
+        ),
+        Mistake(
+            "every image pays for all",
+            _objective_by(lambda each, kl: -(each.mean(dim=0) - kl.sum()).mean()),
+            "You subtract the KL of all images from each. Every image pays for its own.",
+        ),
+        Mistake(
+            "one for each image",
+            _objective_by(lambda each, kl: -(each.mean(dim=0) - kl)),
+            "These are the losses of the images. Their mean is asked for: one number.",
+        ),
+        Mistake(
+            "one for each draw",
+            _objective_by(lambda each, kl: -(each - kl).mean(dim=1)),
+            "These are the losses of the draws. Their mean is asked for: one number.",
+        ),
+        Mistake(
+            "one for each draw and image",
+            _objective_by(lambda each, kl: -(each - kl)),
+            "These are the losses of all draws and images. Their mean is asked for: one number.",
+        ),
+        Mistake(
+            "KL without its half",
+            _objective_by(lambda each, kl: -(each.mean(dim=0) - 2 * kl).mean()),
+            "Your KL counts twice: its factor 1/2 is missing.",
+        ),
+        Mistake(
+            "sign of the reconstruction",
+            _objective_by(lambda each, kl: (each.mean(dim=0) + kl).mean()),
+            "Your log p(x | z) has the wrong sign: yours falls when the copies get worse.",
+        ),
+        Mistake(
+            "noises averaged",
+            _codes_averaged,
+            "You average the noises before decoding: one draw for each image, too close to its mean. Decode each draw; average what "
+            "comes out of the logarithm.",
+        ),
+        Mistake(
+            "decoded images averaged",
+            _images_averaged,
+            "You average the decoded images and take the logarithm of that. The mean over draws is of log p(x | z): each draw gets its "
+            "own logarithm.",
+        ),
+        Mistake(
+            "KL estimated",
+            _kl_estimated,
+            "You estimate the KL from the same draws. Its mean is right, but it is known exactly, without noise: the docstring's KL is "
+            "the closed form.",
+        ),
+        Mistake(
+            "mean over coordinates",
+            _kl_by_mean,
+            "In your KL you average over the coordinates of the code. Independent coordinates add their KLs.",
+        ),
+        Mistake(
+            "images in another order",
+            _images_repeated_in_another_order,
+            "Your draws and your images are lined up in different orders: with the noise flattened, all images come once for each draw, "
+            "and not each image L times in a row.",
+        ),
+        Mistake(
+            "all draws in three dimensions",
+            _all_draws_at_once,
+            "You hand decode all draws as (L, B, D). It takes two dimensions only: one row for each z.",
+        ),
     ],
+    gradients=["noise", "parameters"],
+    allowed={
+        "*code in the other mode": "nothing in it knows a mode",
+        "*code called twice": "the stub does not count calls",
+        "x under a root": "x is 0 or 1",
+        "x squared": "x is 0 or 1",
+        "noise rows reversed": "the order of the draws does not count",
+    },
     hints=[
         "Encode once; draw and decode once for each of the L noises.",
         "For each draw and image: log p(x | z), a sum over pixels, minus the KL of that image.",
@@ -1038,7 +1925,13 @@ BEST_Q = Exercise(
     level=2,
     reference=best_q,
     alternatives=[best_q_as_precisions, best_q_in_a_loop],
-    cases=[(torch.tensor([1.5]), 4.0), q_case(0.1, 3), q_case(2.5, 2)],
+    cases=[
+        (torch.tensor([1.5]), 4.0),
+        q_case(0.1, 3),
+        q_case(2.5, 2),
+        q_case(1.0, 1),
+        (torch.tensor([-2.0, 0.0, 0.3, 4.0]), 20),
+    ],
     invariants=[
         Invariant(
             "true posterior at weight 1",
@@ -1090,7 +1983,64 @@ BEST_Q = Exercise(
             lambda x, w: (x / (1 + w**2), torch.full_like(x, w**2 / (1 + w**2))),
             "Yours belongs to the squared weight.",
         ),
+        Mistake(
+            "one variance for all",
+            lambda x, w: (x / (1 + w), torch.tensor(w / (1 + w))),
+            "Your variance is right, but it is one number for all x. The docstring asks for (B,), like the mean.",
+        ),
+        Mistake(
+            "sign in the mean",
+            lambda x, w: (x / (1 - w), torch.full_like(x, w / (1 + w))),
+            "Your mean is divided by 1 − weight: a sign got lost while solving. At weight 1 it would have no end.",
+        ),
+        Mistake(
+            "twice the weight in the mean",
+            lambda x, w: (x / (1 + 2 * w), torch.full_like(x, w / (1 + w))),
+            "Your mean belongs to twice the weight: one of the two squares lost its factor 1/2. Your variance is right.",
+        ),
+        Mistake(
+            "half the weight in the mean",
+            lambda x, w: (x / (1 + w / 2), torch.full_like(x, w / (1 + w))),
+            "Your mean belongs to half the weight: one of the two squares lost its factor 1/2. Your variance is right.",
+        ),
+        Mistake(
+            "variance is the weight",
+            lambda x, w: (x / (1 + w), torch.full_like(x, float(w))),
+            "Your variance is the weight itself, and may be larger than the prior's. The reconstruction's var/2 pulls it down: count it "
+            "as well.",
+        ),
+        Mistake(
+            "variance is one over the weight",
+            lambda x, w: (x / (1 + w), torch.full_like(x, 1 / w)),
+            "Your variance is one over the weight: it shrinks with the weight, where the KL pulls it to 1.",
+        ),
+        Mistake(
+            "mean is x",
+            lambda x, w: (x, torch.full_like(x, w / (1 + w))),
+            "Your mean is x: only the reconstruction is looked at. The KL pulls the mean to 0.",
+        ),
+        Mistake(
+            "both on the wrong side",
+            lambda x, w: (w * x / (1 + w), torch.full_like(x, 1 / (1 + w))),
+            "Both yours belong to one over the weight: it stands on the wrong side. A heavy KL brings q near the prior.",
+        ),
+        Mistake(
+            "variance first",
+            lambda x, w: (torch.full_like(x, w / (1 + w)), x / (1 + w)),
+            "Both are right; the docstring wants the mean first.",
+        ),
+        Mistake(
+            "variance forgotten",
+            lambda x, w: x / (1 + w),
+            "This is the mean, and it is right. The variance is asked for as well.",
+        ),
+        Mistake(
+            "variance depends on x",
+            lambda x, w: (x / (1 + w), x.abs() * w / (1 + w)),
+            "Your variance depends on x. In the loss no term has x and var together.",
+        ),
     ],
+    gradients=[],  # two numbers to print: plain arithmetic will do
     hints=[
         "The loss is written out in the docstring. Mean and variance stand in separate terms.",
         "Set the derivative with respect to the mean to 0, and solve. Then the same for the variance.",
@@ -1135,12 +2085,32 @@ IMPORTANCE_BOUND = Exercise(
     level=2,
     reference=importance_bound,
     alternatives=[importance_bound_shifted, importance_bound_in_a_loop],
-    cases=[(torch.tensor([[-1.0], [-3.0]]),), weights_case(4, 3, -2.0), weights_case(5, 2, -300.0)],
+    cases=[
+        (torch.tensor([[-1.0], [-3.0]]),),
+        weights_case(4, 3, -2.0),
+        weights_case(5, 2, -300.0),
+        weights_case(3, 3, 1.0),
+        weights_case(1, 4, -1.0),
+    ],
     invariants=[
         Invariant(
             "one draw changes nothing",
-            lambda f: close(f(torch.tensor([[-90.0, -2.0]])), torch.tensor([-90.0, -2.0])),
+            lambda f: close(f(torch.tensor([[-3.0, -2.0]])), [-3.0, -2.0]),
             "With one draw the log of the mean is that log-weight itself. Yours is not.",
+        ),
+        Invariant(
+            "images of different depth",
+            lambda f: close(f(torch.tensor([[-1000.0, -1.0], [-1000.0, -1.0]])), [-1000.0, -1.0], 1e-4),
+            "Where the images are alike yours is right. With one at -1000 and another at -1 it is not: what you take out before exp, or "
+            "add inside the logarithm, must suit each image by itself.",
+            only_if_right=True,
+        ),
+        Invariant(
+            "draws far apart",
+            lambda f: close(f(torch.tensor([[-1000.0], [0.0]])), [-math.log(2)], 1e-4),
+            "Where the draws are alike yours is right. With one at -1000 and another at 0 it is not: after your shift an exponential is "
+            "too large for the computer. Which log-weight of an image makes the largest exponential 1?",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -1185,7 +2155,63 @@ IMPORTANCE_BOUND = Exercise(
             lambda w: math.log(len(w)) - w.logsumexp(dim=0),
             "Yours is the bound of −log p(x). Asked is the one of log p(x).",
         ),
+        Mistake(
+            "small number inside the logarithm",
+            lambda w: (w.exp().mean(dim=0) + 1e-12).log(),
+            "You add a small number inside the logarithm. At −300 it is all that is left, and your bound is that number's logarithm. "
+            "There is a stable function for the log of a sum of exponentials.",
+        ),
+        Mistake(
+            "smaller number inside the logarithm",
+            lambda w: (w.exp().mean(dim=0) + 1e-8).log(),
+            "You add 1e-8 inside the logarithm. At −300 it is all that is left, and your bound is its logarithm. There is a stable "
+            "function for the log of a sum of exponentials.",
+        ),
+        Mistake(
+            "weighted by softmax",
+            lambda w: (w.softmax(dim=0) * w).sum(dim=0),
+            "Yours is the mean of the log-weights, with good draws counting more. The logarithm comes after a plain mean.",
+        ),
+        Mistake(
+            "averaged over the images",
+            lambda w: (w.logsumexp(dim=0) - math.log(len(w))).mean(),
+            "You average over the images. Each has a bound of its own: shape (B,).",
+        ),
+        Mistake(
+            "over the images, K counted",
+            lambda w: w.logsumexp(dim=1) - math.log(len(w)),
+            "You sum over the images. The draws lie along the first axis.",
+        ),
+        Mistake(
+            "divided by the number of images",
+            lambda w: w.logsumexp(dim=0) - math.log(w.shape[1]),
+            "You divide by the number of images. The mean is over the K draws: the first axis.",
+        ),
+        Mistake(
+            "K subtracted",
+            lambda w: w.logsumexp(dim=0) - len(w),
+            "You subtract K. Dividing by K inside a logarithm subtracts its logarithm.",
+        ),
+        Mistake(
+            "over everything",
+            lambda w: w.flatten().logsumexp(dim=0) - math.log(w.numel()),
+            "You average over draws and images together. Each image has a bound of its own.",
+        ),
+        Mistake(
+            "no logarithm",
+            lambda w: w.exp().mean(dim=0),
+            "This is the mean of the ratios itself. Its logarithm is asked for.",
+        ),
+        Mistake(
+            "dimension kept",
+            lambda w: w.logsumexp(dim=0, keepdim=True) - math.log(len(w)),
+            "The numbers are right; the dimension of the draws is still there. The docstring asks for (B,).",
+        ),
     ],
+    gradients=[],  # measured here, never trained
+    allowed={
+        "log_weights rows reversed": "the order of the draws does not count",
+    },
     hints=[
         "Three operations on paper: undo the logarithm, average over the draws, take the logarithm.",
         "A log-weight of −300 has no exponential in float32. torch.logsumexp never forms it.",
@@ -1212,6 +2238,11 @@ def interpolate_by_steps(a, b, n):
     return a + torch.arange(n)[:, None] / (n - 1) * (b - a)
 
 
+def _along_the_arc(a, b, n):
+    t, angle = torch.linspace(0, 1, n)[:, None], torch.acos((a @ b) / (a.norm() * b.norm()))
+    return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+
 def ends_case(D: int, n: int):
     return lambda g: (normal(g, D), normal(g, D), n)
 
@@ -1223,7 +2254,7 @@ INTERPOLATE = Exercise(
     level=1,
     reference=interpolate,
     alternatives=[interpolate_by_lerp, interpolate_by_steps],
-    cases=[(torch.tensor([0.0, 2.0]), torch.tensor([1.0, -1.0]), 3), ends_case(4, 5), ends_case(3, 2)],
+    cases=[(torch.tensor([0.0, 2.0]), torch.tensor([1.0, -1.0]), 3), ends_case(4, 5), ends_case(3, 2), ends_case(1, 7)],
     mistakes=[
         Mistake(
             "last end missing",
@@ -1255,13 +2286,70 @@ INTERPOLATE = Exercise(
             lambda a, b, n: a + torch.linspace(0, 1, n)[:, None] * b,
             "Yours ends at a + b. On the way to b, the part of a must fade.",
         ),
+        Mistake(
+            "along the arc",
+            _along_the_arc,
+            "Yours goes along the arc of a circle, in equal angles. That is slerp, which keeps the length; asked is the straight line.",
+        ),
+        Mistake(
+            "first end missing",
+            lambda a, b, n: interpolate(a, b, n)[1:],
+            "Your a is missing: the first row is one step away from it.",
+        ),
+        Mistake(
+            "last end missing, others right",
+            lambda a, b, n: interpolate(a, b, n)[:-1],
+            "Your b is missing: the last row is one step away from it, and there are n − 1 rows.",
+        ),
+        Mistake(
+            "means of the ends",
+            lambda a, b, n: torch.linspace(float(a.mean()), float(b.mean()), n)[:, None].expand(n, len(a)),
+            "Your rows are constant: you go from the mean of a to the mean of b. Every coordinate has a line of its own.",
+        ),
+        Mistake(
+            "random places",
+            lambda a, b, n: a + torch.rand(n)[:, None] * (b - a),
+            "Your places on the line are drawn at random. Equal steps are asked for.",
+        ),
+        Mistake(
+            "ends only",
+            lambda a, b, n: torch.stack([a] * (n - n // 2) + [b] * (n // 2)),
+            "Yours jumps from a to b. Equal steps are asked for.",
+        ),
+        Mistake(
+            "shares squared",
+            lambda a, b, n: a + torch.linspace(0, 1, n)[:, None] ** 2 * (b - a),
+            "Your steps grow along the line. Equal steps are asked for.",
+        ),
+        Mistake(
+            "roots of the shares",
+            lambda a, b, n: (
+                (1 - torch.linspace(0, 1, n)[:, None]).sqrt() * a + torch.linspace(0, 1, n)[:, None].sqrt() * b
+            ),
+            "Your shares are roots, as for a mixture of signal and noise. On a straight line they add up to 1.",
+        ),
+        Mistake(
+            "middle only",
+            lambda a, b, n: ((a + b) / 2).expand(n, len(a)),
+            "All your rows are the middle. They should run from a to b.",
+        ),
+        Mistake(
+            "squeezed",
+            lambda a, b, n: interpolate(a, b, n).flatten(),
+            "Your numbers are right, in one long row. A batch of codes has one code a row: (n, D).",
+        ),
     ],
+    gradients=[],  # a row of pictures: NumPy will do
+    allowed={
+        "torch.linspace(0, 1, n, dtype=a.dtype) -> torch.linspace(0, 1, n)": "the precision is not asked for",
+        "a -> b (2)": "both have the same type",
+    },
     hints=[
         "Each row is a mixture of a and b. Which share has b in row 0, which in the last?",
         "The shares are n equally spaced numbers from 0 to 1; torch has a function for them.",
         "Give the shares a second axis, (n, 1), so that they meet a and b, (D,).",
     ],
-    insight="In a plane the straight line is fine. In many dimensions it passes near 0, where hardly any draw of the prior lies.",
+    insight="In a plane the straight line is fine. In many dimensions its middle is closer to 0 than nearly all draws of the prior are.",
 )
 
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake
+from diffcourse.images import to_float
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
 
 
 def to_minus_one_one(images: Tensor) -> Tensor:
@@ -15,7 +16,7 @@ def to_minus_one_one(images: Tensor) -> Tensor:
 
 
 def in_one_go(images: Tensor) -> Tensor:
-    return (images.to(torch.float64) - 127.5) / 127.5
+    return (images.to(torch.float32) - 127.5) / 127.5
 
 
 def by_hand(images: Tensor) -> Tensor:
@@ -26,8 +27,12 @@ def by_lerp(images: Tensor) -> Tensor:
     return torch.lerp(torch.tensor(-1.0), torch.tensor(1.0), images.float() / 255)
 
 
-def some_images(n: int):
-    return lambda g: (torch.randint(0, 256, (n, 1, 28, 28), generator=g, dtype=torch.uint8),)
+def some_images(n: int, low: int = 0, high: int = 255):
+    """Real images need not hold black or white."""
+    return lambda g: (torch.randint(low, high + 1, (n, 1, 28, 28), generator=g, dtype=torch.uint8),)
+
+
+SMALL = torch.tensor([10, 200, 0, 90, 128, 255], dtype=torch.uint8).reshape(3, 1, 1, 2)
 
 
 EXERCISE = Exercise(
@@ -37,12 +42,25 @@ EXERCISE = Exercise(
     level=1,
     reference=to_minus_one_one,
     alternatives=[in_one_go, by_hand, by_lerp],
-    cases=[(torch.arange(0, 256, 51, dtype=torch.uint8).reshape(1, 1, 2, 3),), some_images(2), some_images(3)],
+    cases=[
+        (torch.arange(0, 256, 51, dtype=torch.uint8).reshape(1, 1, 2, 3),),
+        some_images(2),
+        some_images(3, 30, 180),
+        some_images(1, 0, 90),
+        (SMALL,),
+    ],
     invariants=[
         Invariant(
             "the ends",
-            lambda f: f(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).flatten().tolist() == [-1.0, 1.0],
+            lambda f: close(f(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).flatten(), [-1.0, 1.0]),
             "Black (0) must become -1 and white (255) must become +1. Work out by hand what yours makes of these two.",
+        ),
+        Invariant(
+            "float32",
+            lambda f: f(torch.tensor([[[[0, 255]]]], dtype=torch.uint8)).dtype == torch.float32,
+            "Your numbers are right, but they are float64, twice as large in memory, and a network of float32 weights refuses them. "
+            "The docstring asks for float32.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -91,7 +109,75 @@ EXERCISE = Exercise(
             lambda images: 1 - 2 * images.float() / 255,
             "Your output is the negative of the picture: black became +1 and white -1. Compare the two ends with the docstring.",
         ),
+        Mistake(
+            "divided by the largest",
+            lambda images: 2 * images.float() / images.max() - 1,
+            "You divide by the largest value that these images happen to hold. A dark picture must stay dark: white is 255, whether it "
+            "occurs or not.",
+        ),
+        Mistake(
+            "each image by its largest",
+            lambda images: 2 * images.float() / images.amax(dim=(1, 2, 3), keepdim=True) - 1,
+            "You divide each image by its own largest value. A dark picture must stay dark: white is 255, whether it occurs or not.",
+        ),
+        Mistake(
+            "stretched between smallest and largest",
+            lambda images: 2 * (images.float() - images.min()) / (images.max() - images.min()) - 1,
+            "You stretch from the smallest to the largest value that occurs here. The ends are always 0 and 255, or every batch gets a "
+            "scale of its own.",
+        ),
+        Mistake(
+            "each image stretched",
+            lambda images: (
+                2
+                * (images.float() - images.amin((1, 2, 3), keepdim=True))
+                / (images.amax((1, 2, 3), keepdim=True) - images.amin((1, 2, 3), keepdim=True))
+                - 1
+            ),
+            "You stretch each image from its smallest to its largest value. The ends are always 0 and 255, or every image gets a scale "
+            "of its own.",
+        ),
+        Mistake(
+            "standardised",
+            lambda images: (images.float() - images.float().mean()) / images.float().std(),
+            "You make the mean 0 and the spread 1. That depends on the images at hand, and black is no longer -1.",
+        ),
+        Mistake(
+            "128 as the middle",
+            lambda images: (images.float() - 128) / 127,
+            "Black comes out as -1.008: 128 is not the middle between 0 and 255, though close to it.",
+        ),
+        Mistake(
+            "subtracted as bytes",
+            lambda images: (images - 128) / 128,
+            "You subtract from bytes: they hold no negative numbers, so 0 - 128 starts again from the top and gives 128. Change the type "
+            "first.",
+        ),
+        Mistake(
+            "black and white",
+            lambda images: (images / 255).round() * 2 - 1,
+            "Your greys are gone: every pixel is rounded to black or to white.",
+        ),
+        Mistake(
+            "channel lost",
+            lambda images: (2 * images.float() / 255 - 1).squeeze(1),
+            "Your numbers are right, but the dimension of the channel is gone. A network wants (N, 1, 28, 28).",
+        ),
+        Mistake(
+            "flattened",
+            lambda images: (2 * images.float() / 255 - 1).flatten(1),
+            "Your numbers are right, but every image is flattened to one row. The shape should stay as it is.",
+        ),
+        Mistake(
+            "bytes again",
+            lambda images: (2 * images.float() / 255 - 1).to(torch.uint8),
+            "You went back to bytes at the end. They hold neither fractions nor negative numbers.",
+        ),
     ],
+    package=InPackage("to_float(images)", to_float),
+    allowed={
+        "its result detached": "bytes have no derivative",
+    },
     hints=[
         "Write down what the two ends must become: 0 and 255.",
         "Stored images are uint8, which has no fractions and no negative numbers. What type can hold -0.3?",
