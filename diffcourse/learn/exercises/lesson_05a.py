@@ -131,6 +131,8 @@ COMPRESSION = Exercise(
             "You add the sides. The count of values is channels times height times width.",
         ),
     ],
+    gradients=[],  # counts
+    allowed={"* in reversed order": "a product does not mind the order of its factors"},
     hints=[
         "First count: how many values has each of the two?",
         "A count is the product of all three sides.",
@@ -259,6 +261,11 @@ LATENT_SHAPE = Exercise(
             "You put the size of a batch in front. Asked is the shape of one picture's latents: three numbers.",
         ),
     ],
+    gradients=[],  # sizes
+    allowed={
+        "height -> width (3)": "only the words of the error",
+        "width -> height (3)": "only the words of the error",
+    },
     hints=[
         "Three halvings: what is left of a side?",
         "Whole-number division gives the side; the remainder tells whether anything is cut off.",
@@ -572,6 +579,8 @@ UNIT_SCALE = Exercise(
             "You bring the largest value to 1, as one does with pixels. Here the standard deviation is to be 1.",
         ),
     ],
+    gradients=[],  # a plain number, measured
+    allowed={"batches in reversed order": "a sum does not mind the order"},
     hints=[
         "Three running sums are enough, and no batch has to be kept.",
         "Count, sum, and sum of squares. The variance is the mean of the squares minus the square of the mean.",
@@ -882,6 +891,7 @@ WEIGHTED_LOSS = Exercise(
             "You add the three colours and average over the pixels only, so yours is three times as large.",
         ),
     ],
+    allowed={"recon and x interchanged": "the error counts by its size, whatever its sign"},
     hints=[
         "First the map of weights, then the map of errors, then one product and one mean.",
         "The weight is a straight line in the ink: 1 at 0, weight at 1.",
@@ -1296,6 +1306,11 @@ SLERP = Exercise(
             "Yours is still flat, one long vector a latent. Give it the shape of a.",
         ),
     ],
+    allowed={
+        "torch.sin(theta) < 0.0001 -> torch.sin(theta) <= 0.0001": "no sine is exactly there",
+        "0.0001 -> *": "in float32 the rounding of the cosine is coarser than that",
+        "1 -> 2 (7)": "the lower end of the clamp: a cosine below −1 is rounding, and the opposite latents here have none",
+    },
     hints=[
         "Flatten each latent, and work out B cosines, B angles.",
         "Give the angles three axes of length 1, so that they meet (B, 4, h, w). Keep the cosine within −1 and 1 before arccos.",

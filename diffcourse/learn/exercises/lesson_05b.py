@@ -174,6 +174,7 @@ PAD_IDS = Exercise(
             "Your mask is 1 at the padding. 1 means: this belongs to the sentence.",
         ),
     ],
+    gradients=[],  # whole numbers
     hints=[
         "Three parts have a fixed size: one start, one end, and what is left of `length` for the prompt. How much?",
         "Cut the prompt to length − 2 first. Then start + prompt + end is never too long.",
@@ -380,6 +381,7 @@ BPE = Exercise(
             "These are the letters; nothing has been joined yet.",
         ),
     ],
+    gradients=[],  # words
     hints=[
         "Write the word as a list of letters, the last with its mark. Which pairs of neighbours does it have?",
         "A dictionary from pair to its place in `merges` tells which of the known pairs goes first.",
@@ -569,6 +571,13 @@ CONTRASTIVE = Exercise(
             "You pull the partners together and never push strangers apart. Then one point for everything is best.",
         ),
     ],
+    allowed={
+        "* doubled": "the cosine does not mind the length",
+        "* halved": "the cosine does not mind the length",
+        "u and v interchanged": "the loss treats both sides alike",
+        "F.normalize(*, dim=1) -> F.normalize(*)": "1 is the default",
+        "u -> v (3)": "both have the same length",
+    },
     hints=[
         "First the matrix of all N² cosines, divided by tau. Where in it do the partners stand?",
         "Each row is a guess among N captions whose right answer is its own number: that is a cross-entropy.",
@@ -702,6 +711,13 @@ ZERO_SHOT = Exercise(
             "These are probabilities (N, C). One more step gives the class.",
         ),
     ],
+    gradients=[],  # numbers of classes
+    allowed={
+        "* doubled": "the cosine does not mind the length",
+        "* halved": "the cosine does not mind the length",
+        "F.normalize(texts.mean(dim=1), dim=1) -> F.normalize(texts.mean(dim=1))": "1 is the default",
+        "texts.mean(dim=1) -> texts.sum(dim=1)": "they point the same way",
+    },
     hints=[
         "One vector for each class: which dimension of texts are the wordings?",
         "Mean over dimension 1, then divide by the length. All cosines of images and classes are one product.",
@@ -894,6 +910,10 @@ ATTENTION = Exercise(
             "You do not use the mask: every query looks everywhere.",
         ),
     ],
+    allowed={
+        "k one *": "a shift of all keys shifts all scores of a query, and the softmax does not mind",
+        "q -> k (2)": "queries and keys have the same width",
+    },
     hints=[
         "Scores (B, N, L): every query with every key. Which of the two has to be transposed, and how?",
         "Divide by √d. Hide by setting scores to minus infinity. Then a softmax: over which dimension?",
@@ -1375,6 +1395,8 @@ ATTENTION_PARAMETERS = Exercise(
             "The context is read twice, once for keys and once for values.",
         ),
     ],
+    gradients=[],  # whole numbers
+    allowed={"heads and dim_head interchanged": "only their product counts"},
     hints=[
         "A linear layer from a to b has a·b weights, and b biases if it has any.",
         "The inner width is heads·dim_head. Four matrices: two touch the image, two the words.",

@@ -525,6 +525,7 @@ LDM_LOSS = Exercise(
             "The network is told t + 1. In code the index t = 0 … T−1 is used for the table and for the network alike.",
         ),
     ],
+    allowed={"unet called twice": "the same loss at twice the price, which the stub does not forbid"},
     hints=[
         "Three things, in order: latents; noised latents; what the network says, compared with what it should say.",
         "alpha_bars[t] has one number an image; view(-1, 1, 1, 1) lets it multiply latents.",
@@ -694,6 +695,7 @@ NOISES = Exercise(
             "torch.rand gives uniform numbers in [0, 1). Noise is normal: mean 0, variance 1.",
         ),
     ],
+    gradients=[],  # noise depends on nothing
     hints=[
         "How many generators are needed for n pictures?",
         "Picture number first + i, for i = 0 … n−1, has the generator of the docstring with that number.",
@@ -903,6 +905,10 @@ TEXT_TO_IMAGE = Exercise(
             "You clamp the latents. They reach to ±3 and mean something there; what has bounds is the *picture*.",
         ),
     ],
+    allowed={
+        "denoiser in the other mode": "sample sets the mode for drawing itself",
+        "denoiser called twice": "the same picture at twice the price, which the stub does not forbid",
+    },
     hints=[
         "Five stations: text, guided denoiser, shape of the latents, sample, decode. Each is one call.",
         "guided(denoiser, condition, guidance) goes where a plain denoiser would go: first argument of sample.",
@@ -1145,6 +1151,7 @@ PICTURE_COST = Exercise(
         (10, 4, 1, 1.5),
         (100, 7, 2, 1.05),
         (30, 5, 4, -2.0),
+        (30, 5, 2, -1.0),
         (10, 4, 6, 0.5),
         (20, 9, 5, 1),
         (20, 8, 7, 0),
@@ -1226,6 +1233,11 @@ PICTURE_COST = Exercise(
             "You multiply by the guidance. A larger scale is a larger number in a formula, not more work.",
         ),
     ],
+    gradients=[],  # counts
+    allowed={
+        "guidance one minus it": "0 and 1 change places",
+        "unet and steps interchanged": "a product does not mind the order of its factors",
+    },
     hints=[
         "What runs at every step, and what runs once?",
         "How many answers of the U-Net does one step mix? For which scales does one of them have the weight 0?",
@@ -1429,6 +1441,8 @@ RELATIVE_ACCURACY = Exercise(
             "first, over all, and divide then.",
         ),
     ],
+    gradients=[],  # counted
+    allowed={"torch.cat(* -> torch.cat(*": "the numbers of pictures cancel"},
     hints=[
         "First two tables of True and False, (N, 5): the drawn pictures against what was asked, and the reconstructions against it.",
         "A sixth column: .all(dim=1). The mean of each column is a share.",
@@ -1621,6 +1635,10 @@ MENDED = Exercise(
             "You divide by the scale twice. Once: `decoder` is the bare network, and nobody else divides.",
         ),
     ],
+    allowed={
+        "float(t) -> t": "a whole number of t is the same number",
+        "prompts -> noise (2)": "there are as many prompts as noises",
+    },
     hints=[
         "Three lines are to be mended: where null is made, where the answers are unpacked, and the last one.",
         "Which half of the doubled batch read the prompt? And which latents, scaled or not, did the decoder learn?",
