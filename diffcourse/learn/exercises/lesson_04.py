@@ -8,11 +8,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake, Option, Question, Quiz, close
+from diffcourse import gaussian
+from diffcourse.denoiser import Estimate, estimate
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
+from diffcourse.samplers import DDIM, DPMSolverPP, Heun, posterior_std, trajectory
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 BARS = torch.cumprod(1 - torch.linspace(0.02, 0.5, 8, dtype=torch.float64), dim=0)
 OTHER_BARS = torch.cumprod(1 - torch.linspace(0.001, 0.3, 12, dtype=torch.float64), dim=0)
+
+
+def _at(alpha_bar: float, t: float = 0.0) -> Level:
+    """The package's level of an alpha_bar."""
+    return Level(t, float(alpha_bar) ** 0.5, (1 - float(alpha_bar)) ** 0.5)
 
 
 # -- the predicted x_0 --------------------------------------------------------------------------------------------------
@@ -123,6 +132,10 @@ PREDICTED_X0 = Exercise(
         "Move the noise term over, then undo the factor before x_0.",
         "Subtract the root of 1 − ᾱ times eps from x_t; divide the rest by the root of ᾱ.",
     ],
+    package=InPackage(
+        'estimate(eps, x_t, schedule.at(t), "eps").x0',
+        lambda x_t, eps, alpha_bar: estimate(eps, x_t, _at(alpha_bar), "eps").x0,
+    ),
     insight="Every prediction of noise is also a picture of the end. At high noise it is divided by a small √ᾱ, so "
     "its errors are magnified.",
 )
@@ -169,7 +182,7 @@ DDIM_STD = Exercise(
     invariants=[
         Invariant(
             "no noise on the way to the clean image",
-            lambda f: close(f(0.9, 1.0, 1.0), 0.0),
+            lambda f: abs(float(f(0.9, 1.0, 1.0))) < 1e-5,
             "The last step lands on the clean image, ᾱ_s = 1. No noise may be added there; yours adds some.",
         ),
     ],
@@ -254,6 +267,10 @@ DDIM_STD = Exercise(
         "The jump from s up to t keeps ᾱ_t/ᾱ_s of the variance. What it adds is one minus that.",
         "η stands outside both roots. Check the end: with ᾱ_s = 1 the result is 0.",
     ],
+    package=InPackage(
+        "eta * posterior_std(schedule.at(t), schedule.at(s))",
+        lambda alpha_bar_t, alpha_bar_s, eta: eta * posterior_std(_at(alpha_bar_t), _at(alpha_bar_s)),
+    ),
     insight="It is the posterior's standard deviation for the jump, scaled by η. Nothing in it asks that s be t − 1.",
 )
 
@@ -301,6 +318,12 @@ def _step(
 
 def step_case(t: float, s: float, eta: float, *shape: int):
     return lambda g: (normal(g, *shape), normal(g, *shape), t, s, ddim_std(t, s, eta), normal(g, *shape))
+
+
+def ddim_step_in_package(x_t, eps, alpha_bar_t, alpha_bar_s, std, noise):
+    now, to = _at(alpha_bar_t), _at(alpha_bar_s)
+    eta = min(1.0, std / posterior_std(now, to)) if std else 0.0
+    return DDIM(eta).step(estimate(eps, x_t, now, "eps"), to, noise=lambda: noise)
 
 
 DDIM_STEP = Exercise(
@@ -400,6 +423,7 @@ DDIM_STEP = Exercise(
         "√ᾱ_s for the image; for the old noise the root of what is left of 1 − ᾱ_s after std² is taken off; std for "
         "the fresh noise.",
     ],
+    package=InPackage('DDIM(eta).step(estimate(eps, x_t, at, "eps"), to, noise=lambda: noise)', ddim_step_in_package),
     insight="Two predictions, re-mixed for a new level. Where s lies is free: it need not be t − 1.",
 )
 
@@ -542,6 +566,10 @@ LEVEL_GRID = Exercise(
         "linspace from T − 1 down to 0, then whole numbers. Does converting to int round?",
         "Refuse n outside 1 to T first; then linspace in float64, round, convert, make a list.",
     ],
+    package=InPackage(
+        'schedule.levels(n, "linspace"), and the clean image at its end',
+        lambda T, n: [int(at.t) for at in DiffusionSchedule(torch.full((T,), 0.001)).levels(n, "linspace")[:-1]],
+    ),
     insight="First and last are said outright, and the count follows by itself: the three complaints of the next "
     "cell cannot happen.",
 )
@@ -623,6 +651,12 @@ def one_call_a_time(f: Callable) -> bool:
 
     f(counting, torch.ones(1, 2), [7, 4, 1], BARS)
     return seen == [7, 4, 1]
+
+
+def ddim_in_package(predict_eps, x, times, alpha_bars):
+    levels = [*(_at(alpha_bars[t], t) for t in times), CLEAN]
+    *_, end = trajectory(lambda x, at: estimate(predict_eps(x, at.t), x, at, "eps"), x, levels, DDIM())
+    return end.x
 
 
 DDIM_LOOP = Exercise(
@@ -726,6 +760,7 @@ DDIM_LOOP = Exercise(
         "For each time: call the network, compute the predicted x_0, mix it with the same eps for the next ᾱ. Give x "
         "a new value, never change it in place.",
     ],
+    package=InPackage("sample(model, schedule, shape, DDIM(), x=x, levels=levels)", ddim_in_package),
     insight="Ten lines, and the trained network of DDPM runs twenty times faster. Nothing was trained for it.",
 )
 
@@ -864,7 +899,7 @@ TWO_SPREADS = Exercise(
     invariants=[
         Invariant(
             "without fresh noise nothing varies for one start",
-            lambda f: close(f(torch.tensor([[[1.0], [1.0]], [[3.0], [3.0]]])), (0.0, 1.0)),
+            lambda f: close([float(v) for v in f(torch.tensor([[[1.0], [1.0]], [[3.0], [3.0]]]))], [0.0, 1.0]),
             "Two starts, each with two equal samples, at 1 and at 3: the first number must be 0 and the second 1.",
         ),
     ],
@@ -995,6 +1030,11 @@ def _two_calls(f: Callable) -> bool:
     return len(calls) == 2
 
 
+def heun_step_in_package(slope, y, now, to):
+    denoise = lambda y, at: Estimate(y, at, y, slope(y, at.sigma))  # noqa: E731  (alpha = 1: u is sigma, y is x)
+    return Heun().step(denoise(y, Level(0.0, 1.0, now)), Level(0.0, 1.0, to), denoise=denoise)
+
+
 HEUN_STEP = Exercise(
     name="04.heun_step",
     title="Heun's second call",
@@ -1006,7 +1046,7 @@ HEUN_STEP = Exercise(
         heun_case(2.0, 1.0, 1, 2),
         heun_case(1.5, 0.9, 3, 2),
         heun_case(0.4, 0.7, 2, 1, 2),
-        heun_case(0.5, 0.0, 1, 3, slope=another_slope),
+        heun_case(0.6, 0.1, 1, 3, slope=another_slope),
     ],
     gradients=[],  # a step of a sampler: under no_grad it is right as well
     invariants=[
@@ -1095,6 +1135,7 @@ HEUN_STEP = Exercise(
         "Where does a straight step with the first slope end? Ask for the slope there, at the level `to`.",
         "The width is to − now. Start again at y, with that width times the mean of both slopes.",
     ],
+    package=InPackage("Heun().step(model(x, at), to, denoise=model)", heun_step_in_package),
     insight="A second look costs a call and takes the error of a step from h² to h³.",
 )
 
@@ -1124,6 +1165,13 @@ def dpmpp_guess_by_lerp(x0, x0_past, lam, lam_past, lam_to):
 
 def guess_case(past: float, lam: float, to: float, *shape: int):
     return lambda g: (normal(g, *shape), normal(g, *shape), lam, past, to)
+
+
+def dpmpp_guess_in_package(x0, x0_past, lam, lam_past, lam_to):
+    now, past, to = (_at(1 / (1 + math.exp(-2 * v))) for v in (lam, lam_past, lam_to))
+    nothing, ratio = torch.zeros_like(x0), to.sigma / now.sigma
+    x = DPMSolverPP().step(Estimate(nothing, now, x0, x0), to, past=[Estimate(nothing, past, x0_past, x0_past)])
+    return x / (to.alpha - ratio * now.alpha)  # what it stepped towards
 
 
 DPMPP_GUESS = Exercise(
@@ -1211,6 +1259,7 @@ DPMPP_GUESS = Exercise(
         "How far ahead of lam does the middle of the coming step lie?",
         "x0, plus the distance to the middle, times the change of the prediction for one unit of lambda.",
     ],
+    package=InPackage("DPMSolverPP().step(now, to, past=[past]) goes there", dpmpp_guess_in_package),
     insight="The second order for free: the past prediction was paid for already, so a step still costs one call.",
 )
 
@@ -1532,6 +1581,10 @@ SLERP = Exercise(
         "arccos gives the angle in radians. Two sines are the weights; which of them is 1 at w = 0 after the division?",
         "sin((1 − w)θ) times a plus sin(wθ) times b, all divided by sin θ.",
     ],
+    package=InPackage(
+        "gaussian.slerp(a, b, w), for the pairs of two batches",
+        lambda a, b, w: gaussian.slerp(a[None], b[None], w)[0],
+    ),
     insight="Noise in 784 dimensions lies on a thin shell of radius 28. Its inside is a place where the network has "
     "never been.",
 )

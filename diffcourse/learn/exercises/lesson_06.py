@@ -5,8 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, close
+from diffcourse.denoiser import Estimate
+from diffcourse.guidance import extrapolated, from_weight, guided, rescaled
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
+from diffcourse.schedule import CLEAN, Level
 
 ROWS = torch.tensor([0.0, -0.9, 0.4, 1.3, -0.3, 0.8, -1.2, 0.2, 1.0, -0.6, 0.6, -0.1, 0.9])  # one for each label
 
@@ -512,6 +515,10 @@ GUIDE = Exercise(
         "Start at the unconditional prediction. Which vector leads from it to the conditional one?",
         "The start, plus w times that vector.",
     ],
+    package=InPackage(
+        "extrapolated(model(x, at, null), model(x, at, label), w).eps, or at once guided(model, label, w)(x, at).eps",
+        lambda u, c, w: extrapolated(Estimate(u, CLEAN, u, u), Estimate(c, CLEAN, c, c), w).eps,
+    ),
     insight="w between 0 and 1 mixes two predictions; above 1 it is no mixture any more but an extrapolation.",
 )
 
@@ -589,6 +596,7 @@ CONVENTIONS = Exercise(
         "The factors of eps_cond are 1 + s and w. They describe the same guidance if they are equal.",
         "So w is one more than s. The plain conditional model has no eps_uncond in it.",
     ],
+    package=InPackage("from_weight(s)", lambda: (from_weight(3), 6.5, from_weight(0), 0)),
     insight="Before you copy a guidance scale, look at which number is the plain model: 1 (here, Stable Diffusion, diffusers) or 0 (the "
     "paper).",
 )
@@ -855,6 +863,18 @@ def _no_graph(f: Callable) -> bool:
     return not (result.requires_grad or any(held))
 
 
+@torch.no_grad()
+def guided_sample_in_package(network, x, times, labels, null, w, step):
+    def denoise(x, at, cond):
+        eps = network(x, x.new_full((len(x),), at.t), cond)
+        return Estimate(x, at, eps, eps)
+
+    guidance = guided(denoise, labels, w, uncond=torch.full_like(labels, null))
+    for t, to in zip(times, [*times[1:], None], strict=True):
+        x = step(x, guidance(x, Level(t, 1.0, 1.0)).eps, t, to)
+    return x
+
+
 GUIDED_SAMPLE = Exercise(
     name="06.guided_sample",
     title="Exercise 5.3: the guided sampler",
@@ -965,6 +985,7 @@ GUIDED_SAMPLE = Exercise(
         "Inside: both predictions, your combination, one step. Around it: no gradients.",
         "with torch.no_grad(): for t and to: t as a tensor of B floats; both branches; the guided eps; x = step(x, eps, t, to).",
     ],
+    package=InPackage("sample(guided(model, labels, w), schedule, shape, DDIM())", guided_sample_in_package),
     insight="The sampler never learns about guidance: it gets an eps. That is why one loop serves DDPM, DDIM and all the others.",
 )
 
@@ -1035,6 +1056,15 @@ def _cheap_outside(f: Callable) -> bool:
         f(network, torch.ones(3, 2), torch.full((3,), 2.0), nsr, torch.tensor([1, 2, 3]), 10, 2.0, (0.5, 4.0))
         rows.append(sum(network.rows))
     return rows == [3, 3, 6]
+
+
+def guide_interval_in_package(network, x, t, nsr, labels, null, w, interval):
+    def denoise(x, at, cond):
+        eps = network(x, t.repeat(len(x) // len(t)), cond)
+        return Estimate(x, at, eps, eps)
+
+    guidance = guided(denoise, labels, w, uncond=torch.full_like(labels, null), interval=interval)
+    return guidance(x, Level(0.0, 1.0, nsr)).eps
 
 
 GUIDE_INTERVAL = Exercise(
@@ -1131,6 +1161,7 @@ GUIDE_INTERVAL = Exercise(
         "Outside: one call with the labels, nothing else. Both bounds count as inside.",
         "If nsr lies outside, return the network's answer to the labels; otherwise both branches and the combination.",
     ],
+    package=InPackage("guided(model, labels, w, interval=(lo, hi))(x, at).eps", guide_interval_in_package),
     insight="Guidance where the digit is decided, and nowhere else: most of its use for less than half of its price.",
 )
 
@@ -1674,6 +1705,7 @@ RESCALE = Exercise(
         "std(dim=…, keepdim=True) over dimensions 1, 2, …; the ratio that makes the guided spread equal the conditional one.",
         "Ratio: conditional over guided. Then share of the rescaled plus the rest of the untouched output.",
     ],
+    package=InPackage("rescaled(output, cond_output, share)", rescaled),
     insight="Guidance stretches predictions, and stretched images are over-exposed. This takes the stretch back and keeps the direction.",
 )
 
