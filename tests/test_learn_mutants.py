@@ -43,7 +43,7 @@ def test_a_mutant_for_every_kind_of_change():
 def test_each_mutant_is_another_function_and_the_reference_stays_as_it_is():
     before = inspect.getsource(reference), reference(X, 5)
     made = [mutant.answer for mutant in mutants(exercise((X, 5, 10))) if mutant.name.startswith("x * 2.0 ->")]
-    assert sum(not torch.equal(answer(X.clone(), 5, 10), before[1]) for answer in made) >= 3
+    assert sum(not torch.equal(answer(X.clone(), 5, 10), before[1]) for answer in made) >= 2
     assert torch.equal(reference(X, 5), before[1]) and torch.equal(
         X, torch.tensor([[1.0, -2.0, 0.0], [0.5, 1.5, -1.0]])
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffcourse.learn import compare, explain, gradients, mutants, patterns, run, show, words
 from diffcourse.learn.exercise import Case, Exercise
@@ -172,6 +172,7 @@ class _Diagnosis:
         self.exercise, self.answer, self.dtype = exercise, answer, dtype
         self.cases = exercise.build_cases(dtype)
         self.expected = _expected(exercise, dtype)
+        run.imported_first(answer)
         self.runner = run.Runner(seconds)
         self.outcomes: list[Outcome] = []
 
@@ -184,7 +185,7 @@ class _Diagnosis:
                 return self._wrong([self._too_long()], self._inputs(case))
         differences = [self.differs(e, o) for e, o in zip(self.expected, self.outcomes, strict=True)]
         found = (
-            (self._named_mistake() if any(differences) else None)
+            (self._named_mistake() if any(differences) or any(o.mutated for o in self.outcomes) else None)
             or self._error(differences)
             or self._form(differences)
             or self._mutation(differences)
@@ -280,9 +281,16 @@ class _Diagnosis:
         name = next((outcome.mutated for outcome in self.outcomes if outcome.mutated), None)
         if name is None:
             return None
+        values = [v for case in self.cases for v in (*case.args, *case.kwargs.values(), *case.inputs)]
+        is_module = any(isinstance(v, nn.Module) for v in values) and not any(isinstance(v, Tensor) for v in values)
+        advice = (
+            "Work on a copy of it: copy.deepcopy."
+            if is_module
+            else "Look for +=, *= or a method that ends with an underscore, and make a new tensor instead."
+        )
         says = [
             f"It changes its argument {name} in place: whoever called it finds other numbers in {name} afterwards.",
-            "Look for +=, *= or a method that ends with an underscore, and make a new tensor instead.",
+            advice,
         ]
         if not any(differences):
             says.append("Yours is right in its values; only this is in the way.")

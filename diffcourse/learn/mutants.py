@@ -8,6 +8,7 @@ import ast
 import copy
 import functools
 import inspect
+import itertools
 import numbers
 import sys
 import textwrap
@@ -51,7 +52,11 @@ Change = Callable[[Any], Any]
 def _by_argument(exercise: Exercise) -> Iterator[Mutant]:
     if exercise.kind == "value":
         return
-    values = _values(exercise)
+    bounds = [_bound(exercise, case) for case in exercise.build_cases()]
+    values: dict[str, list[Any]] = {}
+    for bound in bounds:
+        for name, value in bound.items():
+            values.setdefault(name, []).append(value)
     for name, seen in values.items():
         for how, change, says in _changes(name, seen):
             yield Mutant(f"{name} {how}", _with(exercise, {name: change}), says)
@@ -59,27 +64,17 @@ def _by_argument(exercise: Exercise) -> Iterator[Mutant]:
             yield Mutant(f"{name} detached", _with(exercise, {name: lambda v: v.detach()}))
         if _fits(seen, _floating):
             yield Mutant(f"{name} changed in place", _with(exercise, {}, after=name))
-    names = list(values)
-    for i, a in enumerate(names):
-        for b in names[i + 1 :]:
-            if _alike(values[a], values[b]):
-                says = f"what comes out with {a} and {b} interchanged."
-                yield Mutant(f"{a} and {b} interchanged", _interchanged(exercise, a, b), says)
+    for a, b in itertools.combinations(values, 2):
+        if _alike([(bound[a], bound[b]) for bound in bounds if a in bound and b in bound]):
+            says = f"what comes out with {a} and {b} interchanged."
+            yield Mutant(f"{a} and {b} interchanged", _interchanged(exercise, a, b), says)
     yield Mutant("seeds the global generator", _around(exercise, lambda call: (torch.manual_seed(0), call())[1]))
     if exercise.gradients != []:
         yield Mutant("its result detached", _around(exercise, lambda call: _detached(call())))
 
 
-def _values(exercise: Exercise) -> dict[str, list[Any]]:
-    """What every argument is in the cases: of the call for a function, of the method for a class, and of a class's __init__."""
-    found: dict[str, list[Any]] = {}
-    for case in exercise.build_cases():
-        for name, value in _bound(exercise, case).items():
-            found.setdefault(name, []).append(value)
-    return found
-
-
 def _bound(exercise: Exercise, case: Case) -> dict[str, Any]:
+    """What every argument is in a case: of the call for a function; of __init__ and of the method for a class."""
     if exercise.kind == "function":
         return dict(inspect.signature(exercise.reference).bind(*case.args, **case.kwargs).arguments)
     built = inspect.signature(exercise.reference).bind(*case.args, **case.kwargs).arguments
@@ -179,15 +174,15 @@ def _twice(f: Callable) -> Callable:
     return twin
 
 
-def _alike(a: list[Any], b: list[Any]) -> bool:
-    """Could the two be interchanged: tensors of one shape, or numbers, in every case?"""
+def _alike(pairs: list[tuple[Any, Any]]) -> bool:
+    """Could the two be interchanged: tensors of one shape, or numbers, wherever both are given?"""
 
-    def pair(x: Any, y: Any) -> bool:
+    def alike(x: Any, y: Any) -> bool:
         if isinstance(x, Tensor) and isinstance(y, Tensor):
             return x.shape == y.shape and x.is_floating_point() == y.is_floating_point()
         return _number(x) and _number(y)
 
-    return len(a) == len(b) and all(map(pair, a, b))
+    return bool(pairs) and all(alike(x, y) for x, y in pairs)
 
 
 def _detached(value: Any) -> Any:

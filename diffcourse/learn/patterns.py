@@ -75,12 +75,17 @@ def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]
 def but_for_the_form(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
     """What is right of answers whose form is wrong: their numbers, or the part that is no NaN."""
     try:
-        says = _but_for_the_form(
-            [tuple(torch.as_tensor(x).detach().double().cpu() for x in pair) for pair in pairs], tolerance
-        )
+        says = _but_for_the_form([(_plain(e), _plain(g)) for e, g in pairs], tolerance)
     except Exception:  # no tensors, or of an unusual layout
         return []
     return [f"Yours is {says}"] if says else []
+
+
+def _plain(x: Any) -> Tensor:
+    """A tensor, an array, a list of numbers or a number as a double tensor; TypeError for tensors in a list."""
+    if isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x):
+        raise TypeError("a list of tensors")
+    return torch.as_tensor(x).detach().double().cpu()
 
 
 def _but_for_the_form(pairs: Sequence[tuple[Tensor, ...]], tolerance: float) -> str | None:

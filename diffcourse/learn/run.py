@@ -13,6 +13,7 @@ import traceback
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import torch
@@ -48,6 +49,15 @@ class Outcome:
     @property
     def timed_out(self) -> bool:
         return isinstance(self.error, TimeUp)
+
+
+def imported_first(answer: Any) -> None:
+    """Import what torch imports on the first use of `torch.func` and its like: it takes seconds, and does not count against the answer."""
+    codes = _codes(answer)
+    names = {name for code in codes for name in code.co_names}
+    if names & {"func", "vmap", "compile", "functional_call", "jacrev", "hessian"}:
+        with contextlib.suppress(Exception):
+            import torch._dynamo  # noqa: F401
 
 
 class Runner:
@@ -114,9 +124,17 @@ def where(error: BaseException, files: set[str]) -> tuple[int, str] | None:
 
 def source_files(answer: Any) -> set[str]:
     """The files in which the learner's function, or the methods of her class, are written."""
+    return {code.co_filename for code in _codes(answer)}
+
+
+def _codes(answer: Any) -> list[CodeType]:
+    """The code of a function or of the methods of a class, also behind a decorator; none of an answer whose attributes raise."""
     parts = [answer, *(vars(answer).values() if isinstance(answer, type) else [])]
-    codes = [getattr(part, "__code__", None) for part in parts]
-    return {code.co_filename for code in codes if code}
+    found = []
+    with contextlib.suppress(Exception):
+        for part in parts:
+            found += [getattr(part, "__code__", None), getattr(getattr(part, "__wrapped__", None), "__code__", None)]
+    return [code for code in found if code]
 
 
 @contextlib.contextmanager
