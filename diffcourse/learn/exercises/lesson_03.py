@@ -919,6 +919,7 @@ STRATIFIED = Exercise(
         ),
     ],
     gradients=[],  # whole numbers have none
+    allowed={"u one less": "what stands before the decimal point is dropped"},
     hints=[
         "i/B are B evenly spaced places in [0, 1). What does adding u do to them?",
         "remainder(1.0) keeps what stands behind the decimal point. Then stretch to T.",
