@@ -171,6 +171,11 @@ TIME_EMBEDDING = Exercise(
             "scale has its wave.",
         ),
     ],
+    allowed={
+        "dim // 2 -> dim / 2": "dim is even",
+        "4 -> 3": "3 is odd, and refused for that",
+        "dim -> t (4)": "only in the sentence of the error",
+    },
     hints=[
         "First the frequencies alone: dim/2 numbers, the first is 1, the last is 1/10000.",
         "Every time with every frequency: what shapes must the two have so that their product is (B, dim/2)?",
@@ -913,6 +918,8 @@ STRATIFIED = Exercise(
             "You round up. That can give T, which is no index: round down.",
         ),
     ],
+    gradients=[],  # whole numbers have none
+    allowed={"u one less": "what stands before the decimal point is dropped"},
     hints=[
         "i/B are B evenly spaced places in [0, 1). What does adding u do to them?",
         "remainder(1.0) keeps what stands behind the decimal point. Then stretch to T.",
@@ -1139,6 +1146,7 @@ DROP_LABELS = Exercise(
             "You drop the right number of labels, but always the first ones. Each image has its own u.",
         ),
     ],
+    gradients=[],  # whole numbers have none
     hints=[
         "Compare u with drop_prob: that gives True or False for each image.",
         "torch.where(condition, a, b) takes a where the condition is True, b elsewhere, and makes a new tensor.",
@@ -1505,6 +1513,7 @@ EPOCH_LOSS = Exercise(
             "You divide as if every batch held as many images as the first.",
         ),
     ],
+    gradients=[],  # for a printed line
     hints=[
         "A mean loss times its count is the sum over that batch.",
         "Add the sums of all batches, and divide once.",
@@ -1688,6 +1697,7 @@ MODES = Exercise(
             "sample.",
         ),
     ],
+    gradients=[],  # it returns flags
     hints=[
         "Write down the flags of all parts before anything else.",
         "eval() switches every part off. Afterwards each part gets back the flag that you wrote down, not one for all.",
@@ -1801,6 +1811,7 @@ SHORT_BETAS = Exercise(
             "For very short chains your last betas exceed 1, which no variance share may: see the end of the docstring.",
         ),
     ],
+    gradients=[],  # a table: nothing is trained in it
     hints=[
         "What counts is the sum of the betas, about 10 for T = 1000. What must happen to each if there are fewer?",
         "Both ends times 1000/T: 0.1/T and 20/T.",
