@@ -205,6 +205,8 @@ class _Diagnosis:
         """What differs first in the outcome of a case."""
         if got.error:
             return compare.Difference("error", "")
+        if got.yielded > expected.yielded:
+            return compare.Difference("type", "Your output is a generator, where the values themselves are expected.")
         found = compare.difference(expected.value, got.value, self.exercise.tolerance)
         return found or compare.not_whole(expected.value, got.value)
 

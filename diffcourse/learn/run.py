@@ -38,13 +38,14 @@ class StateMismatch(Exception):
 
 @dataclass
 class Outcome:
-    """What a call did: its value or error, what it printed, the argument changed in place, and whether the global generator was seeded."""
+    """What a call did: its value or error, what it printed, what it changed in place, if it seeded the global generator, if it yielded."""
 
     value: Any = None
     error: BaseException | None = None
     printed: str = ""
     mutated: str = ""
     seeded: bool = False
+    yielded: bool = False
 
     @property
     def timed_out(self) -> bool:
@@ -76,7 +77,8 @@ class Runner:
         try:
             with printed.captured(), kept_random_state(self.seed), torch.enable_grad():
                 with time_limit(self.left):
-                    outcome.value = _listed(function(*args, **kwargs))
+                    value = function(*args, **kwargs)
+                    outcome.value, outcome.yielded = _listed(value), isinstance(value, Iterator)
                 outcome.seeded = torch.initial_seed() != self.seed
         except KeyboardInterrupt:
             raise

@@ -1047,6 +1047,7 @@ HEUN_STEP = Exercise(
         heun_case(1.5, 0.9, 3, 2),
         heun_case(0.4, 0.7, 2, 1, 2),
         heun_case(0.6, 0.1, 1, 3, slope=another_slope),
+        heun_case(0.9, 0.4, 2, 2, slope=lambda y, u: y),  # gives back what it was given: in place would change y
     ],
     gradients=[],  # a step of a sampler: under no_grad it is right as well
     invariants=[
