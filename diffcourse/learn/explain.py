@@ -15,7 +15,7 @@ from diffcourse.learn.run import Outcome, Runner
 from diffcourse.learn.words import number, short
 
 PATIENCE = 0.25
-"""Seconds that are spent on looking for a mutant that does the same."""
+"""Seconds that are spent on looking for an argument that is not used, and again for a mutant that does the same."""
 
 
 class Explanation:
@@ -36,8 +36,12 @@ class Explanation:
 
     def parts(self) -> list[str]:
         """Which values of a tuple are right."""
-        right = patterns.right_parts(self._pairs(), self.tolerance) if self._tuples() else []
-        return right if len(self.wrong) else []
+        pairs = [self._pairs()[i] for i in self.wrong]
+        if not pairs or not all(
+            isinstance(e, tuple) and isinstance(g, tuple | list) and len(e) == len(g) for e, g in pairs
+        ):
+            return []
+        return patterns.right_parts(pairs, self.tolerance) if len({len(e) for e, _ in pairs}) == 1 else []
 
     def what(self) -> str | None:
         """What the answer equals, or does not use."""
@@ -75,7 +79,10 @@ class Explanation:
 
     def _unused(self) -> str | None:
         """An argument on which the answer does not depend, though the reference does."""
+        end = time.monotonic() + PATIENCE
         for name in self._names():
+            if time.monotonic() > end:
+                return None
             told = [self._depends(name, i) for i in range(len(self.cases))]
             decisive = [answer for reference, answer in told if reference]
             if decisive and not any(decisive):

@@ -453,7 +453,14 @@ CONTRASTIVE = Exercise(
     level=2,
     reference=contrastive_loss,
     alternatives=[contrastive_loss_by_logsumexp, contrastive_loss_in_a_loop],
-    cases=[pairs(0.5, 2, 3), pairs(1.0, 4, 3), pairs(0.1, 5, 2), pairs(2.0, 3, 6), strangers(0.01, 3, 4)],
+    cases=[
+        pairs(0.5, 2, 3),
+        pairs(1.0, 4, 3),
+        pairs(0.1, 5, 2),
+        pairs(2.0, 3, 6),
+        strangers(0.01, 3, 4),
+        strangers(0.003, 4, 3),
+    ],
     package=InPackage(
         "models.contrastive_loss(F.normalize(u, dim=1) @ F.normalize(v, dim=1).T / tau)",
         lambda u, v, tau: models.contrastive_loss(_logits(u, v, tau)),
@@ -772,6 +779,9 @@ def _attend(
     return wrong
 
 
+FIRST = torch.tensor([[True, False]])  # scores of -150 and -142: whoever hides by -100 shows
+
+
 def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False, size: float = 2.0):
     def build(g):
         q, k, v = size * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
@@ -806,6 +816,7 @@ ATTENTION = Exercise(
         heads_case(3, 1, 6, 1, 1, True),
         heads_case(2, 3, 1, 2, 2),
         heads_case(1, 6, 4, 3, 2, size=100.0),
+        lambda g: (torch.full((1, 1, 1), 15.0), torch.tensor([[[-10.0], [-9.5]]]), normal(g, 1, 2, 3), FIRST),
         lambda g: (*heads_case(2, 2, 3, 4, 5)(g), torch.tensor([[True, True, True], [False, False, True]])),
     ],
     invariants=[

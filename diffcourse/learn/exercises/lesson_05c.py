@@ -1524,7 +1524,9 @@ def _mended_with(
 
 def a_step(z: Tensor, eps: Tensor, t: int, to: int | None) -> Tensor:
     """Stands for a sampler's step."""
-    return 0.8 * z - 0.02 * eps * (t - (0 if to is None else to)) ** 0.5
+    return (
+        0.8 * z - 0.02 * eps * (t - (-1 if to is None else to)) ** 0.5
+    )  # from the time 0 it is one more step to the clean image
 
 
 def notes_case(B: int, h: int, times: list[int], w: float, scale: float):

@@ -1619,6 +1619,7 @@ RESCALE = Exercise(
         rescale_case(0.6, 2, 3, 2, 2),
         rescale_case(1.0, 2, 5),
         rescale_case(0.0, 2, 3),
+        lambda g: rescale_case(0.8, 2, 2, 2)(g)[1::-1] + (0.8,),  # guidance that made it smaller
     ],
     gradients=[],  # the ratios may be plain numbers
     mistakes=[
