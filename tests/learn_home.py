@@ -6,7 +6,7 @@ from pathlib import Path
 import learn_exercises as ours
 import pytest
 
-from diffcourse.learn import answers, record, registry
+from diffcourse.learn import answers, questions, record, registry
 
 
 class Home:
@@ -22,6 +22,16 @@ class Home:
     def of(self, name: str) -> dict:
         data = json.loads(self.file.read_text()) if self.file.exists() else {"exercises": {}}
         return data["exercises"].get(name, {})
+
+    def letters(self, *options: int) -> str:
+        """The letters by which this reader sees these options of the test quiz, one a question, counted as they were written."""
+        seen = questions.orders(ours.QUIZ)
+        return "".join("abc"[order.index(option)] for order, option in zip(seen, options, strict=True))
+
+    def belongs_to(self, reader: str) -> None:
+        """Progress of a certain reader, who has done nothing yet."""
+        self.path.mkdir(exist_ok=True)
+        self.file.write_text(json.dumps({"version": 1, "reader": reader, "exercises": {}, "quizzes": {}}))
 
 
 @pytest.fixture

@@ -137,6 +137,56 @@ def test_a_quiz_without_explanation_is_a_defect():
     assert len(audit_quiz(quiz).defects) == 2
 
 
+@pytest.mark.parametrize(
+    "text, raw",
+    [
+        ("√0.64 is sqrt(0.64)", "sqrt("),
+        ("from x_0 on", "x_0"),
+        ("q(x_t) and no more", "x_t"),
+        ("the step x_{t−1}", "x_{t"),
+        ("ᾱ_T is small", "ᾱ_T"),
+        ("it brings c^2", "^2"),
+        ("it brings c**2", "**2"),
+        ("noise to *add* at each step", "*add*"),
+        ("3 * 4", "*"),
+    ],
+)
+def test_raw_mathematics_and_emphasis_in_a_quiz_are_defects(text, raw):
+    fine = [Option("a", "why", True), Option("b", "why")]
+    for quiz in (
+        Quiz("98.q", [Question(text, fine)]),
+        Quiz("98.q", [Question("?", [Option(text, "why", True), Option("b", "why")])]),
+        Quiz("98.q", [Question("?", [Option("a", "why", True), Option("b", text)])]),
+        Quiz("98.q", [Question("?", fine)], title=text),
+    ):
+        (defect,) = audit_quiz(quiz).defects
+        assert f"write {raw!r} in Unicode" in defect and repr(text) in defect
+
+
+def test_unicode_and_code_in_backticks_are_no_defects():
+    text = "x₀, xₜ₋₁, ᾱₜ, √0.64, σ² × ε, a · b − c ≤ 1, p(x | z), `x_0 * sqrt(2)**2` and `pil_to_latents`"
+    quiz = Quiz("98.q", [Question(text, [Option(text, text, True), Option("b", text)])], title=text)
+    assert audit_quiz(quiz).defects == []
+
+
+@pytest.mark.parametrize(
+    "lengths, told",
+    [
+        ((3, 3), False),  # longest in 2 of 2: too few questions to say
+        ((3, 3, 1), True),
+        ((3, 2, 2), False),  # as long as another one is not the longest
+        ((3, 3, 1, 2), False),  # half of them
+        ((3, 3, 3, 1), True),
+    ],
+)
+def test_a_quiz_in_which_the_longest_option_is_right_too_often_is_a_defect(lengths, told):
+    questions = [
+        Question("?", [Option("xx", "why"), Option("y" * n, "why", True), Option("z", "why")]) for n in lengths
+    ]
+    defects = audit_quiz(Quiz("98.q", questions)).defects
+    assert [d for d in defects if "its length tells it" in d] == defects[: int(told)] and len(defects) == told
+
+
 def test_command_line(capsys, monkeypatch):
     assert command.main(["audit", "00"]) == 0
     assert "no defects" in capsys.readouterr().out

@@ -1,14 +1,17 @@
 """Lessons with every reference in its stub cell say "right" throughout; and in a real kernel a check shows what it should."""
 
 import json
+import re
 from pathlib import Path
 
 import nbformat
 import pytest
 from learn_notebooks import ROOT, exercise_cells, faults, run, said, solve, verdicts
+from lessons import write_reader
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from diffcourse.learn import exercises
+from diffcourse.learn import exercises, quizzes, record
+from diffcourse.learn.questions import as_html, as_text, orders
 
 NAME = "00.to_minus_one_one"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -24,6 +27,25 @@ LESSONS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if exer
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_stub_cells_of_a_lesson(path):
     assert not faults(_read(path))
+
+
+@pytest.fixture
+def committed(tmp_path, monkeypatch):
+    """We are the reader of the committed lessons."""
+    write_reader(tmp_path)
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
+    monkeypatch.setattr(record, "STORE", record.Store())
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_stored_quizzes_of_a_lesson_are_those_of_today(path, committed):
+    """Every cell that asks one has no letters in it, and shows the text and order that tools/lessons.py would store."""
+    cells = [cell for cell in _read(path).cells if cell.cell_type == "code" and cell.source.startswith("quiz(")]
+    names = [re.fullmatch(r'quiz\("([^"]+)"\)', cell.source)[1] for cell in cells]
+    assert sorted(names) == sorted(n for n in quizzes() if n.split(".")[0] == path.stem.split("_")[0])
+    for name, cell in zip(names, cells, strict=True):
+        (output,) = cell.outputs
+        assert output.data == {"text/plain": as_text(quizzes()[name]), "text/html": as_html(quizzes()[name])}
 
 
 @pytest.mark.slow
@@ -84,6 +106,7 @@ CELLS = (
     ENDLESS,
     'quiz("00.start")',
     "progress()",
+    'quiz("00.start", "a")\nquiz("00.start", "b")\nquiz("00.start", "c")',
     "to_minus_one_one(torch.zeros(1, 1, 28, 28, dtype=torch.uint8)).unique()",
 )
 
@@ -92,6 +115,8 @@ CELLS = (
 def untouched(tmp_path_factory):
     """A small lesson, run as it comes; its cells, and what was recorded."""
     folder = tmp_path_factory.mktemp("lesson")
+    (folder / "home").mkdir()
+    write_reader(folder / "home")
     notebook = run(lesson(*CELLS), folder, folder / "home")
     return notebook, json.loads((folder / "home" / "progress.json").read_text())
 
@@ -112,7 +137,7 @@ def test_nothing_goes_to_stderr_and_every_message_has_text_and_markup(untouched)
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     shown = [output.data for output in outputs if output.output_type == "display_data"]
-    assert len(shown) == 3 and all({"text/plain", "text/html"} <= data.keys() for data in shown)
+    assert len(shown) == 6 and all({"text/plain", "text/html"} <= data.keys() for data in shown)
     assert all('role="status"' in data["text/html"] for data in shown)
 
 
@@ -133,11 +158,24 @@ def test_an_endless_loop_in_a_cell_is_stopped(untouched):
 
 
 @pytest.mark.slow
-def test_a_quiz_and_the_table_in_a_notebook(untouched):
+def test_a_quiz_and_the_table_in_a_notebook(untouched, committed):
     quiz, table = (untouched[0].cells[i].outputs[0].data for i in (7, 8))
     assert VIEW in quiz and quiz["text/plain"].startswith("How this course answers (00.start)\n\n1. ")
+    assert quiz["text/plain"] == as_text(quizzes()["00.start"]) and "<code>check(…)</code>" in quiz["text/html"]
     assert "<table>" in table["text/html"]
     assert any(line.split() == [NAME, "tried", "(2", "attempts)"] for line in table["text/plain"].splitlines())
+
+
+@pytest.mark.slow
+def test_letters_in_a_notebook_are_those_of_the_order_that_the_reader_sees(untouched, committed):
+    notebook, recorded = untouched
+    asked = quizzes()["00.start"].questions[0]
+    for letter, option, output in zip("abc", orders(quizzes()["00.start"])[0], notebook.cells[9].outputs, strict=True):
+        right = option == asked.right
+        text = output.data["text/plain"]
+        assert f"\n{letter}) {'right' if right else 'wrong'}: {asked.options[option].why}" in text
+        assert sum(o.why in text for o in asked.options) == (3 if right else 1) and ("Still" in text) != right
+    assert recorded["reader"] == "web" and recorded["quizzes"]["00.start"]["questions"]["0"]["right"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ def state(name):
     return next(row.state for row in progress().rows if row.name == name)
 
 
-def test_a_table_lesson_by_lesson(capsys):
+def test_a_table_lesson_by_lesson(home, capsys):  # noqa: F811
     import learn_exercises as ours
 
     check(NAME, ours.noised_with_variance)
@@ -31,7 +31,7 @@ def test_a_table_lesson_by_lesson(capsys):
     check("98.half", 0.5)
     hint("98.half")
     solution("98.moments")
-    quiz("98.quiz", "ab")
+    quiz("98.quiz", home.letters(0, 1))
     capsys.readouterr()
     text = str(progress())
     assert "lesson 98: 1 of 5" in text and "lesson 00: 0 of 2" in text
@@ -59,12 +59,12 @@ def test_a_solved_exercise_stays_solved():
     assert record.record_of(NAME)["attempts"] == 1 and state(NAME) == "solved"
 
 
-def test_a_quiz_counts_as_answered_when_all_is_right():
-    quiz("98.quiz", "b a")
+def test_a_quiz_counts_as_answered_when_all_is_right(home):  # noqa: F811
+    quiz("98.quiz", " ".join(home.letters(1, 0)))
     assert state("98.quiz") == "0 of 2 right"
-    quiz("98.quiz", "a,c")
+    quiz("98.quiz", ",".join(home.letters(0, 2)))
     assert state("98.quiz") == "answered"
-    quiz("98.quiz", "bb")
+    quiz("98.quiz", home.letters(1, 1))
     assert state("98.quiz") == "answered"
 
 
@@ -86,6 +86,52 @@ def test_reset_of_an_unknown_name_changes_nothing(name):
     with pytest.raises(KeyError, match="no exercise, quiz or lesson is called"):
         progress(reset=name)
     assert state(NAME) == "solved"
+
+
+def test_a_reader_keeps_her_id_through_a_restart_and_a_reset(home, monkeypatch):  # noqa: F811
+    hers = record.reader()
+    assert len(hers) == 32 and json.loads(home.file.read_text())["reader"] == hers
+    restart(monkeypatch)
+    record.attempted(NAME, right=True)
+    progress(reset="all")
+    assert record.reader() == hers
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(home.path / "another"))
+    assert record.reader() != hers
+
+
+def test_two_notebooks_that_draw_an_id_at_once_agree_on_the_first(home, monkeypatch):  # noqa: F811
+    read = record.STORE.read
+
+    def late():
+        data = read()
+        home.belongs_to("ada")  # the other notebook writes after we have looked
+        monkeypatch.setattr(record.STORE, "read", read)
+        return data
+
+    monkeypatch.setattr(record.STORE, "read", late)
+    assert record.reader() == "ada"
+    before = home.file.stat().st_mtime_ns
+    assert record.reader() == "ada" and home.file.stat().st_mtime_ns == before  # nothing is written
+
+
+@pytest.mark.parametrize("extra", [{}, {"reader": 3}, {"reader": None}])
+def test_an_older_file_or_one_with_a_strange_id_gets_one_and_keeps_all_else(home, extra):  # noqa: F811
+    home.path.mkdir()
+    done = {"attempts": 2, "hints": 0, "solution": 0, "solved": "2026-01-01T00:00:00+00:00", "last": None}
+    home.file.write_text(json.dumps({"version": 1, "exercises": {NAME: done}, "quizzes": {}, **extra}))
+    hers = record.reader()
+    assert len(hers) == 32 and record.reader() == hers and home.of(NAME) == done
+    assert json.loads(home.file.read_text())["version"] == record.VERSION == 1 and record.STORE.notices == []
+
+
+def test_in_a_folder_that_cannot_be_written_the_id_is_kept_in_memory(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("a file, so nothing can be created below it")
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path / "file" / "home"))
+    hers = record.reader()
+    progress(reset="all")
+    assert record.reader() == hers and len(record.STORE.take_notices()) == 0  # the reset has told it
+    restart(monkeypatch)
+    assert record.reader() != hers
 
 
 def test_nothing_is_written_by_looking(home):  # noqa: F811
@@ -129,7 +175,7 @@ def test_two_damaged_files_are_both_kept(home):  # noqa: F811
     assert sorted(p.read_text() for p in home.path.glob("progress.damaged-*")) == ["a", "b", "c"]
 
 
-def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(home, tmp_path, monkeypatch, capsys):  # noqa: F811
     import learn_exercises as ours
 
     (tmp_path / "file").write_text("a file, so nothing can be created below it")
@@ -140,7 +186,7 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path
     hint("98.half")
     hint("98.half")
     solution("98.moments")
-    quiz("98.quiz", "ac")
+    quiz("98.quiz", home.letters(0, 2))
     text = capsys.readouterr().out
     assert "hint 2 of 3" in text and "cannot be saved" not in text
     assert (state(NAME), state("98.quiz"), state("98.moments")) == (

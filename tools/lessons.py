@@ -4,6 +4,8 @@ python tools/lessons.py notebooks/00_start_here.ipynb     executes in the profil
 python tools/lessons.py --check notebooks/*.ipynb         only lists what breaks the rules
 
 Executed: top to bottom in a fresh kernel, as `DIFFCOURSE_PROFILE=laptop`, with a home of its own and no hub. Normalised: see `normalise`.
+The home belongs to one and the same reader each time, `READER`, written into it beforehand: the options of a quiz are shuffled for each
+reader, and would else stand in another order after every execution.
 """
 
 import json
@@ -21,19 +23,26 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 ITEM = re.compile(r"C\d{3}")
 AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
 CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
+READER = "web"  # of the pages as they are read there
 MOST_LINES, MOST_BYTES, MOST_SETUP = 30, 300_000, 6
 
 
 def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat.NotebookNode:
-    """The notebook, run top to bottom in a fresh kernel in its own folder, with a home of its own."""
+    """The notebook, run top to bottom in a fresh kernel in its own folder, with a home of its own that belongs to `READER`."""
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as home:
+        write_reader(Path(home))
         environment = {**os.environ, "DIFFCOURSE_PROFILE": profile, "DIFFCOURSE_HOME": home, "HF_HUB_OFFLINE": "1"}
         client = NotebookClient(notebook, timeout=timeout, resources={"metadata": {"path": str(path.parent)}})
         client.execute(env=environment)
     return notebook
+
+
+def write_reader(home: Path) -> None:
+    """Progress of `READER`, who has done nothing yet."""
+    (home / "progress.json").write_text(json.dumps({"version": 1, "reader": READER, "exercises": {}, "quizzes": {}}))
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from diffcourse.learn import compare, registry, run, source
 from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, worked_out
-from diffcourse.learn.exercise import Exercise, Quiz
+from diffcourse.learn.exercise import Exercise, Question, Quiz
 from diffcourse.learn.mutants import mutants
 
 DTYPES = (torch.float32, torch.float64)
 HINTS = 3
 FEWEST_MISTAKES = 4
 FEWEST_WRONG_ANSWERS = {"function": 10, "class": 10, "value": 3}
+RAW = re.compile(r"sqrt\(|\w*_[\w{]+|\^\S*|\*\*\S*|\*[^*]+\*|\*")  # mathematics and emphasis as one types them
 
 
 @dataclass
@@ -77,7 +78,7 @@ def audit(which: str | None = None) -> Report:
 
 
 def audit_quiz(quiz: Quiz) -> Report:
-    """Are all options there, different and explained?"""
+    """Are all options there, different and explained, is all of it plain text, and can the right one not be told by its length?"""
     report = Report(quizzes=1, questions=len(quiz.questions))
     for question in quiz.questions:
         texts = [option.text.strip() for option in question.options]
@@ -85,7 +86,21 @@ def audit_quiz(quiz: Quiz) -> Report:
             report.defects.append(f"{quiz.name}: options are empty or equal in {question.text!r}.")
         if not all(option.why.strip() for option in question.options):
             report.defects.append(f"{quiz.name}: an option is not explained in {question.text!r}.")
+        for text in [quiz.title, question.text, *texts, *(option.why for option in question.options)]:
+            for raw in RAW.findall(re.sub(r"`[^`]*`", "", text)):
+                report.defects.append(
+                    f"{quiz.name}: write {raw!r} in Unicode (x₀, √0.64, σ², ·), code in backticks, no stars: {text!r}."
+                )
+    longest = sum(map(_right_is_longest, quiz.questions))
+    if len(quiz.questions) >= 3 and 2 * longest > len(quiz.questions):
+        report.defects.append(
+            f"{quiz.name}: the right option is the longest in {longest} of {len(quiz.questions)} questions, so its length tells it."
+        )
     return report
+
+
+def _right_is_longest(question: Question) -> bool:
+    return all(len(o.text) < len(question.options[question.right].text) for o in question.options if not o.right)
 
 
 def audit_exercise(exercise: Exercise) -> Report:

@@ -1,18 +1,26 @@
-"""`quiz`: multiple choice as a widget, and as plain text where there are no widgets."""
+"""`quiz`: multiple choice as a widget, and as plain text where there are no widgets. Each reader sees options in an order of her own."""
 
+import hashlib
 import html
+import re
+from functools import partial
 from typing import Any
 
 from diffcourse.learn import record, registry, show
 from diffcourse.learn.exercise import Question, Quiz
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_STYLE = """<style>
+.diffcourse-quiz .widget-radio-box label { display: flex; height: auto; line-height: 1.4; margin: 0.1em 0; }
+.diffcourse-quiz .widget-radio-box input { order: -1; flex: none; float: none; }
+</style>"""  # an option that takes two lines would lie over the next one
 
 
 def quiz(name: str, answers: str | None = None) -> Any:
     """Ask the questions of a quiz: a widget in a notebook, text elsewhere.
 
-    `answers` answers without the widget, one letter a question: quiz("00.start", "b"). KeyError for an unknown name.
+    `answers` answers without the widget, one letter a question, in the order in which you see the options: quiz("00.start", "…") with
+    your letter in place of the dots. KeyError for an unknown name.
     """
     asked = registry.quiz(name)
     if answers is not None:
@@ -27,39 +35,63 @@ def quiz(name: str, answers: str | None = None) -> Any:
     return None
 
 
+def orders(asked: Quiz) -> list[list[int]]:
+    """The options of each question in the order in which this reader sees them, the same at every call."""
+    who = record.reader()
+
+    def place(i: int, k: int) -> bytes:
+        return hashlib.sha256(f"{who}/{asked.name}/{i}/{k}".encode()).digest()
+
+    return [sorted(range(len(question.options)), key=partial(place, i)) for i, question in enumerate(asked.questions)]
+
+
 def as_text(asked: Quiz) -> str:
     """Questions and options, and how to answer them by letters."""
     lines = [f"{asked.title} ({asked.name})"]
-    for i, question in enumerate(asked.questions):
-        lines += [
-            "",
-            f"{i + 1}. {question.text}",
-            *(f"   {_LETTERS[k]}) {o.text}" for k, o in enumerate(question.options)),
-        ]
-    letters = "b" * len(asked.questions)
-    return "\n".join(
-        [*lines, "", f'To answer without the buttons, a letter for each question: quiz("{asked.name}", "{letters}")']
-    )
+    for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
+        lines += ["", f"{i + 1}. {question.text}", *(f"   {line}" for line in _options(question, seen))]
+    count = len(asked.questions)
+    letters = "a letter" if count == 1 else f"letters, one for each of the {count} questions"
+    how = f'To answer by {letters}: quiz("{asked.name}", "…")'
+    return "\n".join([*lines, "", how])
 
 
 def as_html(asked: Quiz) -> str:
     """The quiz on a page without widgets: questions, options, and the explanations folded away."""
-    parts = [f"<b>{html.escape(asked.title)}</b>"]
-    for i, question in enumerate(asked.questions):
-        options = "".join(f"<br>{_LETTERS[k]}) {html.escape(o.text)}" for k, o in enumerate(question.options))
-        why = "<br>".join(map(html.escape, explained(question, question.right).splitlines()[1:]))
+    parts = [f"<b>{_markup(asked.title)}</b>"]
+    for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
+        options = "".join(f"<br>{_markup(line)}" for line in _options(question, seen))
+        why = "<br>".join(map(_markup, explained(question, question.right, seen)[1:]))
         parts.append(
-            f"<p>{i + 1}. {html.escape(question.text)}{options}</p><details><summary>Answer</summary>{why}</details>"
+            f"<p>{i + 1}. {_markup(question.text)}{options}</p><details><summary>Answer</summary>{why}</details>"
         )
     return "".join(parts)
 
 
-def explained(question: Question, chosen: int) -> str:
-    """Right or not, and why, for the chosen option first and then for every other."""
-    verdict = "Right." if chosen == question.right else "Not this one."
-    order = [chosen, *(k for k in range(len(question.options)) if k != chosen)]
-    lines = [f"{_LETTERS[k]}) {'right' if k == question.right else 'wrong'}: {question.options[k].why}" for k in order]
-    return "\n".join([verdict, *lines])
+def explained(question: Question, chosen: int, seen: list[int]) -> list[str]:
+    """Why the chosen option is wrong, and no more; or why it is right, and then why the others are not. `seen` is their order."""
+    if chosen != question.right:
+        return ["Not this one.", f"{_letter(seen, chosen)} wrong: {question.options[chosen].why}", "Choose another."]
+    others = [f"{_letter(seen, k)} wrong: {question.options[k].why}" for k in seen if k != chosen]
+    return ["Right.", f"{_letter(seen, chosen)} right: {question.options[chosen].why}", *others]
+
+
+def _options(question: Question, seen: list[int]) -> list[str]:
+    return [f"{_letter(seen, k)} {question.options[k].text}" for k in seen]
+
+
+def _letter(seen: list[int], k: int) -> str:
+    return f"{_LETTERS[seen.index(k)]})"
+
+
+def _markup(text: str) -> str:
+    """Escaped text, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def _paragraphs(lines: list[str]) -> str:
+    first, *rest = map(_markup, lines)
+    return "<br>".join([f"<b>{first}</b>", *rest])
 
 
 def _answer(asked: Quiz, answers: str) -> None:
@@ -68,53 +100,69 @@ def _answer(asked: Quiz, answers: str) -> None:
         raise ValueError(
             f"answers must hold one letter for each of the {len(asked.questions)} questions, got {answers!r}"
         )
-    chosen = []
-    for question, letter in zip(asked.questions, letters, strict=True):
+    seen_as, chosen = orders(asked), []
+    for question, seen, letter in zip(asked.questions, seen_as, letters, strict=True):
         if letter not in _LETTERS[: len(question.options)]:
             raise ValueError(
                 f"answers must be letters from a to {_LETTERS[len(question.options) - 1]} here, got {letter!r}"
             )
-        chosen.append(_LETTERS.index(letter))
-    lines = [asked.name]
-    for i, (question, k) in enumerate(zip(asked.questions, chosen, strict=True)):
+        chosen.append(seen[_LETTERS.index(letter)])
+    lines, still = [asked.name], []
+    for i, (question, seen, k) in enumerate(zip(asked.questions, seen_as, chosen, strict=True)):
         record.answered(asked.name, i, k == question.right)
-        lines += [f"{i + 1}. {question.text}", explained(question, k)]
-    show.show("\n".join([*lines, *record.STORE.take_notices()]))
+        answer = f"Your answer: {_letter(seen, k)} {question.options[k].text}"  # she may have read letters on somebody else's page
+        lines += [f"{i + 1}. {question.text}", answer, *explained(question, k, seen)]
+        still += [str(i + 1)] if k != question.right else []
+    if still:
+        lines += [f"Still to answer: {', '.join(still)}."]
+    lines += record.STORE.take_notices()
+    show.show("\n".join(lines), _paragraphs(lines))
 
 
 def quiz_widget(asked: Quiz) -> Any:
-    """The quiz as a widget; ImportError without ipywidgets. Tab, arrow keys and space are enough to answer it."""
+    """The quiz as a widget; ImportError without ipywidgets. Tab and space are enough to answer it."""
     import ipywidgets as w
 
     class QuizWidget(w.VBox):
         """Radio buttons, a button and an explanation for every question. Where it is shown without widgets, it is text."""
 
         def __init__(self) -> None:
+            self.orders = orders(asked)
+            self.settled: set[int] = set()
             self.choices, self.buttons, self.feedback = [], [], []
-            rows = [w.HTML(f"<b>{html.escape(asked.title)}</b>")]
+            rows = [w.HTML(f"{_STYLE}<b>{_markup(asked.title)}</b>")]
             for i, question in enumerate(asked.questions):
-                options = [(f"{_LETTERS[k]}) {option.text}", k) for k, option in enumerate(question.options)]
+                labels = [label.replace("`", "") for label in _options(question, self.orders[i])]  # they show no markup
+                options = list(zip(labels, self.orders[i], strict=True))
                 choice = w.RadioButtons(options=options, value=None, layout=w.Layout(width="auto"))
                 button = w.Button(description="Check", tooltip=f"Check the answer to question {i + 1}", disabled=True)
                 feedback = w.HTML()
-                choice.observe(lambda change, b=button: setattr(b, "disabled", change["new"] is None), names="value")
+                choice.observe(lambda _, i=i: self.refresh(i), names="value")
                 button.on_click(lambda _, i=i: self.answer(i))
-                text = f'<div style="line-height: 1.4">{i + 1}. {html.escape(question.text)}</div>'
+                text = f'<div style="line-height: 1.4; margin-top: 0.6em">{i + 1}. {_markup(question.text)}</div>'
                 rows += [w.HTML(text), choice, button, feedback]
                 self.choices.append(choice)
                 self.buttons.append(button)
                 self.feedback.append(feedback)
             super().__init__(rows)
+            self.add_class("diffcourse-quiz")
+
+        def refresh(self, i: int) -> None:
+            """The button of question i works where something is chosen and the right option has not been found."""
+            self.buttons[i].disabled = self.choices[i].value is None or i in self.settled
 
         def answer(self, i: int) -> None:
-            """Explain the chosen option of question i, and record it."""
+            """Explain the chosen option of question i, and record it; a right one settles the question."""
             chosen, question = self.choices[i].value, asked.questions[i]
-            if chosen is None:
+            if chosen is None or i in self.settled:
                 return
             right = chosen == question.right
             record.answered(asked.name, i, right)
-            text = "\n".join([explained(question, chosen), *record.STORE.take_notices()])
-            self.feedback[i].value = show.box(show.paragraphs(text), "right" if right else "wrong")
+            if right:
+                self.settled.add(i)
+                self.refresh(i)
+            lines = [*explained(question, chosen, self.orders[i]), *record.STORE.take_notices()]
+            self.feedback[i].value = show.box(_paragraphs(lines), "right" if right else "wrong")
 
         def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
             bundle = super()._repr_mimebundle_(**kwargs)

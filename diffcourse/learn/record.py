@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -159,6 +160,14 @@ def answered(name: str, question: int, right: bool) -> None:
     STORE.change(change)
 
 
+def reader() -> str:
+    """The reader's random id, drawn when it is first asked for and kept with her progress: quizzes are shuffled by it."""
+    drawn = uuid.uuid4().hex
+    if "reader" not in STORE.read():
+        STORE.change(lambda data: data.setdefault("reader", drawn))
+    return STORE.read().get("reader", drawn)
+
+
 def record_of(name: str) -> dict[str, Any]:
     """What is recorded of an exercise."""
     return {**_new(), **STORE.read()["exercises"].get(name, {})}
@@ -304,6 +313,8 @@ def _checked(data: Any) -> Data:
             isinstance(q, dict) and {"answers", "right"} <= q.keys() for q in questions.values()
         ):
             raise ValueError("not a progress file")
+    if not isinstance(data.get("reader", ""), str):
+        del data["reader"]  # another one will be drawn
     return data
 
 

@@ -1684,41 +1684,54 @@ DIAGNOSTIC = Quiz(
         Question(
             "You estimate a mean from 100 independent draws. How many draws give a tenth of the error?",
             options=[
-                Option("1,000", "Ten times the draws divide the error by the root of ten, 3.2."),
                 Option(
-                    "10,000",
-                    "The error falls with the root of n: a tenth costs a hundred times the draws. If you hesitated: section 1.",
+                    "1,000: ten times as many",
+                    "Ten times the draws divide the error by √10, which is about 3.2.",
+                ),
+                Option(
+                    "10,000: a hundred times as many",
+                    "The error falls with √n: a tenth costs a hundred times the draws. If you hesitated: section 1.",
                     right=True,
                 ),
                 Option(
-                    "100, but better ones", "The spread of the draws is given; only their number is yours to choose."
+                    "1,000,000: ten thousand times as many",
+                    "So many would leave a hundredth of the error.",
                 ),
             ],
         ),
         Question(
             "X and Y are independent Gaussians with standard deviations 3 and 4. What is the standard deviation of X + Y?",
             options=[
-                Option("7", "That holds only if they always swing the same way together."),
                 Option(
-                    "3.5", "That is the mean of the two; a sum of independent variables is wider than each of them."
+                    "7",
+                    "That holds only if they always swing the same way together.",
                 ),
-                Option("5", "Variances add, 9 + 16 = 25, and its root is 5. If you hesitated: section 2.", right=True),
+                Option(
+                    "3.5",
+                    "That is the mean of the two; a sum of independent variables is wider than each of them.",
+                ),
+                Option(
+                    "5",
+                    "Variances add, 9 + 16 = 25, and √25 = 5. If you hesitated: section 2.",
+                    right=True,
+                ),
             ],
         ),
         Question(
             "A noise image has 784 pixels, each drawn from N(0, 1). How long is it, taken as a vector?",
             options=[
                 Option(
-                    "Always close to 28",
-                    "Its squared length is a sum of 784 squares with mean 1, and the root of 784 is 28. If you hesitated: section 2.",
+                    "Close to 28, the root of 784, nearly always",
+                    "Its squared length is a sum of 784 squares with mean 1, and √784 = 28. If you hesitated: section 2.",
                     right=True,
                 ),
                 Option(
-                    "Usually close to 0, the most likely point",
+                    "Close to 0, the most likely of all points",
                     "The density is highest at 0, but hardly any draw is near it: there is so little room there.",
                 ),
                 Option(
-                    "Anything between 0 and 784", "In many dimensions the length hardly varies: 28, give or take 0.7."
+                    "Close to 784, one for each of its pixels",
+                    "That is the square of its length: 784 squares are added up, each with mean 1.",
                 ),
             ],
         ),
@@ -1727,34 +1740,35 @@ DIAGNOSTIC = Quiz(
             options=[
                 Option(
                     "With probability 0.5: the densities are equal",
-                    "Equal densities leave the prior unchanged, and the prior was not equal.",
+                    "Equal densities leave the prior as it was. Was the prior equal?",
                 ),
                 Option(
-                    "It depends on the distance to the two middles",
-                    "The distance is already in the densities, which are equal.",
+                    "That depends on the distances to both middles",
+                    "The distances are in the densities already, and these are equal.",
                 ),
                 Option(
-                    "With probability 0.9",
+                    "With probability 0.9: only the prior decides here",
                     "Posterior is prior times likelihood, normalised: 0.9 against 0.1. If you hesitated: section 3.",
                     right=True,
                 ),
             ],
         ),
         Question(
-            "x_t = alpha·x_0 + sigma·eps, and alpha is almost 0. You see x_t. What do you know about x_0?",
+            "xₜ = α·x₀ + σ·ε, and α is almost 0. You see xₜ. What do you know of x₀?",
             options=[
                 Option(
-                    "Hardly more than before: the posterior is close to the prior",
-                    "The observation is nearly the same for all x_0, so it decides nothing. If you hesitated: section 3.",
+                    "Hardly more than the prior told you before",
+                    "xₜ is nearly the same for all x₀, so it decides nothing: the posterior is close to the prior. If you hesitated: "
+                    "section 3.",
                     right=True,
                 ),
                 Option(
-                    "x_0 = x_t/alpha, nearly exactly",
-                    "That is so where sigma is almost 0. Here the noise, divided by alpha, is huge.",
+                    "That it is xₜ/α, with next to no error left",
+                    "That is so where σ is almost 0. Here the noise, divided by α, is huge.",
                 ),
                 Option(
-                    "x_0 is now standard Gaussian",
-                    "x_t is nearly standard Gaussian. Looking at it does not change what x_0 can be.",
+                    "That it is standard Gaussian by now, like xₜ",
+                    "xₜ is nearly that. But the data are what they were: noising x₀ does not change where it came from.",
                 ),
             ],
         ),
@@ -1762,80 +1776,92 @@ DIAGNOSTIC = Quiz(
             "One Gaussian q is fitted to a density p with two separate bumps, by minimising KL(q || p). Where does it end?",
             options=[
                 Option(
-                    "Over both bumps, wide",
-                    "That is the other direction, KL(p || q), which punishes q for missing any part of p.",
+                    "Over both bumps, wide enough for all data || That is the other direction, KL(p",
+                    "q), which punishes q for missing any part of p.",
                 ),
                 Option(
-                    "On one of the bumps",
-                    "KL(q || p) averages over draws of q and punishes those that fall where p is small, as between the bumps. If "
-                    "you hesitated: section 4.",
+                    "On one of the bumps, about as wide as it || KL(q",
+                    "p) averages over draws of q and punishes those that fall where p is small, as between the bumps. If you "
+                    "hesitated: section 4.",
                     right=True,
                 ),
                 Option(
-                    "Between the bumps, narrow", "There p is small, and log q - log p huge: the worst place of all."
+                    "Between the bumps, as a fair compromise",
+                    "There p is small, and log q − log p huge: the worst place of all.",
                 ),
             ],
         ),
         Question(
             "Y is a positive random number. Compare log E[Y] with E[log Y].",
             options=[
-                Option("They are equal", "Only where Y does not vary at all."),
                 Option(
-                    "log E[Y] is never smaller",
+                    "They are equal: log and mean can be swapped",
+                    "Only where Y does not vary at all. Try Y = 0.1 or 1.9, each half of the time.",
+                ),
+                Option(
+                    "log E[Y] is as large as E[log Y], or larger",
                     "The logarithm bends downwards: that is Jensen's inequality. If you hesitated: section 5.",
                     right=True,
                 ),
                 Option(
-                    "Either can be larger, depending on Y",
-                    "The logarithm bends the same way everywhere, so the order is always the same.",
+                    "Which one is larger depends on how Y varies",
+                    "The logarithm bends the same way everywhere, so the order is the same for every Y.",
                 ),
             ],
         ),
         Question(
-            "images has the shape (32, 1, 32, 32), alpha the shape (32,). What does alpha * images do?",
+            "`images` has the shape (32, 1, 32, 32), `alpha` the shape (32,). What does `alpha * images` do?",
             options=[
-                Option("Multiplies each image by its own alpha", "For that alpha must have the shape (32, 1, 1, 1)."),
                 Option(
-                    "Stops with an error about shapes",
-                    "It would if batch and width differed. Here they happen to agree.",
+                    "It multiplies each image by its own alpha",
+                    "For that, `alpha` must have the shape (32, 1, 1, 1).",
                 ),
                 Option(
-                    "Multiplies each column of pixels by its own alpha",
+                    "It stops: 1 dimension cannot meet 4 of them",
+                    "Missing dimensions are taken as 1, on the left. It stops only where two sizes differ and neither is 1.",
+                ),
+                Option(
+                    "It multiplies each pixel column by an alpha",
                     "Shapes are lined up from the right, and nothing warns you. If you hesitated: section 6.",
                     right=True,
                 ),
             ],
         ),
         Question(
-            "You call loss.backward() in every step and never optimizer.zero_grad(). What does a step follow?",
+            "You call `loss.backward()` in every step and never `optimizer.zero_grad()`. What does a step follow?",
             options=[
                 Option(
-                    "The sum of all gradients so far",
-                    "backward adds to .grad. If you hesitated: section 7.",
+                    "The sum of all the gradients so far",
+                    "`backward` adds to `.grad`. If you hesitated: section 7.",
                     right=True,
                 ),
-                Option("The newest gradient", "backward adds to what is in .grad; somebody has to empty it."),
                 Option(
-                    "Nothing: PyTorch refuses",
+                    "The newest gradient, as it should",
+                    "For that, somebody would have to empty `.grad` before.",
+                ),
+                Option(
+                    "Nothing: PyTorch raises an error",
                     "There is no error and no warning, which is why this mistake is so common.",
                 ),
             ],
         ),
         Question(
-            "A network sees x_t and is trained to guess x_0 under the squared error, with data and time without end. What does "
-            "it give?",
+            "A network sees xₜ and is trained to guess x₀ under the squared error, with data and time without end. What does it give?",
             options=[
                 Option(
-                    "A random draw from p(x_0 | x_t)",
-                    "A function gives one answer for each input; the squared error rewards the middle of what is possible.",
+                    "One random draw from p(x₀ | xₜ)",
+                    "It gives one answer for each xₜ, the same every time. The squared error rewards which one?",
                 ),
                 Option(
-                    "The mean of p(x_0 | x_t)",
-                    "The mean is what minimises the expected square, even where it is itself an unlikely value. If you "
-                    "hesitated: sections 3 and 7.",
+                    "The mean of x₀ over p(x₀ | xₜ)",
+                    "The mean is what minimises the expected square, even where it is itself an unlikely value. If you hesitated: "
+                    "sections 3 and 7.",
                     right=True,
                 ),
-                Option("The most likely x_0", "That would minimise the number of misses, not the mean of the squares."),
+                Option(
+                    "The most likely x₀ of p(x₀ | xₜ)",
+                    "That would make misses rare. A squared error counts how far a miss is, too.",
+                ),
             ],
         ),
     ],
@@ -1846,22 +1872,32 @@ LAST = Quiz(
     title="Before you go on",
     questions=[
         Question(
-            "x_0 has variance 1. Which factor must standard noise get in x_t = sqrt(0.64)·x_0 + c·eps for x_t to have variance 1?",
+            "x₀ has variance 1, and ε is standard noise. Which c gives xₜ = √0.64·x₀ + c·ε the variance 1?",
             options=[
-                Option("0.36", "0.36 is the variance that the noise must bring. This c would bring 0.13."),
-                Option("0.6", "0.64 + 0.6² = 1: variances add, factors come in squared.", right=True),
-                Option("0.2", "0.8 + 0.2 = 1 adds standard deviations."),
+                Option(
+                    "0.36",
+                    "0.36 is the variance that the noise must bring. As a factor it brings 0.36², about 0.13.",
+                ),
+                Option(
+                    "0.6",
+                    "0.64 + 0.6² = 1: variances add, factors come in squared.",
+                    right=True,
+                ),
+                Option(
+                    "0.2",
+                    "0.8 + 0.2 = 1 adds standard deviations.",
+                ),
             ],
         ),
         Question(
-            "For every q: log p(x) minus the bound E_q[log p(x, z)/q(z)] equals …",
+            "The bound is the mean of log(p(x, z)/q(z)) over z drawn from q. For every q, log p(x) minus the bound equals …",
             options=[
                 Option(
                     "KL(q || p(z)), the divergence from the prior",
                     "Compare the two columns in the table of section 5: this one is not the gap.",
                 ),
                 Option(
-                    "the noise of the Monte-Carlo estimate",
+                    "the error of a Monte-Carlo estimate, 0 for endless draws",
                     "The table is exact, nothing was drawn, and the gap was there.",
                 ),
                 Option(
@@ -1875,28 +1911,37 @@ LAST = Quiz(
             "Your denoiser's loss stops falling at 0.25. What do you conclude?",
             options=[
                 Option(
-                    "Nothing yet: compare it with the mean variance of p(x_0 | x_t)",
-                    "The noise hides part of x_0 from every denoiser. That floor is not 0.",
+                    "Nothing yet: part of x₀ may be lost in the noise for good",
+                    "The noise hides part of x₀ from every denoiser. The floor is the mean variance of p(x₀ | xₜ), and it is not 0: "
+                    "compare.",
                     right=True,
                 ),
                 Option(
-                    "The network is too small: a large one reaches 0",
-                    "No network can know what the noise has destroyed.",
+                    "The network is too small: a larger one gets down to 0",
+                    "Think of the exact denoiser, which no network can beat. Does its loss get down to 0?",
                 ),
-                Option("The learning rate is too high", "It may be. But even the exact denoiser has a loss above 0."),
+                Option(
+                    "The learning rate is too high: a lower one gets down to 0",
+                    "The rate may be too high. But does even the exact denoiser get down to 0?",
+                ),
             ],
         ),
         Question(
-            "The loss of a small network stays at the variance of the data, from the first step to the last. What do you look at "
-            "first?",
+            "The loss of a small network stays at the variance of the data, from the first step to the last. What do you look at first?",
             options=[
-                Option("The seed", "Another seed gives another path, not a plateau at one telling number."),
                 Option(
-                    "The shapes of guess and target",
+                    "The seed: it met a bad start, and the next one may be better",
+                    "Another seed gives another path, not a plateau at one telling number.",
+                ),
+                Option(
+                    "The shapes: guess and target may not be paired as you think",
                     "(B, 1) against (B,) compares every guess with every target; the best that is left is to guess the mean.",
                     right=True,
                 ),
-                Option("The number of steps", "A plateau does not end by waiting."),
+                Option(
+                    "The number of steps: small networks take long to get going",
+                    "A plateau does not end by waiting. Its height is a number that tells something.",
+                ),
             ],
         ),
     ],

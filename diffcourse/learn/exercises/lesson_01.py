@@ -2374,60 +2374,73 @@ QUIZZES = [
         title="Find the wrong word",
         questions=[
             Question(
-                "“The ELBO is a loss, and a lower bound of the log-prior log p(x).” How many words are wrong?",
+                "“The ELBO is a loss, and a lower bound of the log-prior log p(x).” Which words are wrong?",
                 options=[
-                    Option("None", "Two are: what is it for, and what is p(x) called?"),
                     Option(
-                        "Two: loss, and prior",
+                        "“Lower”: it should be “upper”",
+                        "Lower is right: by Jensen, a mean of logs lies below the log of the mean.",
+                    ),
+                    Option(
+                        "“Loss” and “prior”",
                         "It is maximised, so its negative is the loss; and log p(x) is the log-evidence. The prior is p(z).",
                         right=True,
                     ),
                     Option(
-                        "One: lower should be upper",
-                        "Lower is right. The negative ELBO is an upper bound of −log p(x).",
+                        "“Prior” only: a bound is a loss",
+                        "“Prior” is wrong indeed. Read on: is the ELBO made small in training?",
                     ),
                 ],
             ),
             Question(
                 "“Training uses ground-truth pairs (x, z) from the data set.” What is wrong?",
                 options=[
-                    Option("Nothing", "Look into a data set of digits: there are images, and no codes."),
+                    Option(
+                        "Nothing: each image comes with its code",
+                        "Look into a data set of digits: which of its files holds the codes?",
+                    ),
                     Option(
                         "z is never observed: it is drawn from q(z | x)",
                         "Only x is data. That is what latent means.",
                         right=True,
                     ),
-                    Option("The pairs are (x, label)", "A VAE needs no labels."),
+                    Option(
+                        "“(x, z)”: the pairs are (x, label), as in a classifier",
+                        "A VAE needs no labels.",
+                    ),
                 ],
             ),
             Question(
                 "“The likelihood has the parameters φ: p(x | φ) = ∫ p(x | z) p(z) dz.” What is wrong?",
                 options=[
                     Option(
-                        "φ belongs to the encoder; the likelihood is the decoder's, p_θ(x)",
-                        "φ is in q only. No q stands in this integral.",
+                        "φ: it is the encoder's, the likelihood has θ",
+                        "φ is in q(z | x) only, and no q stands in this integral. The decoder does, with its weights θ.",
                         right=True,
                     ),
                     Option(
-                        "The integral should run over x", "Over x it would give 1. The latent is what is summed over."
+                        "dz: the integral should run over x instead of z",
+                        "Over x it would give 1. The latent is what is summed over.",
                     ),
-                    Option("Nothing", "Which network stands inside the integral?"),
+                    Option(
+                        "Nothing: φ is all weights, of both networks",
+                        "There are two sets of weights. Which network stands inside the integral?",
+                    ),
                 ],
             ),
             Question(
                 "“The likelihood is intractable, so we minimise the negative log-likelihood instead.” What is wrong?",
                 options=[
                     Option(
-                        "Nothing, that is what the loss is",
-                        "The negative log-likelihood contains the very same integral.",
+                        "Nothing: the negative log-likelihood is what the loss is",
+                        "Write the negative log-likelihood out: the very same integral stands in it.",
                     ),
                     Option(
-                        "It is as intractable; a bound on it is minimised",
+                        "That is as intractable: what is minimised is a bound",
                         "−log changes neither the integral nor the optimum. The negative ELBO lies above it, and can be estimated.",
                         right=True,
                     ),
                     Option(
-                        "The log makes the integral solvable",
+                        "“Intractable”: with a logarithm the integral is solvable",
                         "The logarithm stands outside the integral, where it helps nobody.",
                     ),
                 ],
@@ -2435,15 +2448,18 @@ QUIZZES = [
             Question(
                 "“z is a deterministic function of x, and the noise prepares the model for varied inputs.” What is wrong?",
                 options=[
-                    Option("Nothing", "Encode one image twice: are the two codes equal?"),
                     Option(
-                        "z is a function of x and the noise; the noise makes the code space smooth",
+                        "Nothing: an image has one code, and noise augments data",
+                        "Encode one image twice: are the two codes equal?",
+                    ),
+                    Option(
+                        "z depends on the noise as well, which makes codes smooth",
                         "Neighbouring codes must decode to similar images, since a draw may land on any of them.",
                         right=True,
                     ),
                     Option(
-                        "The noise is there to avoid overfitting of the decoder only",
-                        "It acts on the code: what is near must mean nearly the same.",
+                        "“Varied inputs”: the noise is there against overfitting",
+                        "The noise is added to the code. What does that ask of neighbouring codes? And encode one image twice.",
                     ),
                 ],
             ),
@@ -2457,72 +2473,90 @@ QUIZZES = [
                 "What is log p(x) − ELBO(x)?",
                 options=[
                     Option(
-                        "KL(q(z | x) || p(z)), to the prior",
-                        "For the toy with q = prior this KL is 0, and the gap the worst of the three.",
+                        "KL(q(z | x) || p(z)), from the prior",
+                        "For the toy with q = prior this KL is 0, and the gap far from it.",
                     ),
                     Option(
-                        "KL(q(z | x) || p(z | x)), to the true posterior",
+                        "KL(q(z | x) || p(z | x)), from the posterior",
                         "It is 0 exactly when q is right about z.",
                         right=True,
                     ),
-                    Option("The reconstruction error", "That is one of the two terms of the ELBO itself."),
+                    Option(
+                        "−E[log p(x | z)], the error of reconstruction",
+                        "That is one of the two terms of the ELBO itself, not what is missing from it.",
+                    ),
                 ],
             ),
             Question(
                 "KL(q(z | x) || p(z)) is almost 0 for every image. What does it say?",
                 options=[
                     Option(
-                        "The code is a good one: it has the right distribution",
-                        "Every image has the same code then. The decoder cannot tell them apart.",
+                        "The codes are good: they are spread as they should be",
+                        "Encode two different images. How do the codes differ, if each is spread like the prior?",
                     ),
                     Option(
-                        "The posterior has collapsed: z says nothing about x",
+                        "The posterior has collapsed: z tells nothing about x",
                         "The mean KL is at least the mutual information of x and z. If it is 0, there is none.",
                         right=True,
                     ),
-                    Option("The ELBO equals log p(x)", "The gap is another KL, the one to the true posterior."),
+                    Option(
+                        "The bound is tight: the ELBO equals log p(x)",
+                        "The gap is another KL, the one to the true posterior.",
+                    ),
                 ],
             ),
             Question(
-                "normal.sample() and normal.rsample() draw from the same distribution. Which belongs into the loss, and why?",
+                "`normal.sample()` and `normal.rsample()` draw from the same distribution. Which belongs into the loss, and why?",
                 options=[
                     Option(
-                        "sample: it is faster",
-                        "No gradient passes it, so the encoder learns nothing from the reconstruction.",
+                        "`sample`: a draw is random, so there is no gradient to lose",
+                        "There is one, by mean and std. Without it the encoder learns nothing from the reconstruction.",
                     ),
                     Option(
-                        "rsample: its draw is a differentiable function of mean and std",
+                        "`rsample`: gradients reach mean and std through its draw",
                         "It writes the draw as mean + std·noise. Only that tells them apart.",
                         right=True,
                     ),
-                    Option("Either: the distribution is the same", "The numbers are, the gradient is not."),
+                    Option(
+                        "Either: what counts is the distribution, which is the same",
+                        "The numbers are alike. A loss is there to be differentiated, too.",
+                    ),
                 ],
             ),
             Question(
                 "Reconstructions are sharp, drawn images are poor. Which way is the KL weight off?",
                 options=[
                     Option(
-                        "Too small",
+                        "It is too small: codes may lie far from the prior",
                         "The codes scatter far from the prior, so draws from the prior land where no image was ever encoded.",
                         right=True,
                     ),
-                    Option("Too large", "Then reconstructions would be blurred, and all alike: collapse."),
-                    Option("It has nothing to do with the weight", "Compare the rows for 0.01 and 20 above."),
+                    Option(
+                        "It is too large: codes are pressed together",
+                        "Codes pressed together give blurred copies, all alike. Yours are sharp.",
+                    ),
+                    Option(
+                        "It is neither: sharp copies show it is right",
+                        "A copy starts from a code of the encoder, a drawn image from the prior. Compare the rows for 0.01 and 20 above.",
+                    ),
                 ],
             ),
             Question(
                 "Grey images in [−1, 1] shall be modelled. Which loss fits?",
                 options=[
                     Option(
-                        "Binary cross-entropy on them as they are",
+                        "Binary cross-entropy on the values as they are",
                         "Targets below 0 are an error; and a Bernoulli knows two values only.",
                     ),
                     Option(
-                        "Squared error over twice a variance: the Gaussian likelihood",
+                        "Squared error over 2σ²: a Gaussian likelihood",
                         "A density on the real line. For the cross-entropy, binarise the pixels first.",
                         right=True,
                     ),
-                    Option("Cross-entropy, after adding 1", "Targets up to 2 are no probabilities either."),
+                    Option(
+                        "Binary cross-entropy, with 1 added",
+                        "Targets up to 2 are no probabilities either.",
+                    ),
                 ],
             ),
         ],

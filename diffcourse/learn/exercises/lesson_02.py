@@ -1911,49 +1911,53 @@ QUIZZES = [
                 "“The steps of the forward chain may be taken as Gaussian if they are small enough.” What is wrong?",
                 options=[
                     Option(
-                        "Nothing",
-                        "The forward steps are Gaussian because we choose them so, of any size. Small steps are needed for the way back.",
+                        "Nothing: a large step would not be Gaussian",
+                        "Forward steps are drawn from a Gaussian because we choose so, of any size. What else needs small steps?",
                     ),
                     Option(
-                        "The condition belongs to the reverse chain",
+                        "“Forward”: the condition is for the way back",
                         "Forward steps are Gaussian by choice. Their reversal is nearly Gaussian only if they are small.",
                         right=True,
                     ),
                     Option(
-                        "They must be large, not small",
-                        "Large steps make the way back less Gaussian, as the figure with two hills shows.",
+                        "“Small”: only large steps end in a Gaussian",
+                        "Many small steps end in one as well. Look again at the figure with two hills.",
                     ),
                 ],
             ),
             Question(
-                "“A denoiser carries out the transition from x_{t−1} to x_t.” What is wrong?",
+                "“A denoiser carries out the transition from xₜ₋₁ to xₜ.” What is wrong?",
                 options=[
                     Option(
-                        "The direction",
-                        "x_{t−1} → x_t is the fixed noising, in which nothing is learned. The denoiser serves x_t → x_{t−1}.",
+                        "The direction: it serves xₜ → xₜ₋₁",
+                        "xₜ₋₁ → xₜ is the fixed noising, in which nothing is learned.",
                         right=True,
                     ),
                     Option(
-                        "A denoiser needs no t",
+                        "The input: a denoiser does not need t",
                         "It does: the same picture means something else at another noise level.",
                     ),
-                    Option("It should read: from x_0 to x_T", "That, too, is the direction of the noising."),
+                    Option(
+                        "The ends: it goes from x₀ to pure noise",
+                        "That is the noising, all of it at once. Is noising what a denoiser does?",
+                    ),
                 ],
             ),
             Question(
                 "“The network learns how much noise is in the picture.” What is wrong?",
                 options=[
                     Option(
-                        "Nothing", "How much is known beforehand: t tells it. What the network finds is which noise."
+                        "Nothing: the amount of noise is its output",
+                        "Its output has the shape of the picture, one value for every pixel. Is that an amount?",
                     ),
                     Option(
-                        "It learns the noise itself; how much there is, is given by t",
-                        "The output has the shape of the picture: one value for every pixel.",
+                        "“How much”: it learns which noise it is",
+                        "How much there is, is given by t. The output is the noise itself, one value for every pixel.",
                         right=True,
                     ),
                     Option(
-                        "It learns the clean picture only",
-                        "It may be trained that way as well, but in DDPM it predicts the noise.",
+                        "“Noise”: it learns the clean picture",
+                        "It may be trained that way as well, but DDPM's predicts noise.",
                     ),
                 ],
             ),
@@ -1964,47 +1968,55 @@ QUIZZES = [
         title="At the end of lesson 02",
         questions=[
             Question(
-                "When is x_T close to pure standard noise?",
+                "When is the end of the chain close to pure standard noise?",
                 options=[
                     Option(
-                        "When T is large",
-                        "With tiny betas a hundred thousand steps can leave half of the signal: a cell above did it.",
+                        "When T, the number of steps, is large",
+                        "With tiny β a hundred thousand steps can leave half of the signal: a cell above did it.",
                     ),
                     Option(
-                        "When ᾱ_T is close to 0",
-                        "ᾱ_T is the share of the variance that is still data. It is a product: the sum of the betas must be large.",
+                        "When ᾱ at the last step is close to 0",
+                        "It is the share of the variance that is still data. It is a product: the sum of the β must be large.",
                         right=True,
                     ),
-                    Option("When the data are Gaussian", "Any data will do, once their share has gone."),
+                    Option(
+                        "When the data themselves are Gaussian",
+                        "Any data will do, Gaussian or not, once their share has gone.",
+                    ),
                 ],
             ),
             Question(
-                "What is L_VLB to the negative log-likelihood, in expectation?",
+                "The loss of DDPM is called a variational lower bound. What is it to the negative log-likelihood, in expectation?",
                 options=[
                     Option(
-                        "An upper bound",
-                        "It is minimised, and it lies above. Its name says lower because the same number with a minus "
-                        "bounds log p from below.",
+                        "An upper bound, and it is minimised",
+                        "It lies above. Its name says lower because the same number with a minus bounds log p from below.",
                         right=True,
                     ),
                     Option(
                         "A lower bound, as its name says",
-                        "The name is about log p. With the sign turned, lower becomes upper.",
+                        "The name is about log p. Turn the sign: what becomes of lower?",
                     ),
                     Option(
-                        "Equal to it",
-                        "Only if the model's chain given x_0 equals q: the gap is the KL between the two.",
+                        "Equal to it, split up into KLs",
+                        "Only if the model's chain given x₀ equals q. Otherwise a KL between the two is the difference.",
                     ),
                 ],
             ),
             Question(
-                "Which of the three parts L_T, L_{t−1}, L_0 has no trainable parameter?",
+                "Which of the three parts of the bound has no trainable parameter?",
                 options=[
-                    Option("L_0", "L_0 is the likelihood of x_0 under the last step of the model: it is trained."),
-                    Option("L_{t−1}", "These are the KLs between posterior and model: they are what is trained."),
                     Option(
-                        "L_T",
-                        "It compares the end of the fixed forward chain with the fixed start N(0, I).",
+                        "L₀, the likelihood of x₀ given x₁",
+                        "That is the last step of the model, and trained like the others.",
+                    ),
+                    Option(
+                        "Lₜ₋₁, the KLs of the steps between",
+                        "These compare the posterior with the model: the network is in each of them.",
+                    ),
+                    Option(
+                        "The KL at the noisy end, to N(0, I)",
+                        "It compares the end of the fixed forward chain with the fixed start of the way back.",
                         right=True,
                     ),
                 ],
@@ -2012,14 +2024,18 @@ QUIZZES = [
             Question(
                 "Why is the cosine schedule preferred for small images?",
                 options=[
-                    Option("It has fewer steps", "Both have T steps; they differ in where these lie."),
+                    Option(
+                        "It reaches the same level of noise in fewer steps",
+                        "Both have T steps; they differ in where these lie.",
+                    ),
                     Option(
                         "It spreads the loss of signal over the whole chain",
                         "The linear one has lost nearly everything after two thirds; its last third works on almost pure noise.",
                         right=True,
                     ),
                     Option(
-                        "It ends with more signal left", "It ends with even less: ᾱ_T is about 2·10⁻⁹, against 4·10⁻⁵."
+                        "It ends with more signal left, so the start is easier",
+                        "It ends with even less: ᾱ is about 2·10⁻⁹ there, against 4·10⁻⁵.",
                     ),
                 ],
             ),
@@ -2027,16 +2043,17 @@ QUIZZES = [
                 "What does the simple loss change in the bound?",
                 options=[
                     Option(
-                        "It sets the weight of every noise level to 1",
+                        "It gives the error at every noise level the weight 1",
                         "The minimum of each term stays the same; what changes is how much the levels count when one network serves all.",
                         right=True,
                     ),
                     Option(
-                        "It makes the bound tighter", "It is no bound any more: the weights that made it one are gone."
+                        "It makes the bound tighter, so that training is easier",
+                        "It is no bound any more: what made it one has been left out.",
                     ),
                     Option(
-                        "It replaces the KL by another distance",
-                        "For one t it is the same squared error, times a number.",
+                        "It takes a distance of pictures in place of the KL",
+                        "For one t it is the same squared error that the KL is, times a number.",
                     ),
                 ],
             ),

@@ -1848,15 +1848,17 @@ QUIZZES = [
                 "Why is there no exact full gradient of the diffusion loss?",
                 options=[
                     Option(
-                        "The data do not fit into memory", "Gradients can be added up over parts: a cell above did it."
+                        "The data do not fit into memory at once",
+                        "Gradients can be added up over parts: a cell above did it.",
                     ),
                     Option(
-                        "The loss is an expectation over t and ε as well, which are drawn anew each time",
-                        "Even with every image in the batch, t and ε are a sample. More images only make the estimate better.",
+                        "The loss is a mean over t and ε as well",
+                        "Even with every image in the batch, t and ε are a sample. More draws only make the estimate better.",
                         right=True,
                     ),
                     Option(
-                        "Adam does not use gradients", "It does, and keeps running means of them and of their squares."
+                        "Adam replaces the gradients by running means",
+                        "It keeps means of gradients. Of which loss are these?",
                     ),
                 ],
             ),
@@ -1864,55 +1866,72 @@ QUIZZES = [
                 "What does the tutorial's U-Net join with the deepest tensor?",
                 options=[
                     Option(
-                        "The tensor itself",
-                        "It stores residuals after the stride, so the last one stored is what goes up: half of the channels "
-                        "are copies.",
+                        "The same tensor again, stored after the stride",
+                        "That one goes up as well: half of the channels are copies.",
                         right=True,
                     ),
                     Option(
-                        "The picture at full size",
+                        "The picture's features at their full size",
                         "That skip does not exist there: nothing was stored before the first stride.",
                     ),
-                    Option("The time embedding", "That one enters inside the blocks."),
+                    Option(
+                        "The embedding of the time, as more channels",
+                        "That one enters inside the blocks.",
+                    ),
                 ],
             ),
             Question(
-                "You sample in the middle of training with a BatchNorm network and forget train() afterwards. What happens?",
+                "You sample in the middle of training with a BatchNorm network and forget `train()` afterwards. What happens?",
                 options=[
-                    Option("An error at the next step", "No error: that is what makes it a nasty bug."),
                     Option(
-                        "Nothing",
-                        "The normalisation now uses stored statistics in place of the batch's, and they stand still.",
+                        "The next step stops with an error about the mode",
+                        "No error: that is what makes it a nasty bug.",
                     ),
                     Option(
-                        "Training goes on with frozen statistics",
-                        "eval() stays on until somebody calls train(). GroupNorm has no such second face.",
+                        "Nothing: the mode is of no matter while one trains",
+                        "BatchNorm does something else in each mode.",
+                    ),
+                    Option(
+                        "Training goes on, normalised by frozen statistics",
+                        "`eval()` stays on until somebody calls `train()`.",
                         right=True,
                     ),
                 ],
             ),
             Question(
-                "Papers write ‖ε − ε_θ‖², code takes the mean. For one MNIST image, what is the factor between them?",
+                "Papers write ‖ε − ε̂‖² (ε̂: the guess), code takes the mean. What is the factor between them for an MNIST image?",
                 options=[
-                    Option("1", "The norm adds up the squares of all pixels; the mean divides by their number."),
                     Option(
-                        "784",
-                        "28 · 28 pixels. It scales the gradient, and matters where terms are added, as in a bound.",
+                        "1: two ways to write the same",
+                        "The norm adds up all squares. What else does a mean do?",
+                    ),
+                    Option(
+                        "784: the number of pixels",
+                        "28 · 28. It scales the gradient, and matters where terms are added, as in a bound.",
                         right=True,
                     ),
-                    Option("28", "The square root of it."),
+                    Option(
+                        "28: the side of the picture",
+                        "Those are the pixels of one row.",
+                    ),
                 ],
             ),
             Question(
-                "A chain of 200 steps with the betas of 1000 gives poor samples. What is the reason?",
+                "A chain of 200 steps with the β of 1000 gives poor samples. What is the reason?",
                 options=[
-                    Option("200 steps are too few", "With betas five times as large 200 steps are fine."),
                     Option(
-                        "Sampling starts from pure noise, but the chain was never trained to end there",
-                        "ᾱ_T is 0.13: a third of the amplitude is still image. Two things had been changed at once.",
+                        "200 steps are too few for digits, however large they are",
+                        "With β five times as large 200 steps are fine.",
+                    ),
+                    Option(
+                        "Its end still holds image, but sampling starts from noise",
+                        "ᾱ is 0.13 there: more than a third of the amplitude is still image.",
                         right=True,
                     ),
-                    Option("The network is too small", "It is the same network in all three rows."),
+                    Option(
+                        "The network is too small for steps so large",
+                        "It is the same network in all three rows.",
+                    ),
                 ],
             ),
         ],

@@ -1615,82 +1615,89 @@ QUIZZES = [
                 "Why may DDIM use a network that was trained for DDPM?",
                 options=[
                     Option(
-                        "The training loss only involves q(x_t | x_0), and DDIM's process has the same",
-                        "Each training example is one jump from x_0 to x_t. How the x_t of different t hang together "
-                        "never enters.",
+                        "The loss only needs q(xₜ | x₀), which is the same",
+                        "Each training example is one jump from x₀ to xₜ. How the xₜ of different t hang together never enters.",
                         right=True,
                     ),
                     Option(
-                        "Both are the same Markov chain with fewer steps",
-                        "DDIM's process is not a Markov chain: given x_s, the noisier x_t still depends on x_0.",
+                        "Both are the same Markov chain, one with fewer steps",
+                        "DDIM's process with η below 1 is not a Markov chain: given xₛ, the noisier xₜ still depends on x₀.",
                     ),
                     Option(
-                        "The network is fine-tuned for a few steps first",
+                        "It is trained a little more, for the new sampler",
                         "Nothing is trained anew: this lesson never called an optimiser.",
                     ),
                 ],
             ),
             Question(
-                "“eta = 1 is DDPM.” When is that the chain that was trained?",
+                "“η = 1 is DDPM.” When is that the chain that was trained?",
                 options=[
                     Option(
-                        "Always",
-                        "On any grid it equals DDPM *on that grid*, but 50 large steps are another chain than 1000 "
-                        "small ones.",
+                        "On any grid, as η decides",
+                        "On any grid it is the DDPM of that grid. Are 50 large steps the chain of 1000 small ones?",
                     ),
                     Option(
                         "If every step is visited",
-                        "With stride 1 its variance is β̃_t. With stride 20 it is far larger: the cell above printed "
-                        "both.",
+                        "With stride 1 its variance is β̃ₜ. With stride 20 it is far larger: the cell above printed both.",
                         right=True,
                     ),
-                    Option("Never", "With stride 1 variance and mean agree to the last digit."),
+                    Option(
+                        "Never: the means differ",
+                        "There is a grid on which mean and variance agree to the last digit.",
+                    ),
                 ],
             ),
             Question(
-                "Samples with eta = 0 are …",
+                "Samples with η = 0 are …",
                 options=[
                     Option(
-                        "all the same image",
-                        "They are the same for the same x_T only. Different starts give different images.",
+                        "all alike, for nothing random is left",
+                        "One thing is still drawn. Start twice, and compare.",
                     ),
                     Option(
-                        "reproducible from x_T, and diverse through x_T",
-                        "Two different things: the repeat spread is 0, the total spread is not.",
+                        "repeatable from a start, diverse over many starts",
+                        "Two different things: the repeat spread is 0, the total spread is not. Diversity comes in with the start.",
                         right=True,
                     ),
                     Option(
-                        "less diverse than with eta = 1",
+                        "less diverse than those with η = 1, which adds noise",
                         "In the exact toy with 50 steps they were more diverse: 0.079 against 0.069.",
                     ),
                 ],
             ),
             Question(
-                "You double the steps of a second-order method. Its numerical error becomes about …",
+                "You double the steps of a second-order method. Leave the last step aside. Its numerical error becomes about …",
                 options=[
-                    Option("half as large", "That is first order: DDIM, Euler."),
                     Option(
-                        "a quarter", "Two to the power of minus two; if the last step does not spoil it.", right=True
+                        "a half",
+                        "That is first order: DDIM, Euler.",
                     ),
                     Option(
-                        "the same, but smoother",
-                        "The error of the integration falls with every refinement. What stays is the error of the "
-                        "network.",
+                        "a quarter",
+                        "Two to the power of minus two.",
+                        right=True,
+                    ),
+                    Option(
+                        "an eighth",
+                        "That would be third order.",
                     ),
                 ],
             ),
             Question(
                 "A method of higher order gives no better digits at 50 calls. The likeliest reason?",
                 options=[
-                    Option("It has a bug", "The orders were measured on the exact Gaussian. It does what it should."),
                     Option(
-                        "At 50 calls the error of the network outweighs that of the integration",
-                        "Solving the ODE of an imperfect network more exactly makes its own solution more exact, and "
-                        "no more.",
+                        "It has a bug: a higher order must give better digits",
+                        "The orders were measured on the exact Gaussian. It does what it should.",
+                    ),
+                    Option(
+                        "By then the network's error is the larger of the two",
+                        "Solving the ODE of an imperfect network more exactly makes its own solution more exact, and no more.",
                         right=True,
                     ),
                     Option(
-                        "50 calls are always too few", "How few are enough depends on the sampler; 10 to 20 may do."
+                        "50 calls are too few: a high order shows later",
+                        "Measured against the network's own ODE, it was ahead of DDIM with 10 calls already.",
                     ),
                 ],
             ),

@@ -1341,17 +1341,18 @@ QUIZZES = [
                 "“Working in latents gives better quality, since the model sees a compressed image.” What is wrong?",
                 options=[
                     Option(
-                        "The gain is cost; quality has a ceiling, the reconstruction",
-                        "The compression is lossy. What one buys is a far cheaper network, which may then be larger or work at a higher "
-                        "resolution.",
+                        "“Better quality”: what one gains is lower cost",
+                        "The compression is lossy, and quality has a ceiling, the reconstruction. What one buys is a far cheaper "
+                        "network, which may then be larger or work at a higher resolution.",
                         right=True,
                     ),
                     Option(
-                        "Nothing", "What does decoding a *real* picture's latent lose? No latent model can undo that."
+                        "Nothing: fewer numbers are learned better",
+                        "What does decoding a real picture's latent lose? No latent model can undo that.",
                     ),
                     Option(
-                        "Compressed images cannot be noised",
-                        "They can, by the same equation: a latent is a small image.",
+                        "“Image”: a code has no places to be noised",
+                        "It has: 64 × 64 of them in Stable Diffusion, with four numbers each. A latent is noised by the same equation.",
                     ),
                 ],
             ),
@@ -1359,29 +1360,36 @@ QUIZZES = [
                 "“The latents take 48 times less memory than the picture.” When is that true?",
                 options=[
                     Option(
-                        "Always: 786,432 / 16,384 = 48",
-                        "Those are counts of numbers. A pixel value takes 8 bits, a latent value 16 or 32.",
+                        "Always: 786,432 / 16,384 = 48, and that is all",
+                        "Those are counts of numbers. How many bits does a pixel value take, how many a latent value?",
                     ),
                     Option(
-                        "If both are stored with the same number of bits a value",
+                        "If a number takes the same bits in both",
                         "As numbers 48; an 8-bit picture against float32 latents 12, against float16 latents 24.",
                         right=True,
                     ),
-                    Option("Never: the channels grow from 3 to 4", "They do, and 48 counts them already."),
+                    Option(
+                        "Never: the channels grow, from 3 to 4",
+                        "They do, and 48 counts them already.",
+                    ),
                 ],
             ),
             Question(
-                "“The scheduler decides how much noise to *add* at each step of generation.” What is wrong?",
+                "“The scheduler decides how much noise to add at each step of generation.” What is wrong?",
                 options=[
-                    Option("Nothing", "Is the picture noisier after a step of generation than before?"),
                     Option(
-                        "The network decides it",
+                        "Nothing: it does so in training and in generation",
+                        "Is the picture noisier after a step of generation than before?",
+                    ),
+                    Option(
+                        "“The scheduler”: it is the network that decides",
                         "The network estimates the noise that is there. The level is given to it.",
                     ),
                     Option(
-                        "In generation it sets the levels to visit and the rule that leads from one to the next",
-                        "Noise is added in training, and when one starts from a picture. Some samplers add a little fresh noise as well; "
-                        "what they do on the whole is take noise away.",
+                        "“Add”: the steps lead to lower and lower levels",
+                        "In generation the scheduler sets the levels to visit and the rule that leads from one to the next. Noise is "
+                        "added in training, and when one starts from a picture. Some samplers add a little fresh noise as well; on "
+                        "the whole they take noise away.",
                         right=True,
                     ),
                 ],
@@ -1390,16 +1398,17 @@ QUIZZES = [
                 "“The decoder draws new pictures from standard noise.” Said of ours, or of Stable Diffusion's: what is wrong?",
                 options=[
                     Option(
-                        "Nothing: it is a variational autoencoder",
-                        "With a KL weight of a millionth, hardly. Look at the confetti of part 6.",
+                        "Nothing: each belongs to a variational autoencoder",
+                        "In such a one the KL has its full weight, as in lesson 01. Look at the confetti of part 6.",
                     ),
                     Option(
-                        "Their latents were never made to lie like standard noise; the diffusion model learns how they lie",
-                        "The KL weight is tiny, so the encoder is free. Generation is left to the second model.",
+                        "“Standard noise”: their latents are not like it",
+                        "The KL counts for so little that the encoder is free. How latents lie is for the second model to learn, the "
+                        "diffusion model.",
                         right=True,
                     ),
                     Option(
-                        "The noise must first be divided by the scale factor",
+                        "“Noise”: it must be divided by the factor first",
                         "`decode` does that, and the pictures are no better for it.",
                     ),
                 ],
@@ -1414,13 +1423,17 @@ QUIZZES = [
                 "Which parts of a latent diffusion model run in each of 50 sampling steps?",
                 options=[
                     Option(
-                        "Encoder, U-Net, decoder",
-                        "The encoder is not needed for generation, and the decoder runs once, at the end.",
+                        "The U-Net and the text encoder",
+                        "The prompt stays the same: its text is encoded once, before.",
                     ),
-                    Option("The U-Net only", "Text is encoded once before, the latent decoded once after.", right=True),
                     Option(
-                        "U-Net and decoder",
-                        "The decoder runs once, on the last latent. (Earlier ones can be decoded to look at.)",
+                        "The U-Net, and no other part",
+                        "Text is encoded once before, the latent decoded once after.",
+                        right=True,
+                    ),
+                    Option(
+                        "The U-Net and the decoder",
+                        "The decoder runs on the last latent. (Earlier ones can be decoded to look at.)",
                     ),
                 ],
             ),
@@ -1429,8 +1442,8 @@ QUIZZES = [
                 options=[
                     Option(
                         "So that the noise levels mean what they say",
-                        "A schedule is made for data of standard deviation 1. With one of 5.5, a good part of the picture would survive "
-                        "at the step that is taken for pure noise.",
+                        "A schedule is made for data of standard deviation 1. With one of 5.5, a good part of the picture would "
+                        "survive at the step that is taken for pure noise.",
                         right=True,
                     ),
                     Option(
@@ -1438,51 +1451,63 @@ QUIZZES = [
                         "The decoder gets the bare latents: the factor is divided out before.",
                     ),
                     Option(
-                        "So that the latents become Gaussian",
+                        "So that the latents become standard Gaussian",
                         "A factor changes the width of a distribution, not its form.",
                     ),
                 ],
             ),
             Question(
-                "A picture of 500x500 pixels is to be encoded. What should be done?",
+                "A picture of 500 × 500 pixels is to be encoded. What should be done?",
                 options=[
                     Option(
-                        "Nothing, the network is a convolution",
-                        "500 = 62·8 + 4: it would come back with 496 pixels a side.",
+                        "Nothing: no layer asks for a certain size",
+                        "No, but its sides are halved three times, and 500 = 62·8 + 4: it would come back smaller.",
                     ),
                     Option(
-                        "Cut it into tiles of 64x64", "500 is no multiple of 64 either, and tiles show at their seams."
+                        "Cut it into tiles of 64 × 64 pixels, one by one",
+                        "500 is no multiple of 64 either, and tiles show at their seams.",
                     ),
                     Option(
-                        "Crop or resize it to 496 or 512",
+                        "Crop or resize it to 496 or 512 a side",
                         "Multiples of 8 come back with the size they had.",
                         right=True,
                     ),
                 ],
             ),
             Question(
-                "latents = pil_to_latents(picture, vae); a friend then calls vae.decode(latents / vae.scaling_factor). What happens?",
+                "You write `latents = pil_to_latents(picture, vae)`; a friend then calls `vae.decode(latents / vae.scaling_factor)`. "
+                "What happens?",
                 options=[
-                    Option("The picture comes back", "decode divides by the factor itself."),
+                    Option(
+                        "The picture comes back as it was",
+                        "For that, `decode` would have to leave the factor alone.",
+                    ),
                     Option(
                         "The factor is divided out twice",
-                        "In this package encode and decode own it. In others you must.",
+                        "In this package `encode` and `decode` own it; in others you must. With our 0.91 it hardly shows, with "
+                        "Stable Diffusion's 0.18 nobody can miss it.",
                         right=True,
                     ),
-                    Option("An error", "The shape is right, so nothing complains. It just looks wrong."),
+                    Option(
+                        "An error: scaled latents do not fit",
+                        "The shape is right, so nothing complains.",
+                    ),
                 ],
             ),
             Question(
-                "At noise level σ/α = 0.571, latents are in the sigma form x = x₀ + 0.571·ε, and a network predicts ε without any error. "
-                "What is x − ε?",
+                "At noise level σ/α = 0.571, latents are in the sigma form x = x₀ + 0.571·ε, and a network predicts ε without any "
+                "error. What is x − ε?",
                 options=[
-                    Option("The clean latent", "Then 0.571 would have to be 1."),
                     Option(
-                        "The latent one sampling step earlier",
-                        "A step goes to a lower level of noise. This one overshoots the clean latent.",
+                        "x₀, the clean latent, with nothing added",
+                        "Then 0.571 would have to be 1.",
                     ),
                     Option(
-                        "The clean latent with noise of strength 0.429, of the other sign",
+                        "x₀ with less noise: one sampling step earlier",
+                        "A sampling step keeps the sign of the noise. Put the equation in, and look at what is left.",
+                    ),
+                    Option(
+                        "x₀ with noise of strength 0.429, sign turned",
                         "x − ε = x₀ − 0.429·ε.",
                         right=True,
                     ),

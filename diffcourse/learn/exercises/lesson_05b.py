@@ -1439,45 +1439,64 @@ QUIZZES = [
             Question(
                 "“a dog wearing hat” becomes 77 numbers in Stable Diffusion 1.x. How many of them are 49407?",
                 options=[
-                    Option("1", "That is the true end. The padding is the same number again."),
-                    Option("71", "These are the padding; the true end is 49407, too."),
                     Option(
-                        "72", "Start and four words take five places; end and padding are the same number.", right=True
+                        "1",
+                        "That is the true end. What is the padding made of?",
+                    ),
+                    Option(
+                        "71",
+                        "These are the padding. Is there no other?",
+                    ),
+                    Option(
+                        "72",
+                        "Start and four words take five places; end and padding are the same number.",
+                        right=True,
                     ),
                 ],
             ),
             Question(
                 "In a batch of 256 pairs a CLIP has the loss 2.1. Is that good?",
                 options=[
-                    Option("No: 2.1 is what guessing gives", "Guessing among 256 gives ln 256 = 5.5. ln 8 is 2.1."),
                     Option(
-                        "It is far better than guessing, which gives 5.5",
-                        "The loss is to be read beside ln N; on average the right caption gets the probability of one in eight.",
+                        "No: guessing has about that loss in such a batch",
+                        "Guessing among N gives ln N, and 2.1 is ln 8.",
+                    ),
+                    Option(
+                        "Yes: it is far below what guessing has, 5.5",
+                        "The loss is to be read beside ln N. Here ln 256 = 5.5, and 2.1 = ln 8: as if it guessed among eight.",
                         right=True,
                     ),
                     Option(
-                        "It cannot be said without tau", "tau is part of the model. What counts is the quiz: N rivals."
+                        "That cannot be told without the value of τ",
+                        "τ is part of the model. What counts is the quiz: N rivals.",
                     ),
                 ],
             ),
             Question(
                 "Why are attention's scores divided by √d?",
                 options=[
-                    Option("So that the weights sum to 1", "The softmax sees to that, with any scale."),
                     Option(
-                        "Inner products of d terms spread like √d, and a softmax of large numbers has no slope",
-                        "At d = 1024 the unscaled softmax gave nearly all to one key, and its slope was nearly 0.",
+                        "So that each query's weights sum to 1",
+                        "The softmax sees to that, with any scale.",
+                    ),
+                    Option(
+                        "So that the softmax keeps a slope at large d",
+                        "Inner products of d terms spread like √d, and a softmax of large numbers has no slope: at d = 1024 it gave "
+                        "nearly all to one key.",
                         right=True,
                     ),
-                    Option("To make queries and keys unit vectors", "Their lengths still count: this is no cosine."),
+                    Option(
+                        "So that queries and keys have length 1",
+                        "Their lengths still count: this is no cosine.",
+                    ),
                 ],
             ),
             Question(
-                "In cross-attention of a U-Net, which shapes does the output have for a prompt twice as long?",
+                "In cross-attention of a U-Net, what shape does the output have for a prompt twice as long?",
                 options=[
                     Option(
-                        "Twice as many rows",
-                        "The image asks: one row for each of its places, whatever the length of the text.",
+                        "Twice as many rows, one for each of the words",
+                        "Who asks, the image or the text? There is a row for each query.",
                     ),
                     Option(
                         "The same: one row for each place of the image",
@@ -1485,24 +1504,25 @@ QUIZZES = [
                         right=True,
                     ),
                     Option(
-                        "It fails: 77 is fixed",
-                        "The *text encoder* has 77 places. Cross-attention takes any number of words.",
+                        "None: more than 77 words are an error",
+                        "The text encoder has 77 places. Cross-attention takes any number of words.",
                     ),
                 ],
             ),
             Question(
-                "The map of the word “red” is dark everywhere. Does “red” have no effect on the picture?",
+                "Hardly any place of the image looks at the word “red”. Can “red” have an effect on the picture all the same?",
                 options=[
                     Option(
-                        "Right: where nobody looks, nothing happens", "The meaning may have arrived by other states."
+                        "No: where nobody looks, nothing can come from",
+                        "Nothing from that place. But did the word stay in its place, inside the text encoder?",
                     ),
                     Option(
-                        "It may have: later tokens have read it, and the image may look at those",
+                        "Yes: other tokens that are looked at know it",
                         "The text encoder mixes words, so the end token and the padding know about red. Exchange the word and see.",
                         right=True,
                     ),
                     Option(
-                        "The map must be wrong",
+                        "Yes: the map shows attention only roughly",
                         "The map is what attention did, to the last digit. It is not what the word did.",
                     ),
                 ],
@@ -1510,15 +1530,18 @@ QUIZZES = [
             Question(
                 "What does the U-Net of Stable Diffusion 1.x get, and what does it give?",
                 options=[
-                    Option("Noise and a text; an image", "The image comes from the decoder, after many calls."),
                     Option(
-                        "Noisy latents, a time and a text embedding; the predicted noise",
-                        "The scheduler uses the noise to step to cleaner latents.",
+                        "Noise and a prompt; it gives the image, one call a picture",
+                        "The image comes from the decoder, after many calls.",
+                    ),
+                    Option(
+                        "Noisy latents, a time, a text embedding; it gives the noise",
+                        "The scheduler uses the predicted noise to step to cleaner latents.",
                         right=True,
                     ),
                     Option(
-                        "Noisy latents and token numbers; clean latents",
-                        "Not the numbers: the states of the text encoder. And noise is what it predicts.",
+                        "Noisy latents, a time, token numbers; it gives clean latents",
+                        "Token numbers go into another network first. And what does one call hand to the scheduler?",
                     ),
                 ],
             ),

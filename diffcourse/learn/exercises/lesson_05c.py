@@ -1672,44 +1672,55 @@ QUIZZES = [
             Question(
                 "“Latent diffusion gives better pictures, because the latent space is better.”",
                 options=[
-                    Option("Right", "Decoding can only lose: what the autoencoder cannot draw, no latent model draws."),
                     Option(
-                        "The gain is cost; with what is saved, a larger model or a higher resolution becomes possible",
-                        "At one budget that often means better pictures. It is the budget that does it.",
+                        "Right: a learned space suits a network better than pixels",
+                        "Decoding can only lose: what the autoencoder cannot draw, no latent model draws.",
+                    ),
+                    Option(
+                        "Qualified: it is cheaper, and savings can buy quality",
+                        "With what is saved, a larger model or a higher resolution becomes possible. At one budget that often means "
+                        "better pictures. It is the budget that does it.",
                         right=True,
                     ),
                     Option(
-                        "Wrong: pixel-space models are always better",
-                        "At a given *cost* they usually are not: the saved operations buy width and steps.",
+                        "Wrong: pixel-space models are better, whatever the cost",
+                        "At a given cost they usually are not. What does a cheaper step leave money for?",
                     ),
                 ],
             ),
             Question(
                 "“Diffusion needs 50 steps or more.”",
                 options=[
-                    Option("Right", "Of the plain chain and of DDIM, roughly. You have drawn with 20, and seen fewer."),
                     Option(
-                        "It depends on the sampler: second-order solvers need 10 to 20",
-                        "And on the model: distilled ones take one to four.",
+                        "Right: with fewer, some noise is left at the end",
+                        "That is how the plain chain goes. You have drawn with 20.",
+                    ),
+                    Option(
+                        "Qualified: second-order solvers do with 10 to 20",
+                        "It depends on the sampler, and on the model: distilled ones take one to four.",
                         right=True,
                     ),
-                    Option("Wrong: one step is enough", "One step of *this* model gives the haze of part 6."),
+                    Option(
+                        "Wrong: one step of a trained network is enough",
+                        "One step of this model gives the haze of part 5.",
+                    ),
                 ],
             ),
             Question(
                 "“The model is built from PyTorch alone, plus CLIP for the text.”",
                 options=[
                     Option(
-                        "So it was here: autoencoder, U-Net, sampler and loop are PyTorch, text and tokenizer are CLIP's",
-                        "CLIP's are transformers' own classes, and tiny-clip was trained like OpenAI's.",
+                        "Right of ours: only text encoder and tokenizer are CLIP's",
+                        "Autoencoder, U-Net, sampler and loop are PyTorch. CLIP's are transformers' own classes, and tiny-clip was "
+                        "trained like OpenAI's.",
                         right=True,
                     ),
                     Option(
-                        "Not possible: one needs diffusers",
+                        "Wrong: a latent model cannot be built without diffusers",
                         "diffusers has the same networks; here it only checks them.",
                     ),
                     Option(
-                        "Then CLIP has to be trained together with the U-Net",
+                        "Qualified: CLIP has to be trained together with the U-Net",
                         "It is frozen. What is trained is the U-Net alone.",
                     ),
                 ],
@@ -1723,35 +1734,57 @@ QUIZZES = [
             Question(
                 "Which part of a latent-diffusion model runs at every step of sampling?",
                 options=[
-                    Option("The text encoder", "Once: the prompt does not change on the way."),
-                    Option("The U-Net", "Twice with guidance.", right=True),
-                    Option("The decoder", "Once, at the end, unless somebody wants to watch."),
-                    Option("The encoder", "Never, unless one starts from a picture. It makes the training data."),
+                    Option(
+                        "The text encoder",
+                        "Once: the prompt does not change on the way.",
+                    ),
+                    Option(
+                        "The U-Net",
+                        "Twice with guidance.",
+                        right=True,
+                    ),
+                    Option(
+                        "The decoder",
+                        "Once, at the end, unless somebody wants to watch.",
+                    ),
+                    Option(
+                        "The encoder",
+                        "Never, unless one starts from a picture. It makes the training data.",
+                    ),
                 ],
             ),
             Question(
                 "Why is the text dropped now and then in training?",
                 options=[
-                    Option("To regularise the text encoder", "It is frozen; nothing of it can be regularised."),
                     Option(
-                        "So that the same network also answers “and unasked?”, which guidance needs",
-                        'The answer to "" is what guidance goes away from.',
+                        "So that the text encoder does not overfit",
+                        "It is frozen; nothing of it can be regularised.",
+                    ),
+                    Option(
+                        "So that it can also answer with no prompt",
+                        'Guidance needs both answers of one network: the one to "" is what it goes away from.',
                         right=True,
                     ),
-                    Option("To save time", "A dropped caption costs as much as one that is read."),
+                    Option(
+                        "So that a part of the steps costs less",
+                        'A dropped caption costs as much as one that is read: "" is read, too.',
+                    ),
                 ],
             ),
             Question(
-                "The picture comes out right in shape, with colours too loud. Which bug comes to mind first?",
+                "The picture comes out right in shape, with all colours far too pale or too loud. Which bug comes to mind first?",
                 options=[
-                    Option("The seed", "Another seed is another picture, of the same quality."),
                     Option(
-                        "The scale: latents that are off by a factor before decoding",
-                        "The decoder sees latents that are all too large, or too small.",
+                        "The seed: it gave a rare kind of noise",
+                        "Another seed is another picture, of the same quality.",
+                    ),
+                    Option(
+                        "The scale: latents were off by a factor",
+                        "Before decoding they were all too large, or too small.",
                         right=True,
                     ),
                     Option(
-                        "The text is truncated",
+                        "The prompt: its last words were cut off",
                         "Then something of the prompt would be missing, colours would be right.",
                     ),
                 ],
@@ -1760,16 +1793,16 @@ QUIZZES = [
                 "A held-out combination, say a digit in an ink it never had, is drawn nearly as well as others. What follows?",
                 options=[
                     Option(
-                        "The test leaked into training",
+                        "The test leaked: it had seen the combination after all",
                         "The combinations are left out by rule; a test makes sure of it.",
                     ),
                     Option(
-                        "The model has learned the attributes apart, and can put them together",
+                        "It learned the attributes apart, and puts them together",
                         "It has seen the digit, and the ink, with other partners.",
                         right=True,
                     ),
                     Option(
-                        "It will draw anything that can be said",
+                        "It can draw whatever can be said in a prompt, seen or not",
                         "Attributes of training only. A zebra is none of them.",
                     ),
                 ],
@@ -1778,16 +1811,17 @@ QUIZZES = [
                 "Picture 3 of a batch differs visibly from the same picture drawn alone. Why?",
                 options=[
                     Option(
-                        "Its noise came from a generator shared by the batch",
+                        "Its noise came from a generator of the batch",
                         "Give each picture a generator of its own.",
                         right=True,
                     ),
                     Option(
-                        "Floating-point numbers",
-                        "They differ too, in the sixth digit: nobody sees that.",
+                        "Floating-point sums differ in larger batches",
+                        "They do, in the sixth digit: nobody sees that.",
                     ),
                     Option(
-                        "Group normalisation mixes the batch", "It normalises within each image. BatchNorm would mix."
+                        "Group normalisation averages over the batch",
+                        "It normalises within each image. BatchNorm would mix.",
                     ),
                 ],
             ),
