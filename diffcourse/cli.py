@@ -102,7 +102,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on where a stopped training was")
     train.add_argument("--seed", type=int, default=0, help="of the initial weights, data order and noise (%(default)s)")
 
-    _command(commands, "progress", run_progress, "show which exercises are done", PROGRESS)
+    progress = _command(commands, "progress", run_progress, "show which exercises are done", PROGRESS)
+    progress.add_argument("lesson", nargs="?", help="one lesson, such as 02, with all its exercises")
     weights = _command(commands, "weights", run_weights, "list the shipped weights", WEIGHTS)
     weights.add_argument("--markdown", action="store_true", help="as the table of the README")
     return top
@@ -308,15 +309,20 @@ def _how_to_resume(arguments: argparse.Namespace) -> str:
     return f"stopped; to go on: {' '.join(command)} --resume"
 
 
-PROGRESS = """Shows which exercises and quizzes are done, with attempts and hints.
+PROGRESS = """Shows how far each lesson is done and what is next; of the lessons that are
+begun, and of one that you name, each exercise with attempts and hints.
 
-  diffcourse progress"""
+  diffcourse progress
+  diffcourse progress 02"""
 
 
 def run_progress(arguments: argparse.Namespace) -> None:
     from diffcourse.learn import progress
 
-    print(progress())
+    try:
+        print(progress(arguments.lesson))
+    except KeyError as error:  # no such lesson
+        raise ValueError(error) from error
 
 
 WEIGHTS = """Lists the shipped weights: size, what they are, what was measured, and whether

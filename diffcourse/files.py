@@ -30,6 +30,17 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
             temporary.unlink()
 
 
+def lessons() -> Path:
+    """The folder of the lessons: inside an installed package, or `notebooks` beside it in a checkout. FileNotFoundError without any."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / "lessons", package.parent / "notebooks"):
+        if any(folder.glob("*.ipynb")):
+            return folder
+    raise FileNotFoundError(
+        f"no lessons in {package / 'lessons'} nor in {package.parent / 'notebooks'}: install diffcourse again"
+    )
+
+
 def benchmark(name: str) -> dict[str, Any]:
     """A measured table of the course, benchmarks/NAME.json: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parent

@@ -10,22 +10,11 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from diffcourse.files import atomic_write
+from diffcourse.files import atomic_write, lessons
 
 FIRST = "00_start_here.ipynb"
 MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out}
 OWN = Path(sys.prefix, "share", "jupyter")
-
-
-def lessons() -> Path:
-    """The folder of the lessons: inside an installed package, or `notebooks` beside it in a checkout. FileNotFoundError without any."""
-    package = Path(__file__).resolve().parent
-    for folder in (package / "lessons", package.parent / "notebooks"):
-        if any(folder.glob("*.ipynb")):
-            return folder
-    raise FileNotFoundError(
-        f"no lessons in {package / 'lessons'} nor in {package.parent / 'notebooks'}: install diffcourse again"
-    )
 
 
 def copy(target: str | Path, source: Path | None = None) -> list[str]:

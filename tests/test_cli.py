@@ -187,7 +187,7 @@ def test_lab_says_what_is_missing(tmp_path, monkeypatch, capsys, source):
         code, _, err = run(capsys, "lab", "--dir", folder, "--copy-only")
         assert code == 2 and str(tmp_path / "file") in sentence(err)
     monkeypatch.undo()
-    monkeypatch.setattr(lab, "__file__", str(tmp_path / "empty" / "diffcourse" / "lab.py"))
+    monkeypatch.setattr("diffcourse.files.__file__", str(tmp_path / "empty" / "diffcourse" / "files.py"))
     code, _, err = run(capsys, "lab", "--dir", tmp_path / "mine")
     assert code == 2 and "no lessons" in sentence(err)
 
@@ -489,7 +489,11 @@ def test_train_list_and_bad_input(tmp_path, capsys, recipe):
 def test_progress(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
     code, out, _ = run(capsys, "progress")
-    assert code == 0 and re.search(r"^0 of \d+ done$", out, re.M) and "lesson 00" in out
+    assert code == 0 and re.search(r"^all  ░{10}  0 of \d+  about .* next: 00\.", out) and "lesson" not in out
+    code, out, _ = run(capsys, "progress", "02")
+    assert code == 0 and out.startswith("02  ░░░░░░░░░░  0 of 17 ") and "\n  02.q_sample " in out
+    code, _, err = run(capsys, "progress", "2")
+    assert code == 2 and "no lesson is called '2': did you mean 02" in sentence(err)
 
 
 def test_weights_lists_what_is_shipped(capsys):

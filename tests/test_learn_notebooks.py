@@ -162,7 +162,7 @@ def test_a_quiz_and_the_table_in_a_notebook(untouched, committed):
     quiz, table = (untouched[0].cells[i].outputs[0].data for i in (7, 8))
     assert VIEW in quiz and quiz["text/plain"].startswith("How this course answers (00.start)\n\n1. ")
     assert quiz["text/plain"] == as_text(quizzes()["00.start"]) and "<code>check(…)</code>" in quiz["text/html"]
-    assert "<table>" in table["text/html"]
+    assert table["text/html"].count("<details open>") == 1 and "<td" in table["text/html"]
     assert any(line.split() == [NAME, "tried", "(2", "attempts)"] for line in table["text/plain"].splitlines())
 
 
@@ -311,4 +311,7 @@ def test_exercises_of_ones_own_are_defined_in_cells(tmp_path):
     stub, full = twice.split("\n---\n")
     assert stub.startswith('class Twice(nn.Module):\n    """A linear layer') and stub.count("NotImplementedError") == 2
     assert full.startswith("import torch.nn.functional as F\nfrom torch import Tensor, nn\n") and "super()" in full
-    assert "my.Twice                  solved (1 attempt)" in table
+    assert (
+        "\nmy   " in table
+        and "lesson my:\n  my.scaled  solution read (1 attempt, 1 hint)\n  my.Twice   solved" in table
+    )

@@ -2,13 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
+from xml.etree import ElementTree
 
+import nbformat
 import pytest
 from learn_home import home  # noqa: F401  (a fixture)
 
-from diffcourse.learn import check, hint, progress, quiz, record, solution
+from diffcourse import files
+from diffcourse.learn import check, hint, notebooks, progress, quiz, record, register, registry, solution
 
 pytestmark = pytest.mark.usefixtures("home")
 NAME = "98.noised"
@@ -22,7 +27,7 @@ def state(name):
     return next(row.state for row in progress().rows if row.name == name)
 
 
-def test_a_table_lesson_by_lesson(home, capsys):  # noqa: F811
+def test_a_line_for_each_lesson_and_the_rows_of_the_one_that_is_begun(home, capsys):  # noqa: F811
     import learn_exercises as ours
 
     check(NAME, ours.noised_with_variance)
@@ -34,17 +39,160 @@ def test_a_table_lesson_by_lesson(home, capsys):  # noqa: F811
     quiz("98.quiz", home.letters(0, 1))
     capsys.readouterr()
     text = str(progress())
-    assert "lesson 98: 1 of 5" in text and "lesson 00: 0 of 2" in text
-    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line.startswith("  ")}
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line}
+    of = len(progress().rows)
+    assert lines["all"].startswith(f"█▒░░░░░░░░ 1 of {of}, 1 read about ") and lines["all"].endswith("next: 98.Block")
+    assert lines["98"] == "██▒▒░░░░░░ 1 of 5, 1 read about 12 minutes left next: 98.Block"
+    assert lines["00"] == "░░░░░░░░░░ 0 of 2 about 6 minutes left next: to_minus_one_one"  # in 80 columns
     assert lines["98.noised"] == "solved (2 attempts)"
     assert lines["98.half"] == "tried (2 attempts, 1 hint)"
     assert lines["98.moments"] == "solution read"
     assert lines["98.Block"] == "open"
     assert lines["98.quiz"] == "1 of 2 right (2 attempts)"
+    assert "00.start" not in lines and max(map(len, text.splitlines())) <= 80
     assert repr(progress()) == text
-    page = progress()._repr_html_()
-    assert page.count("<tr>") == 1 + len(progress().rows) and "tried" in page and '<th scope="col"' in page
     assert capsys.readouterr().out == ""
+
+
+def test_all_of_one_lesson():
+    record.attempted(NAME, right=True)
+    shown = progress("00")
+    assert [row.name for row in shown.rows] == ["00.to_minus_one_one", "00.start"]
+    assert str(shown) == (
+        "00  ░░░░░░░░░░  0 of 2  about 6 minutes left  next: 00.to_minus_one_one\n\n"
+        "  00.to_minus_one_one  open\n  00.start             open"
+    )
+    assert shown._repr_html_().count("<details open>") == 1
+    for lesson in ("99", 98, "98.noised"):
+        with pytest.raises(KeyError, match=f"no lesson is called {lesson!r}: (did you mean 98|there is 00, 00b)"):
+            progress(lesson)
+
+
+def test_a_lesson_in_which_nothing_is_open_is_done_and_not_shown():
+    record.attempted("00.to_minus_one_one", right=True)
+    record.answered("00.start", 0, True)
+    text = str(progress())
+    assert "00   ██████████  2 of 2   done\n" in text and "lesson 00" not in text
+    progress(reset="00.to_minus_one_one")
+    record.solution_shown("00.to_minus_one_one")
+    text = str(progress())
+    assert "00   █████▒▒▒▒▒  1 of 2, 1 read  done\n" in text and "lesson 00" not in text
+    assert progress().done == 1
+
+
+def test_the_lesson_of_the_latest_attempt_comes_first_and_says_what_is_next(monkeypatch):
+    for i, name in enumerate((NAME, "00.to_minus_one_one", "02.forward_step")):
+        monkeypatch.setattr(record, "_now", lambda i=i: f"2030-01-0{i + 1}T00:00:00+00:00")
+        record.attempted(name, right=name != "00.to_minus_one_one")
+    text = str(progress())
+    assert text.index("lesson 02:") < text.index("lesson 00:") < text.index("lesson 98:")
+    assert text.splitlines()[0].endswith("next: 02.alpha_bars")
+    page = progress()._repr_html_()
+    assert page.count("<details open>") == 1 and page.split("<details open>")[1].split("</summary>")[0].count(
+        "02 · The"
+    )
+
+
+@pytest.fixture
+def many():
+    """Two hundred exercises of one's own."""
+
+    def fill(name):
+        import learn_exercises as ours
+
+        register(*(replace(ours.EXERCISES["98.half"], name=name(i)) for i in range(200)))
+
+    return fill
+
+
+@pytest.mark.parametrize("a_lesson", [200, 20, 4, 1])
+def test_two_hundred_exercises_are_readable(many, a_lesson, monkeypatch):
+    monkeypatch.setattr(record, "_now", lambda: "2030-01-01T00:00:00+00:00")
+    many(lambda i: f"week{i // a_lesson}.exercise_with_a_long_name_{i}")
+    assert len(str(progress()).splitlines()) < 60
+    for i in range(200):
+        if i % 5 or i > 150:
+            record.attempted(f"week{i // a_lesson}.exercise_with_a_long_name_{i}", right=i < 100)
+    text = str(progress())
+    assert len(text.splitlines()) < 60 and max(map(len, text.splitlines())) <= 80
+    assert "\n  week0.exercise_with_a_long_name_1 " in text or a_lesson == 1
+    if a_lesson == 200:
+        assert '  … and 162 more: progress("week0") shows all' in text
+        assert len(str(progress("week0")).splitlines()) == 202
+    elif a_lesson == 20:
+        assert "More lessons are begun: progress(" in text
+    elif a_lesson == 1:
+        assert '… and 181 more lessons: progress("week19") shows one' in text
+
+
+def test_a_page_with_a_bar_and_a_table_for_each_lesson(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record.attempted(NAME, right=True)
+    record.hint_used("98.half", 3)
+    record.solution_shown("98.moments")
+    page = progress()._repr_html_()
+    lessons = re.findall(r"<details.*?</details>", page)
+    assert len(lessons) == len(registry.lessons()) and page.count("<tr>") == len(lessons) + len(progress().rows)
+    assert "02 · The mathematics of DDPM: <b>0 of 17</b> done, about 1 h 15 min left</summary>" in page
+    assert "98: <b>1 of 5</b> done, 1 solution read, about 12 minutes left</summary>" in lessons[-1]
+    assert [lesson for lesson in lessons if lesson.startswith("<details open>")] == [lessons[-1]]
+    assert "width: 20%; background: #009E73" in lessons[-1] and "width: 20%; background: repeating" in lessons[-1]
+    assert page.count('aria-hidden="true"') == len(lessons) + 1 and '<th scope="col"' in page
+    rows = [re.sub(r"<[^>]+>", "|", row).replace("||", "|") for row in re.findall(r"<tr>.*?</tr>", lessons[-1])]
+    assert "|98.noised|Noise in one step|5|solved|1||" in rows and "|98.Block|A residual block|5|open, next|||" in rows
+    assert "<a" not in page  # no notebooks here
+    ElementTree.fromstring(page.replace("<details open>", "<details>"))  # every element is closed
+
+
+def write(path, *cells):
+    cells = [
+        c if isinstance(c, dict) else nbformat.v4.new_markdown_cell(c, id=f"text-{i}") for i, c in enumerate(cells)
+    ]
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+
+
+def test_the_next_exercise_is_a_link_to_the_cell_with_the_heading_above_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    stub = nbformat.v4.new_code_cell("x", metadata={"tags": ["exercise:98.noised"]})
+    asked = nbformat.v4.new_code_cell('# a quiz\nquiz("98.quiz")')
+    write(tmp_path / "98 a & b.ipynb", "# The *end*\n", "## One `step`", "words", stub, "### Quiz", asked)
+    write(tmp_path / "98 a & b.new.ipynb", "# Another version", stub)
+    write(tmp_path / "980.ipynb", "# Another lesson", stub)
+    assert "98 · The end: <b>0 of 5</b>" in progress()._repr_html_()
+    link = '<a href="98%20a%20%26%20b.ipynb#cell-id=text-1">98.noised</a>'
+    assert link in progress("98")._repr_html_() and f"Next: {link}" in progress("98")._repr_html_()
+    for name in ("98.noised", "98.half", "98.Block", "98.moments"):
+        record.attempted(name, right=True)
+    assert '<a href="98%20a%20%26%20b.ipynb#cell-id=text-4">98.quiz</a>' in progress()._repr_html_()
+    write(tmp_path / "98 a & b.ipynb", "no heading", stub)
+    assert '<a href="98%20a%20%26%20b.ipynb">98.quiz</a>' in progress()._repr_html_()  # the file at least
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"cells": 3}', '{"cells": [3]}', '{"cells": [{"source": 1}]}', "\0"])
+def test_a_notebook_that_cannot_be_read_is_no_error(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "98.ipynb").write_text(content)
+    (tmp_path / "00_a_folder.ipynb").mkdir()
+    page = progress()._repr_html_()
+    assert " 98: <b>0 of 5</b>" in page and " 00: <b>0 of 2</b>" in page and '<a href="98.ipynb">98.noised</a>' in page
+
+
+def test_titles_are_those_of_the_notebooks_and_without_any_the_number_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert notebooks.title("05a") == "05a · Latents" and notebooks.title("98") == "98"
+    monkeypatch.setattr(files, "__file__", str(tmp_path / "diffcourse" / "files.py"))
+    assert notebooks.title("05a") == "05a"
+    write(tmp_path / "05a_mine.ipynb", "text", "#no heading\n\n# Mine & yours")
+    assert "05a · Mine &amp; yours: " in progress()._repr_html_()
+
+
+def test_every_exercise_of_the_course_is_found_in_its_notebook(monkeypatch):
+    monkeypatch.chdir(files.lessons())
+    cells = {path.name: {c.id: c.text for c in notebooks._cells(path)} for path in files.lessons().glob("*.ipynb")}
+    for row in progress().rows:
+        if row.lesson != "98":
+            name, _, cell = notebooks.link(row.name).partition("#cell-id=")
+            assert name.startswith(f"{row.lesson}_") and "\n#" in "\n" + cells[name][cell], row.name
 
 
 def test_progress_survives_a_restart(monkeypatch):

@@ -9,8 +9,8 @@ from diffcourse.learn.answers import check, hint, solution
 from diffcourse.learn.estimates import expect
 from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
 from diffcourse.learn.questions import quiz
-from diffcourse.learn.record import progress
 from diffcourse.learn.registry import exercises, quizzes, register
+from diffcourse.learn.table import progress
 
 __all__ = [
     "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "register", "solution",

@@ -1,7 +1,6 @@
 """What the reader has done: one JSON file in her user data directory, which survives crashes, damage and two notebooks at once."""
 
 import contextlib
-import html
 import json
 import os
 import sys
@@ -9,13 +8,11 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from diffcourse.files import atomic_write
-from diffcourse.learn import registry
 
 VERSION = 1
 _WAIT = 5.0  # seconds for another notebook to finish writing
@@ -173,77 +170,8 @@ def record_of(name: str) -> dict[str, Any]:
     return {**_new(), **STORE.read()["exercises"].get(name, {})}
 
 
-# -- what is shown ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table."""
-
-    lesson: str
-    name: str
-    what: str
-    state: str
-    attempts: int
-    hints: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is done, as a table: `str` and `print` give text, a notebook shows it as HTML."""
-
-    rows: list[Row] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-
-    @property
-    def done(self) -> int:
-        return sum(row.state in ("solved", "answered") for row in self.rows)
-
-    def __str__(self) -> str:
-        if not self.rows:
-            return "\n".join([*self.notices, "There are no exercises yet."])
-        width = max(len(row.name) for row in self.rows)
-        lines = [*self.notices, f"{self.done} of {len(self.rows)} done"]
-        for lesson in dict.fromkeys(row.lesson for row in self.rows):
-            rows = [row for row in self.rows if row.lesson == lesson]
-            lines += ["", f"lesson {lesson}: {sum(r.state in ('solved', 'answered') for r in rows)} of {len(rows)}"]
-            lines += [f"  {row.name:<{width}}  {_state(row)}".rstrip() for row in rows]
-        return "\n".join(lines)
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f'<th scope="col" style="text-align: left">{h}</th>'
-            for h in ("lesson", "name", "what", "state", "attempts", "hints")
-        )
-        cells = [(r.lesson, r.name, r.what, r.state, r.attempts or "", r.hints or "") for r in self.rows]
-        body = "".join(
-            "<tr>" + "".join(f'<td style="text-align: left">{html.escape(str(cell))}</td>' for cell in row) + "</tr>"
-            for row in cells
-        )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notices)
-        caption = f"<caption>{self.done} of {len(self.rows)} done</caption>"
-        return f"{notes}<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def progress(*, reset: str | None = None) -> Progress:
-    """What is done, lesson by lesson; the last expression of a cell shows it.
-
-    `reset` forgets an exercise or quiz ("02.q_sample"), a lesson ("02"), or everything ("all"). KeyError for a name that does not exist.
-    """
-    notices = [_reset(reset)] if reset is not None else []
-    data = STORE.read()
-    rows = [_exercise_row(e, {**_new(), **data["exercises"].get(e.name, {})}) for e in registry.exercises().values()]
-    rows += [_quiz_row(q, data["quizzes"].get(q.name, {})) for q in registry.quizzes().values()]
-    rows.sort(key=lambda row: row.lesson)
-    return Progress(rows, [*notices, *STORE.take_notices()])
-
-
-def _reset(what: str) -> str:
-    known = [*registry.exercises(), *registry.quizzes()]
-    if what != "all" and what not in known and what not in registry.lessons():
-        raise registry.unknown(what, [*known, *registry.lessons(), "all"], "exercise, quiz or lesson")
+def forget(what: str) -> None:
+    """Forget an exercise or quiz, those of a lesson, or with "all" every one."""
 
     def change(data: Data) -> None:
         for part in ("exercises", "quizzes"):
@@ -252,31 +180,6 @@ def _reset(what: str) -> str:
             }
 
     STORE.change(change)
-    return {"all": "All progress is reset."}.get(what, f"{what} is reset.")
-
-
-def _exercise_row(exercise: Any, record: dict[str, Any]) -> Row:
-    if record["solved"]:
-        state = "solved"
-    elif record["solution"]:
-        state = "solution read"
-    else:
-        state = "tried" if record["attempts"] else "open"
-    return Row(exercise.lesson, exercise.name, exercise.title, state, record["attempts"], record["hints"])
-
-
-def _quiz_row(quiz: Any, record: dict[str, Any]) -> Row:
-    asked = record.get("questions", {}).values()
-    right = sum(bool(question["right"]) for question in asked)
-    state = (
-        "answered" if right == len(quiz.questions) else f"{right} of {len(quiz.questions)} right" if asked else "open"
-    )
-    return Row(quiz.lesson, quiz.name, quiz.title, state, sum(question["answers"] for question in asked), 0)
-
-
-def _state(row: Row) -> str:
-    counts = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((row.attempts, "attempt"), (row.hints, "hint")) if n]
-    return row.state + (f" ({', '.join(counts)})" if counts else "")
 
 
 # -- the file ---------------------------------------------------------------------------------------------------------
