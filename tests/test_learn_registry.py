@@ -42,7 +42,7 @@ from diffcourse.learn.exercises.lesson_97._cases import grown
 
 
 def doubled(x: Tensor) -> Tensor:
-    """Twice x, of its shape."""
+    """Twice x, of its shape, differentiable in x."""
     return grown(x)
 
 
@@ -60,7 +60,7 @@ from diffcourse.learn.exercises.lesson_97.e01_doubled import doubled as twice
 
 
 def reference(x: Tensor) -> Tensor:
-    """Twice x and one, of its shape."""
+    """Twice x and one, of its shape, differentiable in x."""
     return twice(x) + FACTOR / 2
 
 
@@ -105,7 +105,7 @@ def test_a_solution_brings_the_helpers_from_the_other_files_of_its_folder(lesson
         told = "\n".join(audit_exercise(exercise).defects)
         assert "hints" in told and "stand alone" not in told and "the stub" not in told and "the solution" not in told
     assert registry.exercise("97.doubled").stub == (
-        'def doubled(x: Tensor) -> Tensor:\n    """Twice x, of its shape."""\n    raise NotImplementedError'
+        'def doubled(x: Tensor) -> Tensor:\n    """Twice x, of its shape, differentiable in x."""\n    raise NotImplementedError'
     )
 
 

@@ -10,7 +10,6 @@ import functools
 import inspect
 import itertools
 import numbers
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from diffcourse.learn import source
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.words import short
 
@@ -244,8 +244,8 @@ def _by_source(exercise: Exercise) -> Iterator[Mutant]:
     reference = exercise.reference
     if not (inspect.isfunction(reference) or inspect.isclass(reference)):
         return
-    tree = ast.parse(textwrap.dedent(inspect.getsource(reference)))
-    namespace = vars(sys.modules[reference.__module__])
+    tree = ast.parse(textwrap.dedent(source.text_of(reference)))
+    namespace = dict(source.names_around(reference))
     parents = [node for node in ast.walk(tree) if not _in_signature(node)]
     arguments = _arguments(tree)
     for parent in parents:

@@ -78,7 +78,7 @@ def bare(text: str) -> str:
 
 
 def _parsed(obj: Any, name: str) -> tuple[str, Any]:
-    text = _text(obj)
+    text = text_of(obj)
     if obj.__name__ != name:
         text = re.sub(rf"(?<![\w.]){re.escape(obj.__name__)}(?!\w)", name, text)
     node = ast.parse(text).body[0]
@@ -87,7 +87,7 @@ def _parsed(obj: Any, name: str) -> tuple[str, Any]:
     return text, node
 
 
-def _text(obj: Any) -> str:
+def text_of(obj: Any) -> str:
     """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
     source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
     return textwrap.dedent(source).rstrip()
@@ -180,7 +180,7 @@ def _grouped(imports: Iterable[str]) -> str:
 def _collect(obj: Any, name: str, imports: dict[str, None], parts: dict[str, str]) -> None:
     """Put the source of obj into `parts`, after that of the helpers it uses, and what must be imported into `imports`."""
     text, node = _parsed(obj, name)
-    _collect_needs(node, name, _names_around(obj), imports, parts)
+    _collect_needs(node, name, names_around(obj), imports, parts)
     parts.pop(name, None)
     parts[name] = text
 
@@ -252,7 +252,7 @@ def _function(value: Any) -> Any:
     return inside if inspect.isfunction(inside) else None
 
 
-def _names_around(obj: Any) -> Mapping[str, Any]:
+def names_around(obj: Any) -> Mapping[str, Any]:
     """The global names that a function, or the methods of a class, see."""
     for function in [_function(obj)] if _function(obj) else _functions(obj):
         if function.__module__ == obj.__module__:

@@ -1553,9 +1553,6 @@ VAE_CLASS = Exercise(
             "Your class is right where all sizes are passed. Your defaults are not those of the stub: 784, 256, 2.",
         ),
     ],
-    allowed={
-        "* and z interchanged": "they belong to different methods",
-    },
     hints=[
         "Build the four parts in __init__, under exactly these names; look at the docstring for their layers.",
         "encode runs the encoder once and hands the result to both heads. reparameterize is the function from above.",

@@ -818,6 +818,7 @@ TRAINER = Exercise(
         "zero_grad, backward, step.",
     ],
     insight="This is all of DDPM's training. fit adds averaging, clipping, a learning rate that changes, and checkpoints.",
+    allowed={"* called twice": "the same at twice the price, which the stub does not forbid"},
 )
 
 
@@ -919,7 +920,10 @@ STRATIFIED = Exercise(
         ),
     ],
     gradients=[],  # whole numbers have none
-    allowed={"u one less": "what stands before the decimal point is dropped"},
+    allowed={
+        "*.floor() -> *": "long takes the fraction away as well",
+        "u one less": "what stands before the decimal point is dropped",
+    },
     hints=[
         "i/B are B evenly spaced places in [0, 1). What does adding u do to them?",
         "remainder(1.0) keeps what stands behind the decimal point. Then stretch to T.",
@@ -1338,6 +1342,7 @@ DENOISE = Exercise(
         "Mean from the docstring; if t is 0, return it; else add the root of the variance times the noise.",
     ],
     insight="diffcourse.samplers.denoise is the same step, and sample_ddpm the loop around it.",
+    allowed={"0 -> -1 (2)": "the last dimension of a table is its first"},
 )
 
 # -- a real script ----------------------------------------------------------------------------------------------------------
@@ -1818,6 +1823,7 @@ SHORT_BETAS = Exercise(
         "linspace between the two ends, T entries, and a clamp from above.",
     ],
     insight="Then ᾱ_T comes out at 0.00003 for T = 200, as small as for T = 1000: now the number of steps is the only thing changed.",
+    allowed={"*, T, dtype=torch.float64) -> *": "a table in float32 will do"},
 )
 
 

@@ -739,6 +739,7 @@ THERE_AND_BACK = Exercise(
         "Into the decoder must go exactly what came out of the encoder.",
     ],
     insight="In the package encode and decode own the factor, so that nobody can forget it: `vae.encode`, `vae.decode`.",
+    allowed={"* called twice": "the same at twice the price, which the stub does not forbid"},
 )
 
 

@@ -525,7 +525,7 @@ LDM_LOSS = Exercise(
             "The network is told t + 1. In code the index t = 0 … T−1 is used for the table and for the network alike.",
         ),
     ],
-    allowed={"unet called twice": "the same loss at twice the price, which the stub does not forbid"},
+    allowed={"* called twice": "the same loss at twice the price, which the stub does not forbid"},
     hints=[
         "Three things, in order: latents; noised latents; what the network says, compared with what it should say.",
         "alpha_bars[t] has one number an image; view(-1, 1, 1, 1) lets it multiply latents.",
@@ -906,8 +906,8 @@ TEXT_TO_IMAGE = Exercise(
         ),
     ],
     allowed={
+        "* called twice": "the same at twice the price, which the stub does not forbid",
         "denoiser in the other mode": "sample sets the mode for drawing itself",
-        "denoiser called twice": "the same picture at twice the price, which the stub does not forbid",
     },
     hints=[
         "Five stations: text, guided denoiser, shape of the latents, sample, decode. Each is one call.",
@@ -1111,6 +1111,7 @@ GUIDED_NOISE = Exercise(
         "eps of the negatives, plus w times the difference of eps of the prompts and eps of the negatives.",
     ],
     insight="A negative prompt costs nothing: the second call was made anyway, with the empty text.",
+    allowed={"* called twice": "the same at twice the price, which the stub does not forbid"},
 )
 
 
@@ -1638,6 +1639,7 @@ MENDED = Exercise(
         ),
     ],
     allowed={
+        "* called twice": "the same at twice the price, which the stub does not forbid",
         "float(t) -> t": "a whole number of t is the same number",
         "prompts -> noise (2)": "there are as many prompts as noises",
     },

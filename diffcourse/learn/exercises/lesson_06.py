@@ -979,7 +979,10 @@ GUIDED_SAMPLE = Exercise(
             "Your last step goes to index 0, which still has noise. The clean image is told by None.",
         ),
     ],
-    allowed={"x -> labels (6)": "both have B rows"},
+    allowed={
+        "* called twice": "the same at twice the price, which the stub does not forbid",
+        "x -> labels (6)": "both have B rows",
+    },
     hints=[
         "A loop over times and their successors. What is the successor of the last one?",
         "Inside: both predictions, your combination, one step. Around it: no gradients.",
