@@ -77,20 +77,28 @@ def bare(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+def text_of(obj: Any) -> str:
+    """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
+    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
+    return textwrap.dedent(source).rstrip()
+
+
+def names_around(obj: Any) -> Mapping[str, Any]:
+    """The global names that a function, or the methods of a class, see."""
+    for function in [_function(obj)] if _function(obj) else _functions(obj):
+        if function.__module__ == obj.__module__:
+            return function.__globals__
+    return vars(sys.modules[obj.__module__])
+
+
 def _parsed(obj: Any, name: str) -> tuple[str, Any]:
-    text = _text(obj)
+    text = text_of(obj)
     if obj.__name__ != name:
         text = re.sub(rf"(?<![\w.]){re.escape(obj.__name__)}(?!\w)", name, text)
     node = ast.parse(text).body[0]
     if not isinstance(node, ast.FunctionDef | ast.ClassDef):
         raise TypeError(f"{name}: the reference must be written with def or class")
     return text, node
-
-
-def _text(obj: Any) -> str:
-    """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
-    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
-    return textwrap.dedent(source).rstrip()
 
 
 def _class_text(cls: type) -> str | None:
@@ -180,7 +188,7 @@ def _grouped(imports: Iterable[str]) -> str:
 def _collect(obj: Any, name: str, imports: dict[str, None], parts: dict[str, str]) -> None:
     """Put the source of obj into `parts`, after that of the helpers it uses, and what must be imported into `imports`."""
     text, node = _parsed(obj, name)
-    _collect_needs(node, name, _names_around(obj), imports, parts)
+    _collect_needs(node, name, names_around(obj), imports, parts)
     parts.pop(name, None)
     parts[name] = text
 
@@ -250,14 +258,6 @@ def _function(value: Any) -> Any:
     """The function in a value, under decorators such as `functools.cache`; None if there is none."""
     inside = inspect.unwrap(value) if callable(value) else None
     return inside if inspect.isfunction(inside) else None
-
-
-def _names_around(obj: Any) -> Mapping[str, Any]:
-    """The global names that a function, or the methods of a class, see."""
-    for function in [_function(obj)] if _function(obj) else _functions(obj):
-        if function.__module__ == obj.__module__:
-            return function.__globals__
-    return vars(sys.modules[obj.__module__])
 
 
 def _texts(names: Mapping[str, Any]) -> list[str]:
