@@ -77,6 +77,20 @@ def bare(text: str) -> str:
     return re.sub(r"\s+", "", text)
 
 
+def text_of(obj: Any) -> str:
+    """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
+    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
+    return textwrap.dedent(source).rstrip()
+
+
+def names_around(obj: Any) -> Mapping[str, Any]:
+    """The global names that a function, or the methods of a class, see."""
+    for function in [_function(obj)] if _function(obj) else _functions(obj):
+        if function.__module__ == obj.__module__:
+            return function.__globals__
+    return vars(sys.modules[obj.__module__])
+
+
 def _parsed(obj: Any, name: str) -> tuple[str, Any]:
     text = text_of(obj)
     if obj.__name__ != name:
@@ -85,12 +99,6 @@ def _parsed(obj: Any, name: str) -> tuple[str, Any]:
     if not isinstance(node, ast.FunctionDef | ast.ClassDef):
         raise TypeError(f"{name}: the reference must be written with def or class")
     return text, node
-
-
-def text_of(obj: Any) -> str:
-    """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
-    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
-    return textwrap.dedent(source).rstrip()
 
 
 def _class_text(cls: type) -> str | None:
@@ -250,14 +258,6 @@ def _function(value: Any) -> Any:
     """The function in a value, under decorators such as `functools.cache`; None if there is none."""
     inside = inspect.unwrap(value) if callable(value) else None
     return inside if inspect.isfunction(inside) else None
-
-
-def names_around(obj: Any) -> Mapping[str, Any]:
-    """The global names that a function, or the methods of a class, see."""
-    for function in [_function(obj)] if _function(obj) else _functions(obj):
-        if function.__module__ == obj.__module__:
-            return function.__globals__
-    return vars(sys.modules[obj.__module__])
 
 
 def _texts(names: Mapping[str, Any]) -> list[str]:
