@@ -137,9 +137,9 @@ TIME_EMBEDDING = Exercise(
         Mistake(
             "as in the Transformer",
             _waves(lambda k, half: -k / half, lambda a: torch.stack([a.sin(), a.cos()], dim=2).flatten(1)),
-            "This is the Transformer's embedding, in two points other than asked: its exponents are divided by dim/2, and "
-            "sine and cosine of "
-            "each wave stand side by side. Here it is dim/2 − 1, and all sines come before all cosines.",
+            "This is the Transformer's embedding, in two points other than asked: its exponents are divided by "
+            "dim/2, and sine and cosine of each wave stand side by side. Here it is dim/2 − 1, and all sines come "
+            "before all cosines.",
         ),
         Mistake(
             "division by dim - 1",
@@ -683,9 +683,8 @@ TRAINER = Exercise(
         Invariant(
             "plain numbers",
             lambda answer: not any(isinstance(loss, Tensor) for loss in watched_training(answer)[1]),
-            "Your losses are tensors. Plain numbers are asked for, which a plot can draw, and which do not keep the graph "
-            "of every step in "
-            "memory.",
+            "Your losses are tensors. Plain numbers are asked for, which a plot can draw, and which do not keep the "
+            "graph of every step in memory.",
             only_if_right=True,
         ),
     ],
@@ -694,15 +693,14 @@ TRAINER = Exercise(
             "float64 table",
             _trainer(mix=lambda kept: (kept.double().sqrt(), (1 - kept.double()).sqrt())),
             "Your x_t is float64, and the network's weights are float32: its first layer refuses it. alpha_bars is a "
-            "float64 table, and what "
-            "is looked up in it makes everything that it multiplies float64. Bring it to x0's dtype on the way.",
+            "float64 table, and what is looked up in it makes everything that it multiplies float64. Bring it to "
+            "x0's dtype on the way.",
         ),
         Mistake(
             "t not as it is",
             _trainer(handed=lambda t: t.float()),
             "Your network gets a floating-point number in the place of t, and this one looks t up in a table of T "
-            "entries. Pass t on as it "
-            "is: not as a share of the chain.",
+            "entries. Pass t on as it is: not as a share of the chain.",
         ),
         Mistake(
             "generator not used",
@@ -889,9 +887,8 @@ STRATIFIED = Exercise(
             "a stratum each",
             lambda u, B, T: ((torch.arange(B) + u) / B * T).floor().long(),
             "You divide u by B too: each time moves within its own stretch of the chain, (i + u)/B. That covers all "
-            "levels as well, but the i-th "
-            "image of a batch would always get the i-th stretch. In the docstring u shifts all of them, and the end goes "
-            "on at the start.",
+            "levels as well, but the i-th image of a batch would always get the i-th stretch. In the docstring u "
+            "shifts all of them, and the end goes on at the start.",
         ),
         Mistake(
             "sorted",
@@ -1298,8 +1295,7 @@ DENOISE = Exercise(
                 right_mean, lambda beta, bar, before: beta.sqrt() if t > 0 else 0.0
             )(x_t, eps_pred, t, betas, noise),
             "Your variance is β, without noise at t = 0: DDPM's own choice in its algorithm 2, and a good one. The "
-            "docstring asks for the "
-            "posterior's, which is smaller.",
+            "docstring asks for the posterior's, which is smaller.",
         ),
         Mistake(
             "noise at t = 0",
@@ -1698,8 +1694,7 @@ MODES = Exercise(
             "without eval",
             _modes(lambda network, was: None, start=lambda network: None),
             "draw runs while a part of your network, or all of it, is still in training mode: dropout and batch "
-            "statistics would be in every "
-            "sample.",
+            "statistics would be in every sample.",
         ),
     ],
     gradients=[],  # it returns flags
@@ -1779,9 +1774,8 @@ SHORT_BETAS = Exercise(
         Mistake(
             "the long chain seen every so many steps",
             every_so_many,
-            "You kept every so many ᾱ of the long chain and worked out what happens between them: a good way, which DDIM "
-            "takes. Asked here "
-            "are betas in equal steps.",
+            "You kept every so many ᾱ of the long chain and worked out what happens between them: a good way, which "
+            "DDIM takes. Asked here are betas in equal steps.",
         ),
         Mistake(
             "same betas",
