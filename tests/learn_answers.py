@@ -2,8 +2,8 @@
 
 python tests/learn_answers.py 02 05a      judges the answers of two lessons, of all without one: a line a lesson, then each misjudged answer
 
-`answers/lesson_<lesson>.py` holds them, in the order of the lesson, wrong ones before right ones. What a stub leaves open has no place
-here: let the stub say it. To add one, write what a real learner might::
+`answers/lesson_<lesson>.py` holds them, in the order of the lesson, wrong ones before right ones; `answers/again` what other people wrote
+after the checks were made. What a stub leaves open has no place here: let the stub say it. To add one, write what a real learner might::
 
     @wrong("02.forward_step", "both under one root")
     def _(x, beta, noise):
@@ -58,11 +58,6 @@ def wrong(exercise: str, label: str) -> Callable[[Given], Given]:
     return _register(exercise, "wrong", label)
 
 
-def debatable(exercise: str, label: str, why: str) -> Callable[[Given], Given]:
-    """An answer of which the stub leaves open whether it will do: to be decided."""
-    return _register(exercise, "debatable", label)
-
-
 def _register(exercise: str, kind: str, label: str) -> Callable[[Given], Given]:
     def keep(answer: Given) -> Given:
         _ENTRIES.append(Entry(exercise, kind, label, answer))
@@ -74,12 +69,12 @@ def _register(exercise: str, kind: str, label: str) -> Callable[[Given], Given]:
 @cache
 def entries(lesson: str) -> list[Entry]:
     """The answers of a lesson."""
-    path = FOLDER / f"lesson_{lesson}.py"
-    spec = importlib.util.spec_from_file_location(f"answers_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module.__name__] = module  # for inspect
     _ENTRIES.clear()
-    spec.loader.exec_module(module)
+    for i, path in enumerate(sorted(FOLDER.rglob(f"lesson_{lesson}.py"), reverse=True)):
+        spec = importlib.util.spec_from_file_location(f"answers_{lesson}_{i}", path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[module.__name__] = module  # for inspect
+        spec.loader.exec_module(module)
     return list(_ENTRIES)
 
 

@@ -54,6 +54,7 @@ def test_cancellation_next_to_large_entries_is_tolerated():
         (torch.ones(2), torch.ones(2).half(), "dtype"),
         (torch.ones(2), torch.ones(2).int(), "dtype"),
         (torch.ones(2), torch.ones(2).bool(), "dtype"),
+        (torch.ones(2).long(), torch.ones(2, dtype=torch.complex64), "dtype"),
         (torch.ones(2).long(), torch.ones(2), "dtype"),
         (torch.ones(2).long(), torch.ones(2).bool(), "dtype"),
         (torch.ones(2).bool(), torch.ones(2).long(), "dtype"),

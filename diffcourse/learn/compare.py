@@ -88,6 +88,8 @@ def _absolute(expected: Tensor, tolerance: float) -> float:
 
 def _wrong_dtype(expected: Tensor, got: Tensor, what: str) -> Difference | None:
     name = str(got.dtype).removeprefix("torch.")
+    if got.is_complex() and not expected.is_complex():
+        return Difference("dtype", f"{what} is of type {name}, where real numbers are expected.")
     if expected.is_floating_point():
         if got.dtype in _FLOATS:
             return None
