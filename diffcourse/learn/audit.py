@@ -442,7 +442,8 @@ def _serves(exercise: Exercise, expected: Any, changed: Any) -> bool:
     """Is nothing changed, or only what no check may mind, 0.0 for the number 0?"""
     if compare.identical(expected, changed):
         return True
-    numbers_only = all(isinstance(x, numbers.Real) and not isinstance(x, bool) for x in _flat(changed))
+    flat = [x.item() if isinstance(x, Tensor) and x.numel() == 1 else x for x in _flat(changed)]
+    numbers_only = all(isinstance(x, numbers.Real) and not isinstance(x, bool) for x in flat)
     return exercise.kind == "value" and numbers_only and compare.difference(expected, changed, 1e-12) is None
 
 
