@@ -1588,7 +1588,8 @@ def all_off(network: nn.Module) -> None:
 
 def drawn_once(answer: Callable) -> bool:
     """Is draw called once, with the network itself?"""
-    network, seen = small_network(True, True), []
+    network = small_network(True, True)
+    seen: list[nn.Module] = []
     answer(network, seen.append)
     return len(seen) == 1 and seen[0] is network
 

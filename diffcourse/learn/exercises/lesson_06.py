@@ -654,7 +654,11 @@ def _one_call(f: Callable) -> bool:
 
 def _in_order(f: Callable) -> bool:
     seen: list[int] = []
-    network = lambda x, t, labels: seen.extend(labels.tolist()) or a_network(x, t, labels)  # noqa: E731
+
+    def network(x, t, labels):
+        seen.extend(labels.tolist())
+        return a_network(x, t, labels)
+
     f(network, torch.ones(3, 2), torch.ones(3), torch.tensor([1, 2, 3]), 10)
     return seen == [10, 10, 10, 1, 2, 3]
 
@@ -728,7 +732,7 @@ BOTH_BRANCHES = Exercise(
         ),
         Mistake(
             "None in torch.cat",
-            lambda network, x, t, labels, null: torch.cat([None, labels]),
+            lambda network, x, t, labels, null: torch.cat([None, labels]),  # type: ignore[list-item]
             "You put None beside the labels. torch.cat takes tensors only: “no label” must be a number, once for each row.",
         ),
         Mistake(
