@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz, gradient_flows
+from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz
 
 HINTS = ["Look at the docstring.", "Think of the two ends.", "Write the two terms one after the other."]
 
@@ -42,7 +42,6 @@ NOISED = Exercise(
             lambda f: bool((f(torch.ones(2), 1.0, torch.ones(2)) == 1).all()),
             "With alpha_bar = 1 no noise has been added yet.",
         ),
-        Invariant("gradient flows", gradient_flows(draw(0.5, 2, 2)), "No gradient reaches x0 through your function."),
     ],
     mistakes=[
         Mistake("variance for standard deviation", noised_with_variance, VARIANCE),

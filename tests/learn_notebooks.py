@@ -188,10 +188,13 @@ def _told(path: Path) -> dict[str, object]:
             return {"error": str(error)}
 
 
-def _turned(path: Path, turn: int) -> list[str]:
+def _turned(path: Path, turn: int | None) -> list[str]:
+    """What goes wrong in a turn; with the solutions in their place for None."""
+    notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as home:
         try:
-            return disagreements(run(answered(nbformat.read(path, as_version=4), turn), path.parent, Path(home)))
+            notebook = solve(notebook) if turn is None else answered(notebook, turn)
+            return disagreements(run(notebook, path.parent, Path(home)))
         except Exception as error:
             return [str(error)]
 
@@ -200,7 +203,7 @@ def every_turn(lessons: Sequence[Path]) -> int:
     """Run every right answer; 1 if something went wrong."""
     wrong = 0
     for lesson in lessons:
-        usual = disagreements(run(solve(nbformat.read(lesson, as_version=4)), lesson.parent, Path(tempfile.mkdtemp())))
+        usual = _turned(lesson, None)
         for turn in range(turns(nbformat.read(lesson, as_version=4))):
             began = time.monotonic()
             found = [line for line in _turned(lesson, turn) if line not in usual]

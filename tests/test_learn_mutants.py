@@ -54,6 +54,13 @@ def passing(*cases, **more) -> set[str]:
     return {mutant.name for mutant in mutants(item) if accepts(item, mutant.answer)}
 
 
+@pytest.mark.parametrize("item", [ours.NOISED, ours.MOMENTS, ours.BLOCK], ids=lambda item: item.name)
+def test_the_short_way_to_a_verdict_is_the_long_one_s(item):
+    answers = [item.reference, *item.alternatives, *(mutant.answer for mutant in mutants(item)[::5])]
+    told = [diagnose(item, answer).status == "right" for answer in answers]
+    assert [accepts(item, answer) for answer in answers] == told and True in told and False in told
+
+
 def test_cases_that_share_a_property_let_mutants_pass():
     alike = passing((X, 5, 10), (X.flip(0), 6, 10))
     assert {"null always 10", "t < 3 -> t <= 3", "never: if t < 3"} <= alike

@@ -10,12 +10,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from diffcourse.learn import compare, registry, run, source
 from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, worked_out
 from diffcourse.learn.exercise import Exercise, Question, Quiz
-from diffcourse.learn.mutants import mutants
+from diffcourse.learn.gradients import PARAMETERS
+from diffcourse.learn.mutants import mutants, rewritten
 
 DTYPES = (torch.float32, torch.float64)
 HINTS = 3
@@ -156,9 +157,9 @@ def _form(exercise: Exercise) -> Iterator[str]:
         yield f"it needs {HINTS} different hints and has {len(set(exercise.hints))}"
     if len(exercise.mistakes) < FEWEST_MISTAKES:
         yield f"it needs {FEWEST_MISTAKES} named mistakes and has {len(exercise.mistakes)}"
-    if learns(exercise) and not re.search("differentiable|gradient", exercise.stub, re.I):
+    if _learns(exercise) and not re.search("differentiable|gradient", exercise.stub, re.I):
         yield "gradients are compared and the stub does not say so: say in what it is differentiable, or set gradients"
-    unknown = set(exercise.gradients or []) - {"parameters"} - _argument_names(exercise)
+    unknown = set(exercise.gradients or []) - {PARAMETERS} - _argument_names(exercise)
     if unknown:
         yield f"gradients names {', '.join(sorted(unknown))}, which the reference does not take"
     yield from _telling(exercise)
@@ -166,7 +167,7 @@ def _form(exercise: Exercise) -> Iterator[str]:
     yield from _solution(exercise)
 
 
-def learns(exercise: Exercise) -> bool:
+def _learns(exercise: Exercise) -> bool:
     """Are derivatives of a function compared? That a module's parameters learn need not be said."""
     return exercise.kind == "function" and exercise.gradients != [] and bool(derivatives(exercise))
 
@@ -301,17 +302,22 @@ def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
             if all(_serves(exercise, a, b) for a, b in zip(expected, changed, strict=True)):
                 continue
             suffix = f" (output {part + 1})" if _parts(expected[0]) > 1 else ""
-            yield name + suffix, diagnose(exercise, _answer(exercise, partial(_changed, change=change, part=part)))
+            yield name + suffix, _judged(exercise, _answer(exercise, partial(_changed, change=change, part=part)))
     for name, whole in WHOLE.items():
         if not all(compare.identical(value, whole(value)) for value in expected):
-            yield name, diagnose(exercise, _answer(exercise, whole))
+            yield name, _judged(exercise, _answer(exercise, whole))
     if exercise.kind != "value":
-        yield "raises an error", diagnose(exercise, _answer(exercise, _raising))
+        yield "raises an error", _judged(exercise, _answer(exercise, _raising))
         first = [next(iter([*(case.inputs or case.args), *case.kwargs.values()]), None) for case in cases]
         if not all(
             compare.identical(value, arg) or _close(value, arg) for value, arg in zip(expected, first, strict=True)
         ):
-            yield "returns its input", diagnose(exercise, _answer(exercise, None))
+            yield "returns its input", _judged(exercise, _answer(exercise, None))
+
+
+def _judged(exercise: Exercise, answer: Any) -> Verdict:
+    """Right or wrong, without a search for what a wrong answer is."""
+    return Verdict(exercise.name, "right" if accepts(exercise, answer) else "wrong")
 
 
 def _mutants(exercise: Exercise, report: Report) -> Iterator[str]:
@@ -344,18 +350,10 @@ def _answer(exercise: Exercise, change: Callable[[Any], Any] | None) -> Any:
     if exercise.kind == "value":
         value = worked_out(reference)
         return change(value) if change else value
-    if exercise.kind == "function":
-        return lambda *args, **kwargs: (
-            change(_listed(reference(*args, **kwargs))) if change else next(iter([*args, *kwargs.values()]))
-        )
-    methods = {case.method for case in exercise.build_cases()}
-    methods = {"forward" if method == "__call__" and issubclass(reference, nn.Module) else method for method in methods}
-
-    def overridden(method: str) -> Callable:
-        original = getattr(reference, method)
-        return lambda self, *args, **kwargs: change(_listed(original(self, *args, **kwargs))) if change else args[0]
-
-    return type(reference.__name__, (reference,), {method: overridden(method) for method in methods})
+    if change:
+        return rewritten(exercise, lambda f: lambda *args, **kwargs: change(_listed(f(*args, **kwargs))))
+    first = 0 if exercise.kind == "function" else 1  # behind self
+    return rewritten(exercise, lambda f: lambda *args, **kwargs: [*args, *kwargs.values()][first])
 
 
 def _listed(value: Any) -> Any:

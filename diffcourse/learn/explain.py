@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn import patterns, run
-from diffcourse.learn.compare import difference
+from diffcourse.learn.compare import difference, size
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.mutants import mutants
 from diffcourse.learn.run import Outcome, Runner
@@ -37,11 +37,8 @@ class Explanation:
     def parts(self) -> list[str]:
         """Which values of a tuple are right."""
         pairs = [self._pairs()[i] for i in self.wrong]
-        if not pairs or not all(
-            isinstance(e, tuple) and isinstance(g, tuple | list) and len(e) == len(g) for e, g in pairs
-        ):
-            return []
-        return patterns.right_parts(pairs, self.tolerance) if len({len(e) for e, _ in pairs}) == 1 else []
+        several = bool(pairs) and _tuples(pairs) and len({len(e) for e, _ in pairs}) == 1
+        return patterns.right_parts(pairs, self.tolerance) if several else []
 
     def what(self) -> str | None:
         """What the answer equals, or does not use."""
@@ -58,9 +55,6 @@ class Explanation:
 
     def _pairs(self) -> list[tuple[Any, Any]]:
         return list(zip(self.expected, self.outcomes, strict=True))
-
-    def _tuples(self) -> bool:
-        return all(isinstance(e, tuple) and isinstance(g, tuple | list) and len(e) == len(g) for e, g in self._pairs())
 
     def _again(self, answer: Any, case: Case, seed: int = run.SEED) -> Outcome:
         return Runner(2.0, seed).run(self.exercise, answer, case)
@@ -138,7 +132,7 @@ class Explanation:
     def mutant(self) -> str | None:
         """The changed reference that does the same."""
         made, end = mutants(self.exercise), time.monotonic() + PATIENCE
-        order = sorted(self.wrong, key=lambda i: _size(self.expected[i])) + [
+        order = sorted(self.wrong, key=lambda i: size(self.expected[i])) + [
             i for i in range(len(self.cases)) if i not in self.wrong
         ]
         for mutant in made:
@@ -224,11 +218,16 @@ class Explanation:
 
     def _tensors(self) -> list[tuple[Tensor, Tensor]]:
         pairs = self._pairs()
-        if self._tuples():
+        if _tuples(pairs):
             n = min(len(e) for e, _ in pairs)
             wrong = [k for k in range(n) if any(difference(e[k], g[k], self.tolerance) for e, g in pairs)]
             pairs = [(e[wrong[0]], g[wrong[0]]) for e, g in pairs] if wrong else []
         return patterns.tensor_pairs(pairs)
+
+
+def _tuples(pairs: Sequence[tuple[Any, Any]]) -> bool:
+    """Are tuples expected, and was something of their length given?"""
+    return all(isinstance(e, tuple) and isinstance(g, tuple | list) and len(e) == len(g) for e, g in pairs)
 
 
 def _quietly(way: Callable[[], str | None]) -> str | None:
@@ -288,7 +287,3 @@ def _constant(gap: Tensor) -> bool:
 def _without(mask: Tensor, dim: int, index: int) -> Tensor:
     n = mask.shape[dim]
     return mask.narrow(dim, 1, n - 1) if index == 0 else mask.narrow(dim, 0, n - 1)
-
-
-def _size(x: Any) -> int:
-    return x.numel() if isinstance(x, Tensor) else sum(map(_size, x)) if isinstance(x, tuple | list) else 1

@@ -77,8 +77,7 @@ def _of_class(exercise: Exercise, answer: Any, case: Case, dtype: torch.dtype | 
     leaves: Leaves = {}
     if isinstance(made, nn.Module) and (wanted is None or PARAMETERS in wanted):
         leaves |= {f"the parameter {name}": p for name, p in made.named_parameters() if p.requires_grad}
-    method = "forward" if case.method == "__call__" and isinstance(made, nn.Module) else case.method
-    names = list(inspect.signature(getattr(exercise.reference, method)).parameters)[1:]
+    names = list(inspect.signature(getattr(exercise.reference, exercise.method(case))).parameters)[1:]
     for name, value in zip(names, inputs, strict=False):
         if wanted is None or name in wanted:
             leaves |= _leaves(name, value)

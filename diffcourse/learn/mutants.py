@@ -11,7 +11,7 @@ import inspect
 import itertools
 import numbers
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,13 +78,9 @@ def _bound(exercise: Exercise, case: Case) -> dict[str, Any]:
     if exercise.kind == "function":
         return dict(inspect.signature(exercise.reference).bind(*case.args, **case.kwargs).arguments)
     built = inspect.signature(exercise.reference).bind(*case.args, **case.kwargs).arguments
-    method = inspect.signature(getattr(exercise.reference, _method(exercise, case)))
+    method = inspect.signature(getattr(exercise.reference, exercise.method(case)))
     called = method.bind(None, *case.inputs).arguments
     return dict(built) | dict(list(called.items())[1:])
-
-
-def _method(exercise: Exercise, case: Case) -> str:
-    return "forward" if case.method == "__call__" and issubclass(exercise.reference, nn.Module) else case.method
 
 
 def _changes(name: str, seen: list[Any]) -> Iterator[tuple[str, Change, str]]:
@@ -191,17 +187,18 @@ def _detached(value: Any) -> Any:
     return type(value)(_detached(item) for item in value) if type(value) in (tuple, list) else value
 
 
+def rewritten(exercise: Exercise, rewrite: Callable[[Callable], Callable], also: Sequence[str] = ()) -> Any:
+    """The reference with its function rewritten, or the methods of a class that the cases call, and `also` these."""
+    reference = exercise.reference
+    if exercise.kind == "function":
+        return rewrite(reference)
+    methods = {*also, *(exercise.method(case) for case in exercise.build_cases())}
+    return type(reference.__name__, (reference,), {name: rewrite(getattr(reference, name)) for name in methods})
+
+
 def _around(exercise: Exercise, wrap: Callable[[Callable], Any]) -> Any:
     """The reference with something done around its call."""
-    if exercise.kind == "function":
-        return lambda *args, **kwargs: wrap(lambda: exercise.reference(*args, **kwargs))
-
-    def method(name: str) -> Callable:
-        original = getattr(exercise.reference, name)
-        return lambda self, *args, **kwargs: wrap(lambda: original(self, *args, **kwargs))
-
-    methods = {_method(exercise, case) for case in exercise.build_cases()}
-    return type(exercise.reference.__name__, (exercise.reference,), {name: method(name) for name in methods})
+    return rewritten(exercise, lambda f: lambda *args, **kwargs: wrap(lambda: f(*args, **kwargs)))
 
 
 def _with(exercise: Exercise, changes: dict[str, Change], after: str = "") -> Any:
@@ -228,11 +225,7 @@ def _rebound(exercise: Exercise, change: Callable[[dict], dict], after: str = ""
 
         return call
 
-    reference = exercise.reference
-    if exercise.kind == "function":
-        return changed(reference)
-    methods = {"__init__", *(_method(exercise, case) for case in exercise.build_cases())}
-    return type(reference.__name__, (reference,), {name: changed(getattr(reference, name)) for name in methods})
+    return rewritten(exercise, changed, also=["__init__"])
 
 
 # -- by source --------------------------------------------------------------------------------------------------------
