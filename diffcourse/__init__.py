@@ -26,7 +26,7 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "gaussian", "guidance", "images", "lab", "latent", "learn",
+    "checks", "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "gaussian", "guidance", "images", "lab", "latent", "learn",
     "metrics", "mixture", "models", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights",
     "widgets",
 ]  # fmt: skip

@@ -294,8 +294,8 @@ def _rings(n: int, u: Tensor, z: Tensor) -> Tensor:
 TOYS = {"two_moons": _two_moons, "swiss_roll": _swiss_roll, "checkerboard": _checkerboard, "rings": _rings}
 
 
-def toy(name: str, n: int, *, seed: int = 0) -> Tensor:
-    """n points of a two-dimensional distribution that fills about [-1, 1]²: (n, 2) float32.
+def toy(name: str, n: int, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """n points of a two-dimensional distribution that fills about [-1, 1]²: (n, 2), the same points in any dtype.
 
     name: "two_moons", "swiss_roll", "checkerboard" or "rings". For toys whose density is known exactly see `GaussianMixture`.
     """
@@ -306,4 +306,4 @@ def toy(name: str, n: int, *, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     u, z = torch.rand(n, generator=generator), torch.randn(n, 2, generator=generator)
     points = TOYS[name](n, u, z)
-    return points[torch.randperm(n, generator=generator)]
+    return points[torch.randperm(n, generator=generator)].to(dtype)

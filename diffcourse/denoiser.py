@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from diffcourse.schedule import DiffusionSchedule, Level, NoisePath, noise_for
+from diffcourse.checks import check_alike, check_batch, check_function, number, one_generator, told
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, NoisePath, check_level, noise_for
 
 
 class Estimate(NamedTuple):
@@ -26,7 +27,7 @@ class Estimate(NamedTuple):
     @property
     def score(self) -> Tensor:
         """The gradient of log p_t(x) that this estimate stands for, -eps/sigma (Song et al. 2021); not defined at CLEAN."""
-        if not isinstance(self.at.sigma, Tensor) and self.at.sigma == 0:
+        if bool((torch.as_tensor(self.at.sigma) == 0).any()):
             raise ValueError("the score -eps/sigma is not defined at CLEAN, where sigma = 0")
         return -self.eps / self.at.sigma
 
@@ -41,14 +42,15 @@ PREDICTS: dict[str, Callable[[Level], tuple[Any, Any]]] = {
 }
 """network output = a·x_0 + b·eps: every parameterisation is one row (a, b)."""
 
+THEIRS = {"epsilon": "eps", "sample": "x0", "v_prediction": "v", "flow_prediction": "flow"}
+"""What diffusers' schedulers call prediction_type, in the names of the papers."""
+
 
 def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
     """Solve the 2x2 system  alpha·x0 + sigma·eps = x,  a·x0 + b·eps = output  for x0 and eps."""
-    if isinstance(at.alpha, Tensor) and at.alpha.ndim not in (0, x.ndim):
-        raise ValueError(
-            f"at: levels of shape {tuple(at.alpha.shape)} do not fit x of shape {tuple(x.shape)}; make them with schedule.at(t, like=x)"
-        )
-    a, b = PREDICTS[predicts](at)
+    check_alike("output", output, "x", x)
+    check_level("at", at, x)
+    a, b = PREDICTS[_check_predicts(predicts)](at)
     det = b * at.alpha - a * at.sigma
     if bool((det == 0).any()) if isinstance(det, Tensor) else det == 0:
         t = torch.as_tensor(at.t)[det == 0].tolist() if isinstance(det, Tensor) else at.t
@@ -65,9 +67,10 @@ def estimate(output: Tensor, x: Tensor, at: Level, predicts: str) -> Estimate:
 class Denoiser(nn.Module):
     """A network, the path it was trained on, what it predicts, and its condition for "none".
 
-    network   called `network(x, t)` or `network(x, t, cond)`, t a float tensor (B,); returns a tensor of x's shape
+    network   called `network(x, t)` or `network(x, t, cond)`, t a float tensor (B,); returns a tensor of x's shape, or what has one as
+              `.sample`, as the U-Nets of diffusers do
     schedule  a `DiffusionSchedule` or any other `NoisePath`
-    predicts  "eps", "x0", "v" or "flow"
+    predicts  "eps", "x0", "v" or "flow"; diffusers' names for them are epsilon, sample, v_prediction and flow_prediction
     null      one condition that means "none": a label index, or the (L, D) embedding of the empty text. Stored with the weights.
     """
 
@@ -82,28 +85,45 @@ class Denoiser(nn.Module):
     ):
         super().__init__()
         _check_path(schedule)
-        if not callable(network):
-            raise TypeError(f"network must be callable, got {type(network).__name__}; the order is (network, schedule)")
-        if predicts not in PREDICTS:
-            raise ValueError(f"predicts must be one of {', '.join(PREDICTS)}, got {predicts!r}")
-        self.network, self.schedule, self.predicts = network, schedule, predicts
-        self.register_buffer("null", None if null is None else torch.as_tensor(null).detach().clone())
+        check_function("network", network, "callable as network(x, t), the first of (network, schedule)")
+        self.network, self.schedule, self.predicts = network, schedule, _check_predicts(predicts)
+        if null is not None:
+            null = check_condition(null, "null").detach().clone()
+            if not _is_single(null):
+                raise ValueError(
+                    f"null must be one label or the (L, D) embedding of one text, got shape {tuple(null.shape)}"
+                )
+        self.register_buffer("null", null)
 
     def forward(self, x: Tensor, at: Level, cond: Any = None) -> Estimate:
         """The estimate of x0 and eps for noisy x (B, …) at one level, or at one level an image.
 
         cond is a LongTensor (B,) of labels, a (B, L, D) text, one of either for all images, or None: the null condition, if there is one.
         """
+        check_batch("x", x)
+        check_level("at", at, x)
+        if not isinstance(at.sigma, Tensor) and at == CLEAN:
+            raise ValueError("at must be noisy, got CLEAN: there x is x0 itself, and no network is asked")
         return estimate(self._output(x, at.t, cond), x, at, self.predicts)
 
     def _output(self, x: Tensor, t: float | Tensor, cond: Any) -> Tensor:
         dtype = torch.float64 if x.dtype == torch.float64 else torch.float32  # half precision cannot count to 999
         t = t.to(x.device, dtype).reshape(-1) if isinstance(t, Tensor) else x.new_full(x.shape[:1], t, dtype=dtype)
+        t = t.expand(len(x))
         cond = self.null if cond is None else cond
-        output = self.network(x, t) if cond is None else self.network(x, t, expand(cond, x))
-        if not isinstance(output, Tensor) or output.shape != x.shape:
-            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise ValueError(f"network must return a tensor of x's shape {tuple(x.shape)}, got {got}")
+        try:
+            output = self.network(x, t) if cond is None else self.network(x, t, expand(cond, x))
+        except RuntimeError as error:
+            if apart := _apart(self.network, x, error):
+                raise TypeError(apart) from error
+            raise
+        output = (
+            output if isinstance(output, Tensor) else getattr(output, "sample", output)
+        )  # as diffusers' U-Nets return it
+        if not isinstance(output, Tensor) or output.shape != x.shape or not output.is_floating_point():
+            raise ValueError(
+                f"network must return a floating-point tensor of x's shape {tuple(x.shape)}, got {told(output)}"
+            )
         return output
 
     def loss(
@@ -121,21 +141,24 @@ class Denoiser(nn.Module):
 
         x0 (B, …) clean images. Missing t are stratified: t_i = floor(T·frac(u + i/B)) with one uniform u, so each t_i is uniform and the
         batch covers all levels evenly (Kingma et al. 2021, appendix I.1). drop_prob replaces conditions by the null condition
-        (Ho & Salimans 2022, algorithm 1). The mean is over images, channels and pixels.
+        (Ho & Salimans 2022, algorithm 1). The mean is over images, channels and pixels. weight takes the levels of the batch, alpha and
+        sigma (B, 1, …, 1), and returns a number, or one for each image in that shape.
         """
-        if not 0 <= drop_prob <= 1:
-            raise ValueError(f"drop_prob must lie in [0, 1], got {drop_prob}")
+        check_batch("x0", x0)
+        number("drop_prob", drop_prob, 0, 1)
+        one_generator(generator)
         device = "cpu" if generator is None else generator.device
         if t is None:
             u = torch.rand(1, generator=generator, device=device) + torch.arange(len(x0), device=device) / len(x0)
-            t = self.schedule.times(u.remainder(1.0))
+            t = _times(self.schedule, u.remainder(1.0))
         noise = noise_for(x0, noise, generator)
         at = self.schedule.at(t, like=x0)
+        check_level("schedule.at(t, like=x0)", at, x0)
         if drop_prob > 0 and cond is not None:
             cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
         a, b = PREDICTS[self.predicts](at)
         error = self._output(at.noised(x0, noise), at.t, cond) - (a * x0 + b * noise)
-        return (error**2 if weight is None else weight(at) * error**2).mean()
+        return (error**2 if weight is None else _weights(weight, at, x0) * error**2).mean()
 
     def _drop(self, cond: Tensor, drop: Tensor) -> Tensor:
         if self.null is None:
@@ -219,16 +242,82 @@ def evaluating(module: nn.Module | Sequence[nn.Module] | None) -> Iterator[None]
             part.training = True
 
 
+def ask(denoise: Denoise, x: Tensor, at: Level, *cond: Any) -> Estimate:
+    """denoise(x, at, …), which must be an Estimate of x0 and eps for all of x. Every wrapper and sampler asks through this."""
+    try:
+        now = denoise(x, at, *cond)
+    except (AttributeError, TypeError) as error:
+        if isinstance(denoise, nn.Module) and not any(isinstance(part, Denoiser) for part in denoise.modules()):
+            raise TypeError(f"{PLAIN}; {type(denoise).__name__} could not take a level: {error}") from error
+        raise
+    if not isinstance(now, Estimate):
+        raise TypeError(f"denoise must return an Estimate, got {told(now)}; {PLAIN}")
+    for part in (now.x0, now.eps):
+        if not isinstance(part, Tensor) or part.shape != x.shape:
+            raise ValueError(
+                f"denoise must return an Estimate whose x0 and eps have x's shape {tuple(x.shape)}, got {told(part)}"
+            )
+    return now
+
+
+PLAIN = "a plain network becomes one that does as Denoiser(network, schedule)"
+
+
 def _check_path(schedule: Any) -> None:
-    if isinstance(schedule, nn.Module) or not hasattr(schedule, "at"):
+    if isinstance(schedule, nn.Module | type) or not hasattr(schedule, "at"):
         raise TypeError(
-            f"schedule must be a path such as DiffusionSchedule.linear(), got {type(schedule).__name__}; "
+            f"schedule must be a path such as DiffusionSchedule.linear(), got {told(schedule)}; "
             "the order is (network, schedule)"
         )
-    if missing := [name for name in ("at", "levels", "times") if not callable(getattr(schedule, name, None))]:
+    if missing := [name for name in ("at", "levels") if not callable(getattr(schedule, name, None))]:
         raise TypeError(
-            f"schedule must have the methods at, levels and times of a NoisePath, {type(schedule).__name__} lacks {' and '.join(missing)}"
+            f"schedule must have the methods at and levels of a NoisePath, {type(schedule).__name__} lacks {' and '.join(missing)}"
         )
+
+
+def _check_predicts(predicts: Any) -> str:
+    if not isinstance(predicts, str) or predicts not in PREDICTS:
+        ours = THEIRS.get(predicts) if isinstance(predicts, str) else None
+        hint = f": diffusers' {predicts!r} is {ours!r} here" if ours else ""
+        raise ValueError(f"predicts must be one of {', '.join(PREDICTS)}, got {predicts!r}{hint}")
+    return predicts
+
+
+def _times(schedule: NoisePath, u: Tensor) -> Tensor:
+    """The path's own training times; even ones where it says nothing about them."""
+    if hasattr(schedule, "times"):
+        return schedule.times(u)
+    return u * number("the t of schedule.levels(1)[0], up to which times are drawn,", schedule.levels(1)[0].t, 0)
+
+
+def _weights(weight: Callable[[Level], Tensor], at: Level, x0: Tensor) -> Tensor | float:
+    check_function("weight", weight, "a function of the levels")
+    w = weight(at)
+    if not isinstance(w, Tensor):
+        return number("weight(at)", w)
+    if w.ndim and (w.ndim != x0.ndim or any(n not in (1, m) for n, m in zip(w.shape, x0.shape, strict=True))):
+        shape = (len(x0),) + (1,) * (x0.ndim - 1)
+        raise ValueError(
+            f"weight must return a number or a tensor of shape {shape}, such as at.alpha has, got shape {tuple(w.shape)}"
+        )
+    if not bool(w.isfinite().all()):
+        where = ~w.isfinite().flatten(1).all(dim=1) if w.ndim else torch.ones(1, dtype=torch.bool)
+        t = torch.as_tensor(at.t).flatten()
+        t = t[where.expand(len(t)).to(t.device)] if len(where) in (1, len(t)) else t
+        raise ValueError(f"weight must be finite, but is nan or inf at t={t.tolist()}")
+    return w
+
+
+def _apart(network: Any, x: Tensor, error: RuntimeError) -> str:
+    """What to do about an error that comes of x and the network's weights being of two dtypes, or on two devices."""
+    weights = (
+        next((p for p in network.parameters() if p.is_floating_point()), x) if isinstance(network, nn.Module) else x
+    )
+    if weights.device != x.device and any(word in str(error) for word in ("device", "meta")):
+        return f"x is on {x.device}, the network's weights are on {weights.device}: give x.to({str(weights.device)!r}), or move them"
+    if weights.dtype != x.dtype and "type" in str(error):
+        return f"x is {x.dtype}, the network's weights are {weights.dtype}: give x.to({weights.dtype}), or turn them with .to({x.dtype})"
+    return ""
 
 
 # -- conditions -------------------------------------------------------------------------------------------------------
@@ -236,12 +325,29 @@ def _check_path(schedule: Any) -> None:
 
 def expand(cond: Any, x: Tensor, name: str = "cond") -> Tensor:
     """A condition for each of the len(x) images: one condition for all is repeated, a batch must have the right length."""
-    if not isinstance(cond, Tensor) or cond.device != x.device:
-        cond = torch.as_tensor(cond, device=x.device)
+    cond = check_condition(cond, name)
+    cond = cond if cond.device == x.device else cond.to(x.device)
     if _is_single(cond):
         cond = cond.expand(len(x), *cond.shape)
     _check_length(cond, len(x), name)
     return cond
+
+
+def check_condition(cond: Any, name: str) -> Tensor:
+    """Labels or texts as a tensor, whatever they came as."""
+    try:
+        found = torch.as_tensor(cond)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.empty(0, dtype=torch.bool)
+    if (
+        found.dtype == torch.bool
+        or found.is_complex()
+        or (found.is_floating_point() and not (found.ndim and found.numel()))
+    ):
+        raise TypeError(
+            f"{name} must be labels (whole numbers) or texts (floats (L, D) or (B, L, D)), one for all or one an image, got {told(cond)}"
+        )
+    return found
 
 
 def _is_single(cond: Tensor) -> bool:
@@ -257,7 +363,7 @@ def cut(cond: Any, lo: int, hi: int, n: int, name: str = "cond") -> Any:
     """The conditions of images lo..hi of n; one condition for all stays one."""
     if cond is None:
         return None
-    cond = torch.as_tensor(cond)
+    cond = check_condition(cond, name)
     if _is_single(cond):
         return cond
     _check_length(cond, n, name)

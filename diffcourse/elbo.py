@@ -12,12 +12,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffcourse.denoiser import Denoise, evaluating, module_of
+from diffcourse.checks import (
+    check_alike,
+    check_batch,
+    check_floating,
+    check_function,
+    number,
+    one_generator,
+    one_of,
+    told,
+    whole,
+)
+from diffcourse.denoiser import Denoise, ask, evaluating, module_of
 from diffcourse.gaussian import gaussian_kl, gaussian_nll, mean_se, standard_kl
 from diffcourse.mixture import GaussianMixture
 from diffcourse.models.vae import VAE
-from diffcourse.rng import draw
-from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_floating, jump, posterior_coefficients
+from diffcourse.rng import check_generators, draw
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level, check_chain, jump, posterior_coefficients
 
 __all__ = [
     "Bound",
@@ -87,6 +98,13 @@ def mixture_elbo(mixture: GaussianMixture, x: Tensor, q: Tensor) -> Tensor:
     x (B, D); q (K,) or (B, K), each row a distribution over the components. Returns (B,) nats. The gap to mixture.log_prob(x) is
     KL(q || mixture.responsibilities(x)), zero where q is the true posterior.
     """
+    if not isinstance(mixture, GaussianMixture):
+        raise TypeError(f"mixture must be a GaussianMixture, got {told(mixture)}")
+    check_floating("q", q)
+    if q.ndim not in (1, 2) or q.shape[:-1] not in ((), (1,), (len(x),)):
+        raise ValueError(
+            f"q must be ({mixture.K},) or (B, {mixture.K}) for the {len(x)} points, got shape {tuple(q.shape)}"
+        )
     q = q.double().expand(len(x), -1)
     if q.shape[1] != mixture.K or bool((q < 0).any()) or not torch.allclose(q.sum(dim=1), q.new_ones(())):
         raise ValueError(
@@ -104,7 +122,8 @@ def vae_elbo(
     The expectation is a mean over `samples` draws of z an image. analytic: the KL in closed form (their estimator B), otherwise the mean
     of log q(z | x) - log p(z) over the same draws (estimator A): the same on average, with more noise.
     """
-    _check_samples(samples)
+    _check_vae(vae, x, samples)
+    one_generator(generator)
     with evaluating(vae):
         mu, log_var = vae.encode(x)
         reconstruction, kl = torch.zeros(2, len(x), dtype=torch.float64, device=x.device)
@@ -125,7 +144,8 @@ def importance_bound(vae: VAE, x: Tensor, *, samples: int = 500, generator: torc
 
     Its expectation lies between the ELBO (samples = 1) and log p(x), and rises with every sample. x (B, 1, 28, 28).
     """
-    _check_samples(samples)
+    _check_vae(vae, x, samples)
+    one_generator(generator)
     with evaluating(vae):
         mu, log_var = vae.encode(x)
         total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
@@ -142,7 +162,8 @@ def importance_bound(vae: VAE, x: Tensor, *, samples: int = 500, generator: torc
 
 def prior_kl(schedule: DiffusionSchedule, x0: Tensor) -> Tensor:
     """L_T = KL(q(x_T | x_0) || N(0, I)): what is left of x0 at the end of the chain. No network in it; (B, …) -> (B,) nats."""
-    check_floating("x0", x0)
+    check_chain(schedule)
+    check_batch("x0", x0)
     end = schedule.at(schedule.T - 1)
     return gaussian_kl(end.alpha * x0, 1 - float(schedule.alpha_bars[-1]), 0.0, 1.0)
 
@@ -155,6 +176,7 @@ def transition(
     Ho et al. 2020, section 3.2. variance "posterior" is that of the posterior, "beta" that of the forward step. At t = 0 (the step to
     the clean data) the mean is the predicted x_0, and the posterior's variance is 0.
     """
+    check_batch("x_t", x_t)
     now, to = _levels(schedule, t)
     a, b, var = posterior_coefficients(now, to)
     if _check_variance(variance) == "beta":
@@ -170,9 +192,11 @@ def step_kl(
     With variance "posterior" both variances agree and it is |mean - model's mean|²/(2·var) (Ho et al. 2020, equation 8).
     x0 and x_t (B, …) -> (B,) nats. ValueError outside 1..T-1: the step to the clean data is `last_step_nll`.
     """
-    if not 1 <= t <= schedule.T - 1:
+    check_chain(schedule)
+    if not 1 <= whole("t", t) <= schedule.T - 1:
         raise ValueError(f"t must lie in [1, {schedule.T - 1}], got {t}; at t = 0 the term is L_0, last_step_nll")
-    check_floating("x0", x0)
+    check_batch("x0", x0)
+    check_alike("x_t", x_t, "x0", x0)
     a, b, var = posterior_coefficients(*_levels(schedule, t))
     mean, model_var = transition(denoise, schedule, x_t, t, variance)
     return gaussian_kl(a * x0 + b * x_t, var, mean, model_var)
@@ -186,7 +210,9 @@ def last_step_nll(
     var: the variance of that Gaussian, by default beta_1, the variance of the first forward step. (B, …) -> (B,) nats, negative where
     the density is above 1. Pixels of 256 values need a discretised decoder instead (Ho et al. 2020, equation 13).
     """
-    check_floating("x0", x0)
+    check_batch("x0", x0)
+    check_alike("x_t", x_t, "x0", x0)
+    var = var if var is None else number("var", var)
     mean, _ = transition(denoise, schedule, x_t, 0)
     return gaussian_nll(x0, mean, float(schedule.betas[0]) if var is None else var)
 
@@ -206,7 +232,7 @@ def diffusion_bound(
     The KLs are exact; only x_t ~ q(x_t | x_0) is drawn, once for each point and step, from `generator`: T calls of `denoise`, which works
     in eval mode. `each` is an unbiased estimate for each point; repeat points in x0 to average over more noise.
     """
-    check_floating("x0", x0)
+    _check_walk(schedule, x0, generator)
     prior = prior_kl(schedule, x0)
     each, steps = prior.clone(), torch.empty(schedule.T - 1, dtype=torch.float64)
     with evaluating(module_of(denoise)):
@@ -236,7 +262,7 @@ def chain_log_ratio(
     Its mean is the bound before it is split into terms (Ho et al. 2020, equation 3); minus the log of the mean of exp(-ratio) over many
     chains of one x0 is -log p(x_0) itself. Draws every step of the forward chain; the split of `diffusion_bound` has less variance.
     """
-    check_floating("x0", x0)
+    _check_walk(schedule, x0, generator)
     ratio, before = torch.zeros(len(x0), dtype=torch.float64, device=x0.device), x0
     with evaluating(module_of(denoise)):
         for t in range(schedule.T):
@@ -258,7 +284,13 @@ def noise_weights(schedule: DiffusionSchedule, variance: str = "posterior") -> T
 
     (T-1,) float64, entry i for code index i + 1, as in `Bound.L_steps`. The simple loss (equation 14) sets every w_t to 1: dividing the
     squared noise errors' terms by w turns the bound into it. The constant is 0 for variance "posterior".
+    ValueError for a schedule that ends without signal: there a noise error says nothing about x_0, and its weight is infinite.
     """
+    check_chain(schedule)
+    if schedule.alphas[-1] == 0:
+        raise ValueError(
+            f"schedule must keep some signal, but alpha = 0 at t={schedule.T - 1}, where w would be infinite"
+        )
     now, to = schedule.at(torch.arange(1, schedule.T)), schedule.at(torch.arange(schedule.T - 1))
     alpha, beta = jump(now, to)  # sqrt(alpha_t), beta_t
     var = posterior_coefficients(now, to)[2] if _check_variance(variance) == "posterior" else beta
@@ -270,35 +302,40 @@ def bits_per_dim(nats: Tensor | float, dims: int, bin_width: float = 1.0) -> Ten
 
     Images of 256 greys in [-1, 1] have bin_width 2/255; 1 leaves the density's own unit. ValueError unless dims >= 1, bin_width > 0.
     """
-    if dims < 1:
-        raise ValueError(f"dims must be at least 1, got {dims}")
-    if not bin_width > 0:
+    dims = whole("dims", dims, 1)
+    if not number("bin_width", bin_width) > 0:
         raise ValueError(f"bin_width must be positive, got {bin_width}")
+    if not isinstance(nats, Tensor | float | int):
+        raise TypeError(f"nats must be a number or a tensor, got {told(nats)}")
     return nats / (dims * math.log(2)) - math.log2(bin_width)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
 
 
-def _check_samples(samples: int) -> None:
-    if not isinstance(samples, int) or samples < 1:
-        raise ValueError(f"samples must be a whole number of at least 1, got {samples!r}")
+def _check_vae(vae: VAE, x: Tensor, samples: int) -> None:
+    if not isinstance(vae, VAE):
+        raise TypeError(f"vae must be a VAE, got {told(vae)}")
+    check_batch("x", x)
+    whole("samples", samples, 1)
+
+
+def _check_walk(schedule: DiffusionSchedule, x0: Tensor, generator: torch.Generator | None) -> None:
+    check_chain(schedule)
+    check_batch("x0", x0)
+    check_generators(generator, len(x0))
 
 
 def _levels(schedule: DiffusionSchedule, t: int) -> tuple[Level, Level]:
-    if not isinstance(t, int):
-        raise TypeError(f"t must be a whole number, got {t!r}")
+    check_chain(schedule)
+    t = whole("t", t)
     return schedule.at(t), schedule.at(t - 1) if t > 0 else CLEAN
 
 
 def _x0(denoise: Denoise, x_t: Tensor, at: Level) -> Tensor:
-    x0 = denoise(x_t, at).x0
-    if x0.shape != x_t.shape:
-        raise ValueError(f"denoise must predict x0 of shape {tuple(x_t.shape)}, got {tuple(x0.shape)}")
-    return x0
+    check_function("denoise", denoise, "a function (x, level) -> Estimate")
+    return ask(denoise, x_t, at).x0
 
 
 def _check_variance(variance: str) -> str:
-    if variance not in VARIANCES:
-        raise ValueError(f"variance must be {' or '.join(VARIANCES)}, got {variance!r}")
-    return variance
+    return one_of("variance", variance, VARIANCES)

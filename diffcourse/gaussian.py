@@ -4,9 +4,12 @@ Likelihoods and divergences are in nats, summed over all dimensions but the firs
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from diffcourse.checks import check_alike, check_floating, number, one_generator, told
 
 # -- likelihoods and divergences --------------------------------------------------------------------------------------
 
@@ -18,10 +21,11 @@ def gaussian_kl(mean_q: Tensor, var_q: Tensor | float, mean_p: Tensor | float, v
     Arguments broadcast against each other; the sum runs over every dimension but the first, so (B, …) gives (B,). float64.
     inf where var_q = 0. ValueError where var_q is negative or var_p is not positive.
     """
-    m, v, mp, vp = torch.broadcast_tensors(*(_double(value) for value in (mean_q, var_q, mean_p, var_p)))
-    if bool((v < 0).any()):
+    named = {"mean_q": mean_q, "var_q": var_q, "mean_p": mean_p, "var_p": var_p}
+    m, v, mp, vp = torch.broadcast_tensors(*(_double(name, value) for name, value in named.items()))
+    if not bool((v >= 0).all()):
         raise ValueError(f"var_q must not be negative, got {float(v.min()):g}: variances are expected, not their logs")
-    if bool((vp <= 0).any()):
+    if not bool((vp > 0).all()):
         raise ValueError(f"var_p must be positive, got {float(vp.min()):g}: variances are expected, not their logs")
     excess = (v - vp) / vp  # ratio - 1, without cancellation where the variances are close
     return _total(excess - torch.log1p(excess) + (m - mp) ** 2 / vp) / 2
@@ -32,7 +36,9 @@ def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
 
     Kingma & Welling 2014, appendix B: the second term of a VAE's loss.
     """
-    mu, log_var = _double(mu), _double(log_var)
+    check_floating("mu", mu)
+    check_alike("log_var", log_var, "mu", mu)
+    mu, log_var = _double("mu", mu), _double("log_var", log_var)
     return _total(mu**2 + torch.expm1(log_var) - log_var) / 2
 
 
@@ -41,8 +47,8 @@ def gaussian_nll(x: Tensor, mean: Tensor | float, var: Tensor | float) -> Tensor
 
     ValueError where var is not positive.
     """
-    x, m, v = torch.broadcast_tensors(_double(x), _double(mean), _double(var))
-    if bool((v <= 0).any()):
+    x, m, v = torch.broadcast_tensors(_double("x", x), _double("mean", mean), _double("var", var))
+    if not bool((v > 0).all()):
         raise ValueError(f"var must be positive, got {float(v.min()):g}")
     return _total(torch.log(2 * math.pi * v) + (x - m) ** 2 / v) / 2
 
@@ -57,9 +63,13 @@ def reparameterize(
 
     Kingma & Welling 2014, equation 10. Both (B, …); noise of mean's shape, drawn from `generator` (where that lives) if it is missing.
     """
+    check_floating("mean", mean)
+    check_alike("log_var", log_var, "mean", mean)
+    one_generator(generator)
     if noise is None:
         device = None if generator is None else generator.device
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=device)
+    check_alike("noise", noise, "mean", mean)
     return mean + torch.exp(0.5 * log_var) * noise.to(mean)
 
 
@@ -70,10 +80,11 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     Two draws of N(0, I) in D dimensions have lengths near sqrt(D) and stand nearly at right angles: half-way, the straight line is only
     sqrt(D/2) long, which no model has seen, and the arc keeps the length. Parallel pairs, and zeros, go straight.
     """
+    check_floating("a", a)
+    check_floating("b", b)
     if a.shape != b.shape or a.ndim < 2:
         raise ValueError(f"a and b must be (B, …) of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
-    if not math.isfinite(w):
-        raise ValueError(f"w must be a finite number, got {w}")
+    w = number("w", w)
     p, q = a.flatten(1), b.flatten(1)
     cosine = (p * q).sum(dim=1) / (p.norm(dim=1) * q.norm(dim=1))
     theta = torch.arccos(cosine.clamp(-1, 1)).view(-1, *[1] * (a.ndim - 1))
@@ -86,22 +97,31 @@ def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
 
 def mean_se(each: Tensor) -> float:
     """The standard error of the mean of values (N,): their standard deviation over sqrt(N); nan for a single one."""
+    check_floating("each", each)
     return float(each.std() / len(each) ** 0.5) if len(each) > 1 else math.nan
 
 
 def share_se(share: float, n: int) -> float:
     """The standard error sqrt(p·(1 - p)/n) of a share p that was counted among n; nan for n = 0."""
-    return (share * (1 - share) / n) ** 0.5 if n else math.nan
+    if number("n", n, 0) == 0:
+        return math.nan
+    return (number("share", share, 0, 1) * (1 - share) / n) ** 0.5
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
 
 
-def _double(value: Tensor | float) -> Tensor:
+def _double(name: str, value: Tensor | float) -> Tensor:
     """float64; float32 on Apple's GPUs, which have no other."""
     if not isinstance(value, Tensor):
-        return torch.tensor(value, dtype=torch.float64)
+        return torch.tensor(_plain(name, value), dtype=torch.float64)
     return value.float() if value.device.type == "mps" else value.double()
+
+
+def _plain(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
+        raise TypeError(f"{name} must be a tensor or a number, got {told(value)}")
+    return float(value)
 
 
 def _total(x: Tensor) -> Tensor:

@@ -4,19 +4,22 @@ Guidance asks twice, and goes from one answer through the other and on: from unc
 good one. Each function here checks its arguments; the dataclass below it, which it returns, does the work.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from diffcourse.checks import check_floating, check_function, number, told
 from diffcourse.denoiser import (
     PREDICTS,
     Denoise,
     Denoiser,
     Estimate,
+    ask,
+    check_condition,
     cut,
     estimate,
     evaluating,
@@ -25,6 +28,9 @@ from diffcourse.denoiser import (
     rows,
 )
 from diffcourse.schedule import Level
+
+MOST = 1000.0
+"""Guidance beyond this is a slip: of an answer's seven digits in float32 it leaves fewer than four."""
 
 
 def extrapolated(start: Estimate, end: Estimate, w: float | Tensor) -> Estimate:
@@ -53,15 +59,17 @@ def guided(
     <= hi (Kynkäänniemi et al. 2024) and is the plain conditional model elsewhere, one call. rescale in [0, 1] passes the network's guided
     output through `rescaled` with that share (on v, if the denoiser does not say what it predicts).
     """
-    _check_guidance(guidance, interval)
+    guidance = _check_guidance(guidance, interval)
+    check_function("denoiser", denoiser, "a Denoiser, or a function (x, level, cond) -> Estimate")
     if cond is None:
         raise ValueError("cond must be a condition, got None; for the unconditional model call the denoiser itself")
+    check_condition(cond, "cond")
     uncond = getattr(denoiser, "null", None) if uncond is None else uncond
     if uncond is None and (guidance != 1):
         raise ValueError("uncond is missing: give uncond=..., or build the Denoiser with null=...")
-    if not 0 <= rescale <= 1:
-        raise ValueError(f"rescale must lie in [0, 1], got {rescale}")
-    return Guided(denoiser, cond, float(guidance), uncond, interval, float(rescale))
+    if uncond is not None:
+        check_condition(uncond, "uncond")
+    return Guided(denoiser, cond, guidance, uncond, interval, number("rescale", rescale, 0, 1))
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,10 @@ class Guided:
     def __call__(self, x: Tensor, at: Level) -> Estimate:
         w = _inside(self.guidance, self.interval, at)
         if not isinstance(w, Tensor) and (w == 1 or (w == 0 and not self.rescale)):
-            return self.denoise(x, at, self.cond if w else self.uncond)
+            return ask(self.denoise, x, at, self.cond if w else self.uncond)
         both = torch.cat([expand(self.uncond, x, "uncond"), expand(self.cond, x)])
         twice = Level(*(torch.cat([v, v]) if isinstance(v, Tensor) else v for v in at))
-        e = self.denoise(torch.cat([x, x]), twice, both)
+        e = ask(self.denoise, torch.cat([x, x]), twice, both)
         none, given = (Estimate(x, at, *half) for half in zip(e.x0.chunk(2), e.eps.chunk(2), strict=True))
         now = extrapolated(none, given, w)
         if not self.rescale:
@@ -101,20 +109,30 @@ def from_weight(weight: float) -> float:
 
     Their weight 0 is the plain conditional model, which is guidance 1 here, in Stable Diffusion and in diffusers.
     """
-    return 1.0 + weight
+    return 1.0 + number("weight", weight)
 
 
 def rescaled(output: Tensor, cond_output: Tensor, share: float = 0.7) -> Tensor:
     """share·output·std(cond_output)/std(output) + (1 - share)·output: guided outputs brought back to the spread of the conditional ones.
 
-    Lin et al. 2024, section 3.4, equations 14 to 16 (their phi is `share`). Both (B, …), standard deviations over each image.
+    Lin et al. 2024, section 3.4, equations 14 to 16 (their phi is `share`). Both (B, …), standard deviations over each image. An output
+    that is constant but for rounding has no spread to be brought back, and stays what it is: a network whose last layer is still zero.
     """
+    check_floating("output", output)
+    check_floating("cond_output", cond_output)
+    share = number("share", share, 0, 1)
     if output.shape != cond_output.shape or output.ndim < 2:
         raise ValueError(
             f"output and cond_output must be (B, …) of one shape, got {tuple(output.shape)} and {tuple(cond_output.shape)}"
         )
+    if output[0].numel() < 2:
+        raise ValueError(
+            f"output must have two numbers an image or more to have a spread, got shape {tuple(output.shape)}"
+        )
     over = tuple(range(1, output.ndim))
-    ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
+    spread = output.std(dim=over, keepdim=True)
+    even = spread <= 8 * torch.finfo(output.dtype).eps * output.abs().amax(dim=over, keepdim=True)
+    ratio = torch.where(even, 1.0, cond_output.std(dim=over, keepdim=True) / spread.masked_fill(even, 1.0))
     return output * (share * ratio + (1 - share))
 
 
@@ -130,11 +148,10 @@ def autoguided(
     condition, autoguided(model.given(labels), early.given(labels), 2.0), and must have been trained on the same schedule.
     guidance 1 calls only `denoise`, 0 only `weak`; interval as in `guided`.
     """
-    _check_guidance(guidance, interval)
+    guidance = _check_guidance(guidance, interval)
     for name, value in (("denoise", denoise), ("weak", weak)):
-        if not callable(value):
-            raise TypeError(f"{name} must be a function (x, level) -> Estimate, got {type(value).__name__}")
-    return Autoguided(denoise, weak, float(guidance), interval)
+        check_function(name, value, "a function (x, level) -> Estimate")
+    return Autoguided(denoise, weak, guidance, interval)
 
 
 @dataclass(frozen=True)
@@ -149,10 +166,10 @@ class Autoguided:
     def __call__(self, x: Tensor, at: Level) -> Estimate:
         w = _inside(self.guidance, self.interval, at)
         if not isinstance(w, Tensor) and w == 1:
-            return self.denoise(x, at)
+            return ask(self.denoise, x, at)
         with evaluating(module_of(self.weak)):
-            weak = self.weak(x, at)
-        return weak if not isinstance(w, Tensor) and w == 0 else extrapolated(weak, self.denoise(x, at), w)
+            weak = ask(self.weak, x, at)
+        return weak if not isinstance(w, Tensor) and w == 0 else extrapolated(weak, ask(self.denoise, x, at), w)
 
     def rows(self, lo: int, hi: int, n: int) -> "Autoguided":
         strong, weak = rows(self.denoise, lo, hi, n), rows(self.weak, lo, hi, n)
@@ -163,10 +180,15 @@ class Autoguided:
 
 
 def clipped(denoise: Denoise, low: float = -1.0, high: float = 1.0) -> Denoise:
-    """Clamp x0 to the range of the data and derive eps anew, so that x = alpha·x0 + sigma·eps still holds. Goes around `guided`."""
-    if not low < high:
+    """Clamp x0 to the range of the data and derive eps anew, so that x = alpha·x0 + sigma·eps still holds. Goes around `guided`.
+
+    Not clip_sample of diffusers' schedulers: that clamps x0 and keeps the network's eps (DDIM's use_clipped_model_output=True derives it
+    anew too), so where x0 is clipped the images differ. DDPM uses no eps, and is the same.
+    """
+    check_function("denoise", denoise, "a function (x, level) -> Estimate")
+    if not number("low", low) < number("high", high):
         raise ValueError(f"low must be below high, got {low} and {high}")
-    return Clipped(denoise, low, high)
+    return Clipped(denoise, float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -178,7 +200,7 @@ class Clipped:
     high: float
 
     def __call__(self, x: Tensor, at: Level) -> Estimate:
-        x0 = self.denoise(x, at).x0.clamp(self.low, self.high)
+        x0 = ask(self.denoise, x, at).x0.clamp(self.low, self.high)
         return estimate(x0, x, at, "x0")
 
     def rows(self, lo: int, hi: int, n: int) -> "Clipped":
@@ -198,8 +220,11 @@ def _inside(guidance: float, interval: tuple[float, float] | None, at: Level) ->
     return guidance if inside else 1.0
 
 
-def _check_guidance(guidance: Any, interval: Any) -> None:
-    if not isinstance(guidance, (int, float)) or not math.isfinite(guidance):
-        raise ValueError(f"guidance must be a finite number, got {guidance!r}")
-    if interval is not None and not 0 <= interval[0] <= interval[1]:
-        raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
+def _check_guidance(guidance: Any, interval: Any) -> float:
+    if interval is not None:
+        if not isinstance(interval, (tuple, list)) or len(interval) != 2:
+            raise TypeError(f"interval must be (lo, hi) in units of sigma/alpha, got {told(interval)}")
+        lo, hi = interval
+        if not (isinstance(lo, Real) and isinstance(hi, Real) and 0 <= float(lo) <= float(hi)):
+            raise ValueError(f"interval must be (lo, hi) with 0 <= lo <= hi in units of sigma/alpha, got {interval}")
+    return number("guidance", number("guidance", guidance), -MOST, MOST)

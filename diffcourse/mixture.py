@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffcourse.checks import check_batch, check_floating, number, one_generator, told, whole
 from diffcourse.denoiser import Estimate, estimate, expand
-from diffcourse.schedule import CLEAN, Level
+from diffcourse.schedule import CLEAN, Level, check_level
 
 
 class Posterior(NamedTuple):
@@ -37,15 +38,15 @@ class GaussianMixture:
     """
 
     def __init__(self, means: Any, stds: Any = 1.0, weights: Any = None):
-        means = torch.as_tensor(means, dtype=torch.float64).clone()
+        means = _numbers("means", means).clone()
         means = means[:, None] if means.ndim == 1 else means
         if means.ndim != 2 or not means.numel():
             raise ValueError(f"means must be (K, D) or (K,), got shape {tuple(means.shape)}")
+        if not bool(means.isfinite().all()):
+            raise ValueError(f"means must be finite, got {means[~means.isfinite()][0]:g} among them")
         K = len(means)
-        stds = torch.as_tensor(stds, dtype=torch.float64)
-        weights = (
-            torch.ones(K, dtype=torch.float64) if weights is None else torch.as_tensor(weights, dtype=torch.float64)
-        )
+        stds = _numbers("stds", stds)
+        weights = torch.ones(K, dtype=torch.float64) if weights is None else _numbers("weights", weights)
         if stds.shape not in ((), (K,)) or bool((stds < 0).any()) or not bool(stds.isfinite().all()):
             raise ValueError(f"stds must be one number or {K}, none negative, got {stds.tolist()}")
         if weights.shape != (K,) or not bool(((weights > 0) & weights.isfinite()).all()):
@@ -62,24 +63,37 @@ class GaussianMixture:
 
     def component(self, k: int) -> "GaussianMixture":
         """The k-th Gaussian alone: the mixture conditioned on its label."""
-        if not 0 <= k < self.K:
-            raise ValueError(f"k must be in [0, {self.K - 1}], got {k}")
+        k = whole("k", k, 0, self.K - 1)
         return GaussianMixture(self.means[k : k + 1], self.stds[k])
 
-    def sample(self, n: int, *, level: Level = CLEAN, generator: torch.Generator | None = None) -> Tensor:
-        """n points (n, D)."""
-        return self.sample_labelled(n, level=level, generator=generator)[0]
+    def sample(
+        self,
+        n: int,
+        *,
+        level: Level = CLEAN,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> Tensor:
+        """n points (n, D). dtype=torch.float32 are the same points, rounded: data for a network, which has float32 weights."""
+        return self.sample_labelled(n, level=level, generator=generator, dtype=dtype)[0]
 
     def sample_labelled(
-        self, n: int, *, level: Level = CLEAN, generator: torch.Generator | None = None
+        self,
+        n: int,
+        *,
+        level: Level = CLEAN,
+        generator: torch.Generator | None = None,
+        dtype: torch.dtype = torch.float64,
     ) -> tuple[Tensor, Tensor]:
-        """n points (n, D) and the component (n,) that each came from."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        """n points (n, D) and the component (n,) that each came from; dtype as in `sample`."""
+        n = whole("n", n, 1)
+        one_generator(generator)
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise TypeError(f"dtype must be a floating-point one such as torch.float32, got {told(dtype)}")
         labels = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         means, variances = self._at(level)
         z = torch.randn(n, self.D, generator=generator, dtype=torch.float64)
-        return means[labels] + variances[labels].sqrt()[:, None] * z, labels
+        return (means[labels] + variances[labels].sqrt()[:, None] * z).to(dtype), labels
 
     def log_joint(self, x: Tensor, level: Level = CLEAN) -> Tensor:
         """log p(x_t, k) = log weights_k + log N(x_t; mean_k, var_k·I) for every component k, (B, K), in nats."""
@@ -126,23 +140,27 @@ class GaussianMixture:
 
         x (B, D), labels in 0..K, one for all or int64 (B,). What a perfect network with a null label says; `guided` takes it with uncond=K.
         """
-        if at.sigma == 0:
+        check_batch("x", x)
+        check_level("at", at, x)
+        if not isinstance(at.sigma, Tensor) and at.sigma == 0:
             raise ValueError("at CLEAN there is no noise to estimate: x is x_0 itself")
         each = expand(labels, x, "labels")
+        if each.is_floating_point():
+            raise TypeError(f"labels must be whole numbers in 0..{self.K}, got {each.dtype}")
         if not 0 <= int(each.min()) <= int(each.max()) <= self.K:
             raise ValueError(f"labels must lie in 0..{self.K}, got {int(each.min())} to {int(each.max())}")
         posterior = self.posterior(x, at)
-        own = F.one_hot(each, self.K + 1)[:, : self.K].to(posterior.weights)
+        own = F.one_hot(each.long(), self.K + 1)[:, : self.K].to(posterior.weights)
         weights = torch.where((each == self.K)[:, None], posterior.weights, own)
         x0 = posterior._replace(weights=weights).mean.to(x.dtype)
         return estimate(x0, x, at, "x0")
 
     def _at(self, level: Level) -> tuple[Tensor, Tensor]:
-        if isinstance(level.alpha, Tensor):
-            raise TypeError("level must hold plain numbers: the mixture takes one level for all points")
+        check_level("level", level)
         return level.alpha * self.means, level.alpha**2 * self.stds**2 + level.sigma**2
 
     def _points(self, x: Tensor) -> Tensor:
+        check_floating("points", x)
         if x.ndim != 2 or x.shape[1] != self.D:
             raise ValueError(f"points must be (B, {self.D}), got {tuple(x.shape)}")
         return x.double()
@@ -150,8 +168,19 @@ class GaussianMixture:
     @classmethod
     def ring(cls, K: int = 8, radius: float = 1.0, std: float = 0.1) -> "GaussianMixture":
         """K equal Gaussians on a circle: the two-dimensional example of the lessons."""
+        K, radius = whole("K", K, 1), number("radius", radius)
         angles = 2 * math.pi * torch.arange(K, dtype=torch.float64) / K
         return cls(radius * torch.stack([angles.cos(), angles.sin()], dim=1), std)
+
+
+def _numbers(name: str, values: Any) -> Tensor:
+    try:
+        found = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        found = torch.zeros((), dtype=torch.bool)
+    if found.dtype == torch.bool or found.is_complex():
+        raise TypeError(f"{name} must be numbers, got {told(values)}")
+    return torch.as_tensor(values, dtype=torch.float64)
 
 
 def two_bumps(

@@ -17,15 +17,28 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from diffcourse.denoiser import Denoise, Denoiser, Estimate, estimate, evaluating, module_of, rows
+from diffcourse.checks import (
+    check_alike,
+    check_batch,
+    check_finite,
+    check_floating,
+    check_function,
+    number,
+    one_of,
+    told,
+    whole,
+)
+from diffcourse.denoiser import Denoise, Denoiser, Estimate, ask, estimate, evaluating, module_of, rows
 from diffcourse.guidance import guided
-from diffcourse.rng import Generators, draw, image_generators
+from diffcourse.rng import Generators, check_generators, draw, image_generators
 from diffcourse.schedule import (
     CLEAN,
     DiffusionSchedule,
     Level,
     NoisePath,
-    check_floating,
+    check_chain,
+    check_down,
+    check_level,
     jump,
     posterior_coefficients,
 )
@@ -37,6 +50,14 @@ Noise = Callable[[], Tensor] | None
 
 
 class Sampler(Protocol):
+    """From an estimate at one level to x at the next, `to`: the class of your own needs these two, and nothing else.
+
+    history  how many earlier estimates its step wants; the last of them come as `past`, oldest first, fewer at the start. 0: none.
+    step     returns x at `to`, of now.x's shape and finite. `denoise(x, level)` asks the model once more. Each `noise()` is another draw
+             of now.x's shape: from each image's own generator, in the order of the calls, so a sampler that draws twice a step is as
+             reproducible as one that draws once. A call that has no weight is better not made.
+    """
+
     @property
     def history(self) -> int: ...
 
@@ -61,8 +82,7 @@ class DDPM:
     history = 0
 
     def __post_init__(self):
-        if self.variance not in ("posterior", "beta"):
-            raise ValueError(f"variance must be posterior or beta, got {self.variance!r}")
+        one_of("variance", self.variance, ("posterior", "beta"))
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         a, b, var = posterior_coefficients(now.at, to)
@@ -83,10 +103,7 @@ class DDIM:
     history = 0
 
     def __post_init__(self):
-        if not 0 <= self.eta <= 1:
-            raise ValueError(
-                f"eta must lie in [0, 1] (above 1 the variance left for eps would be negative), got {self.eta}"
-            )
+        number("eta", self.eta, 0, 1, why="above 1 the variance left for eps would be negative")
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         std = self.eta * posterior_std(now.at, to) if self.eta else 0.0  # eq. 16
@@ -98,13 +115,14 @@ class DDIM:
 class Euler:
     """One straight step of d(x/alpha)/d(nsr) = eps, nsr = sigma/alpha: x_s/alpha_s = x_t/alpha_t + (nsr_s - nsr_t)·eps.
 
-    Karras et al. 2022, equation 1 and algorithm 1.
+    Karras et al. 2022, equation 1 and algorithm 1. It needs alpha > 0 at both ends. On the straight path of flow matching, where alpha is 0
+    at the start, the Euler step in t, x_s = x_t + (s - t)·(eps - x0), is DDIM().
     """
 
     history = 0
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
-        _check_signal(now, self)
+        _check_signal(now, to, self)
         return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - now.at.nsr) * now.eps
 
 
@@ -118,7 +136,7 @@ class Heun:
     history = 0
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
-        _check_signal(now, self)
+        _check_signal(now, to, self)
         guess = Euler().step(now, to)
         if to.sigma == 0:
             return guess
@@ -133,22 +151,22 @@ class LMS:
     """Linear multistep: integrate the polynomial through the last `order` slopes eps over the step in nsr (Adams-Bashforth).
 
     x_s/alpha_s = x_t/alpha_t + sum_j w_j·eps_j with w_j the integral of the j-th Lagrange polynomial; the scheduler of the first Stable
-    Diffusion notebooks. The first steps have fewer slopes and a lower order.
+    Diffusion notebooks. The first steps have fewer slopes and a lower order, as has one after a level was visited twice: of
+    estimates at one level the latest counts.
     """
 
     order: int = 4
 
     def __post_init__(self):
-        if self.order not in (1, 2, 3, 4):
-            raise ValueError(f"order must be 1, 2, 3 or 4, got {self.order!r}")
+        whole("order", self.order, 1, 4)
 
     @property
     def history(self) -> int:
         return self.order - 1
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
-        known = [*past[-self.history :], now] if self.history else [now]
-        _check_signal(now, self)
+        _check_signal(now, to, self)
+        known = list({float(e.at.nsr): e for e in [*past[-self.history :], now][-self.order :]}.values())
         weights = _lagrange_integrals([float(e.at.nsr) for e in known], float(now.at.nsr), float(to.nsr))
         slopes = sum(w * e.eps for w, e in zip(weights, known, strict=True))
         return to.alpha / now.at.alpha * now.x + to.alpha * slopes
@@ -158,7 +176,8 @@ class LMS:
 class DPMSolverPP:
     """x_s = (sigma_s/sigma_t)·x_t - alpha_s·(e^(-h) - 1)·D with h = lambda_s - lambda_t (Lu et al. 2022, DPM-Solver++, algorithm 2).
 
-    order 2 ("2M") extrapolates D = x0 + h/(2·h_past)·(x0 - x0_past); order 1 has D = x0 and is DDIM(0). The step to CLEAN is first order.
+    order 2 ("2M") extrapolates D = x0 + h/(2·h_past)·(x0 - x0_past); order 1 has D = x0 and is DDIM(0). The step to CLEAN is first order,
+    and so is one after a level that was visited twice (h_past = 0).
     stochastic=True ("SDE-DPM-Solver++", the same for the reverse SDE) renews noise as DDPM does,
     x_s = (sigma_s/sigma_t)·e^(-h)·x_t + alpha_s·(1 - e^(-2h))·D + sigma_s·sqrt(1 - e^(-2h))·z; order 1 is then DDIM(1).
     """
@@ -167,8 +186,9 @@ class DPMSolverPP:
     stochastic: bool = False
 
     def __post_init__(self):
-        if self.order not in (1, 2):
-            raise ValueError(f"order must be 1 or 2, got {self.order!r}")
+        whole("order", self.order, 1, 2)
+        if not isinstance(self.stochastic, bool):
+            raise TypeError(f"stochastic must be True or False, got {told(self.stochastic)}")
 
     def __repr__(self) -> str:
         return f"DPMSolverPP(order={self.order}{', stochastic=True' * self.stochastic})"
@@ -179,8 +199,15 @@ class DPMSolverPP:
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
         at, D = now.at, now.x0
-        if self.order == 2 and past and to.sigma > 0 and past[-1].at.alpha > 0:
-            h, h_past = to.lam - at.lam, at.lam - past[-1].at.lam
+        if at.sigma == 0:
+            raise ValueError(
+                f"DPMSolverPP works in log(alpha/sigma), which is infinite at t={at.t:g} (sigma = 0): start higher, or use DDIM"
+            )
+        if self.stochastic:
+            check_down(at, to)
+        h_past = at.lam - past[-1].at.lam if self.order == 2 and past and past[-1].at.alpha > 0 else 0.0
+        if h_past and to.sigma > 0:
+            h = to.lam - at.lam
             D = now.x0 + h / (2 * h_past) * (now.x0 - past[-1].x0)
         ratio = to.sigma / at.sigma
         if not self.stochastic:
@@ -199,14 +226,14 @@ def trajectory(
     x is the noisy start at levels[0]; len(levels) items come out. At `CLEAN` the last is x0 = x, eps = 0. Where a path ends above it
     (inversion, a pause) nobody has looked at the last x: its x0 and eps are nan. generator: one, or a list with one an image; None is
     torch's own. No gradients; a module inside `denoise` works in eval mode and gets its mode back. Arguments are checked at the call.
+    A walk on which x became nan or inf ends in a ValueError that says where, after its last step.
     """
-    if not callable(denoise):
-        raise TypeError(f"denoise must be callable, got {type(denoise).__name__}; the order is (denoise, x, levels)")
+    check_function("denoise", denoise, "callable, the first of (denoise, x, levels)")
     check_floating("x", x)
-    if len(levels) < 2:
-        raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
-    if isinstance(sampler, type) or not hasattr(sampler, "step"):
-        raise TypeError(f"sampler must be one such as DDIM(), got {sampler!r}")
+    check_finite("x", x)
+    check_walk(levels)
+    check_sampler(sampler)
+    check_generators(generator, len(x))
     return _trajectory(denoise, x, levels, sampler, generator)
 
 
@@ -217,16 +244,17 @@ def _trajectory(
     module = module_of(denoise)
     parts = [] if module is None else list(module.modules())
     past: deque[Estimate] = deque(maxlen=sampler.history)
+    finite: list[Tensor] = []  # read at the end, all at once: each look would wait for the device
     for at, to in pairwise(levels):
         with torch.no_grad(), evaluating(parts):
-            now = denoise(x, at)
-            if not isinstance(now, Estimate):
-                raise TypeError(
-                    f"denoise must return an Estimate, got {type(now).__name__}; a plain network becomes one as Denoiser(network, schedule)"
-                )
-            x = sampler.step(now, to, past=tuple(past), denoise=denoise, noise=partial(draw, x, generator))
+            now = ask(denoise, x, at)
+            after = sampler.step(now, to, past=tuple(past), denoise=denoise, noise=partial(draw, x, generator))
+            check_alike("what sampler.step returns", after, "x", x)
+            x = after
+            finite.append(x.isfinite().all())
         past.append(now)
         yield now
+    _check_stayed_finite(x, finite, levels, sampler)
     clean, unknown = levels[-1].sigma == 0, torch.full_like(x, math.nan)
     yield Estimate(x, levels[-1], x0=x if clean else unknown, eps=torch.zeros_like(x) if clean else unknown)
 
@@ -253,21 +281,24 @@ def sample(
     """
     shape = _check_order(denoise, schedule, shape)
     levels = schedule.levels(steps) if levels is None else levels
-    if len(levels) < 2:
-        raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
-    if batch is not None and batch < 1:
-        raise ValueError(f"batch must be at least 1, got {batch}")
-    if x is not None and tuple(x.shape) != shape:
-        raise ValueError(f"x must have the shape {shape}, got {tuple(x.shape)}")
+    check_walk(levels)
+    check_sampler(sampler)
+    size = shape[0] if batch is None else whole("batch", batch, 1)
+    first = whole("first", first, 0)
+    seed = secrets.randbits(62) if seed is None else whole("seed", seed)
+    if x is not None:
+        check_floating("x", x)
+        if tuple(x.shape) != shape:
+            raise ValueError(f"x must have the shape {shape}, got {tuple(x.shape)}")
     module = module_of(denoise)
     _check_levels(levels, getattr(module, "schedule", None))
     weight = torch.empty(0) if module is None else next(module.parameters(), torch.empty(0))
     device, dtype = weight.device if device is None else device, weight.dtype if x is None else x.dtype
-    seed = secrets.randbits(62) if seed is None else seed
-    size = shape[0] if batch is None else batch
+    if torch.device(device).type == "meta":
+        raise ValueError("device must be one that holds numbers, got meta: there neither networks nor images have any")
+    images = _room(shape, dtype, device)
     scale = math.hypot(levels[0].alpha, levels[0].sigma)  # 1 on a variance-preserving path
     bar = _bar(progress, total=-(-shape[0] // size) * (len(levels) - 1))
-    images = torch.empty(0)
     for lo in range(0, shape[0], size):
         hi = min(lo + size, shape[0])
         some = image_generators(hi - lo, seed, first + lo)
@@ -276,7 +307,6 @@ def sample(
         for i, now in enumerate(trajectory(rows(denoise, lo, hi, shape[0]), start, levels, sampler, some)):
             end = now.x
             bar.update(i < len(levels) - 1)
-        images = images if lo else end.new_empty(shape)
         images[lo:hi] = end
     bar.close()
     return images
@@ -296,6 +326,7 @@ def sample_ddpm(
 ) -> Tensor:
     """All T steps of DDPM (Ho et al. 2020, algorithm 2). `model` is a Denoiser, or a plain network that predicts eps."""
     _check_order(model, schedule, shape)
+    check_chain(schedule)
     return sample(
         _as_denoiser(model, schedule),
         schedule,
@@ -354,10 +385,12 @@ def denoise(x_t: Tensor, eps_pred: Tensor, t: int, schedule: DiffusionSchedule, 
     x_{t-1} = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps_pred)/sqrt(alpha_t) + std_t·noise; t is a code index, and at t = 0 no noise is added.
     x_t, eps_pred and noise (B, …); noise None takes the mean of the step. What `sample_ddpm` does 1000 times.
     """
-    if isinstance(t, bool) or not isinstance(t, int):
-        raise TypeError(f"t must be one whole number for all images, got {type(t).__name__}")
-    if eps_pred.shape != x_t.shape or (noise is not None and noise.shape != x_t.shape):
-        raise ValueError(f"eps_pred and noise must have x_t's shape {tuple(x_t.shape)}, got {tuple(eps_pred.shape)}")
+    t = whole("t", t)
+    check_batch("x_t", x_t)
+    check_alike("eps_pred", eps_pred, "x_t", x_t)
+    if noise is not None:
+        check_alike("noise", noise, "x_t", x_t)
+    check_chain(schedule)
     now = estimate(eps_pred, x_t, schedule.at(t), "eps")
     to = schedule.at(t - 1) if t > 0 else CLEAN
     return DDPM().step(now, to, noise=lambda: torch.zeros_like(x_t) if noise is None else noise)
@@ -374,12 +407,13 @@ def _drawn(noise: Noise) -> Tensor:
     return noise()
 
 
-def _check_signal(now: Estimate, sampler: Sampler) -> None:
-    if now.at.alpha == 0:
-        name = type(sampler).__name__
-        raise ValueError(
-            f"{name} integrates in sigma/alpha, which is infinite at t={now.at.t:g} (alpha = 0): start lower, or use DDIM or DPMSolverPP"
-        )
+def _check_signal(now: Estimate, to: Level, sampler: Sampler) -> None:
+    for at in (now.at, to):
+        if at.alpha == 0:
+            raise ValueError(
+                f"{type(sampler).__name__} integrates in sigma/alpha, which is infinite at t={at.t:g} (alpha = 0): stay below, or use DDIM "
+                "or DPMSolverPP"
+            )
 
 
 def _lagrange_integrals(nodes: Sequence[float], start: float, end: float) -> list[float]:
@@ -396,15 +430,68 @@ def _as_denoiser(model: Any, schedule: DiffusionSchedule) -> Denoiser:
     return model if isinstance(model, Denoiser) else Denoiser(model, schedule)
 
 
+def check_walk(levels: Any) -> None:
+    """A list of two Levels or more, plain numbers each, where a network can be asked at all but the last."""
+    if isinstance(levels, Level | str) or not isinstance(levels, Sequence):
+        raise TypeError(f"levels must be a list of Levels such as schedule.levels(20), got {told(levels)}")
+    if len(levels) < 2:
+        raise ValueError(f"levels must hold at least a start and an end, got {len(levels)}")
+    for i, at in enumerate(levels):
+        check_level(f"levels[{i}]", at)
+    if CLEAN in levels[:-1]:
+        raise ValueError(
+            "levels may hold CLEAN at their end only, as there is no noise to ask a network about; noisiest first is the usual order"
+        )
+
+
+def check_sampler(sampler: Any) -> None:
+    if isinstance(sampler, type) or not callable(getattr(sampler, "step", None)):
+        raise TypeError(f"sampler must be one such as DDIM(), got {told(sampler)}")
+    if not hasattr(sampler, "history"):
+        raise TypeError(
+            f"sampler must have `history`, how many past estimates its step wants (0: none); {told(sampler)} has not"
+        )
+    whole("sampler.history", sampler.history, 0)
+
+
+def _check_stayed_finite(x: Tensor, finite: Sequence[Tensor], levels: Sequence[Level], sampler: Sampler) -> None:
+    if x.is_meta or bool(torch.stack(list(finite)).all()):
+        return
+    i = [bool(f) for f in finite].index(False)
+    raise ValueError(
+        f"x must stay finite, but holds nan or inf after step {i + 1} of {len(finite)}, {sampler!r} from t={levels[i].t:g} to "
+        f"t={levels[i + 1].t:g}: look at the Estimate there, which trajectory(...) yields"
+    )
+
+
+def _room(shape: tuple[int, ...], dtype: torch.dtype, device: str | torch.device) -> Tensor:
+    """Memory for the images, asked for before the work begins."""
+    try:
+        return torch.empty(shape, dtype=dtype, device=device)
+    except RuntimeError as error:
+        if "alloc" not in str(error) and "memory" not in str(error) and "overflow" not in str(error):
+            raise
+        raise ValueError(
+            f"shape {shape} is more than fits: {math.prod(shape) * dtype.itemsize / 2**30:.3g} GiB of images ({str(error)[:120]})"
+        ) from error
+
+
 def _check_order(model: Any, schedule: Any, shape: Any) -> tuple[int, ...]:
     if not callable(model) or not hasattr(schedule, "levels") or isinstance(schedule, nn.Module):
-        got = ", ".join(type(v).__name__ for v in (model, schedule, shape))
+        got = ", ".join(told(v) for v in (model, schedule, shape))
         raise TypeError(f"the order of arguments is (model, schedule, shape), got ({got})")
+    check_function("denoise", model, "a Denoiser or what is made of one")
+    if isinstance(schedule, type):
+        raise TypeError(f"schedule must be one such as DiffusionSchedule.linear(), got {told(schedule)}")
     if isinstance(shape, (str, Tensor)) or not isinstance(shape, Sequence):
-        raise TypeError(f"shape must be a sequence of whole numbers such as (16, 1, 28, 28), got {shape!r}")
-    if len(shape) < 2 or any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in shape):
+        raise TypeError(f"shape must be a sequence of whole numbers such as (16, 1, 28, 28), got {told(shape)}")
+    try:
+        sizes = tuple(whole("each of shape", n, 1) for n in shape)
+    except (TypeError, ValueError):
+        sizes = ()
+    if len(sizes) < 2:
         raise ValueError(f"shape must be (N, …) with whole numbers of at least 1, got {tuple(shape)}")
-    return tuple(shape)
+    return sizes
 
 
 def _check_levels(levels: Sequence[Level], own: NoisePath | None) -> None:

@@ -12,7 +12,11 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from diffcourse.checks import check_alike, check_batch, check_floating, number, one_of, told, whole
 from diffcourse.rng import Generators, draw
+
+LONGEST = 1_000_000  # steps of a chain: its tables are held as Python numbers too
+SPACINGS = ("trailing", "linspace", "leading", "karras")
 
 
 class Level(NamedTuple):
@@ -55,14 +59,19 @@ class NoisePath(Protocol):
 
     at      the level at time t: floats for a number; for a tensor t (B,) tensors (B, 1, …, 1) in the dtype and on the device of `like`
     levels  `steps` levels, noisiest first, and a last one: where a sampler goes
-    times   (B,) numbers u in [0, 1) -> (B,) times that `at` takes: which levels are trained, and how often
+
+    A path may have more, which is asked for where it is there:
+
+    times    (B,) numbers u in [0, 1) -> (B,) times that `at` takes: which levels `Denoiser.loss` trains, and how often. Without it, all
+             from 0 to the t of levels(1)[0], evenly
+    time_of  a number sigma/alpha -> the t at which `at` has it: for samplers that raise the noise in between
+
+    The bounds of `diffcourse.elbo` and `plot.schedules` are about chains: they ask for a DiffusionSchedule's T, betas and alpha_bars too.
     """
 
     def at(self, t: Any, like: Tensor | None = None) -> Level: ...
 
     def levels(self, steps: int) -> list[Level]: ...
-
-    def times(self, u: Tensor) -> Tensor: ...
 
 
 # -- beta schedules ---------------------------------------------------------------------------------------------------
@@ -89,9 +98,8 @@ def cosine_beta_schedule(timesteps: int, s: float = 0.008) -> Tensor:
     Nichol & Dhariwal 2021, equation 17. Returns (timesteps,) float64. The clip keeps 1/sqrt(alpha_T) at 31.6; clipping at 0.9999
     instead would multiply every error of the network by 100 at the first sampling step.
     """
-    _check_int("timesteps", timesteps, 1)
-    if not 0 <= s < math.inf:
-        raise ValueError(f"s must be a number >= 0, got {s}")
+    whole("timesteps", timesteps, 1, LONGEST)
+    number("s", s, 0)
     u = (torch.arange(timesteps + 1, dtype=torch.float64) / timesteps + s) / (1 + s)
     f = torch.cos(u * math.pi / 2) ** 2
     return (1 - f[1:] / f[:-1]).clamp(max=0.999)
@@ -104,8 +112,9 @@ def jump(now: Level, to: Level) -> tuple[Any, Any]:
     """The forward step between two levels, q(x_t | x_s) = N(alpha_{t|s}·x_s, beta_{t|s}), s (`to`) the less noisy; returns (alpha, beta).
 
     alpha_{t|s} = alpha_t/alpha_s,  beta_{t|s} = sigma_t² - alpha_{t|s}²·sigma_s² (Kingma et al. 2021, appendix A.1). For neighbours
-    they are sqrt(1 - beta_t) and beta_t (Ho et al. 2020, equation 2). Works on floats and on tensors.
+    they are sqrt(1 - beta_t) and beta_t (Ho et al. 2020, equation 2). Works on floats and on tensors. ValueError where s is the noisier.
     """
+    check_down(now, to)
     alpha = now.alpha / to.alpha
     beta = now.sigma**2 - (alpha * to.sigma) ** 2
     return alpha, beta.clamp(min=0) if isinstance(beta, Tensor) else max(beta, 0.0)
@@ -119,6 +128,10 @@ def posterior_coefficients(now: Level, to: Level) -> tuple[Any, Any, Any]:
     Works on floats and on tensors.
     """
     alpha, beta = jump(now, to)
+    if _any(now.sigma == 0):
+        raise ValueError(
+            f"now must be noisy, got sigma = 0 at t={_told(now.t)}: at the data itself nothing is left to draw"
+        )
     return (
         to.alpha * beta / now.sigma**2,
         alpha * to.sigma**2 / now.sigma**2,
@@ -134,7 +147,12 @@ class DiffusionSchedule:
     """
 
     def __init__(self, betas: Tensor | Sequence[float]):
-        betas = torch.as_tensor(betas, dtype=None if isinstance(betas, Tensor) else torch.float64)
+        try:
+            betas = torch.as_tensor(betas, dtype=None if isinstance(betas, Tensor) else torch.float64)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(f"betas must be a tensor or a list of numbers, got {told(betas)}") from error
+        if betas.is_complex() or betas.dtype == torch.bool or betas.is_meta:
+            raise TypeError(f"betas must be numbers, got {told(betas)}{' on the meta device' * betas.is_meta}")
         betas = betas.detach().cpu().double().clone()
         if betas.ndim != 1 or len(betas) == 0:
             raise ValueError(f"betas must be one-dimensional with at least one entry, got shape {tuple(betas.shape)}")
@@ -167,6 +185,7 @@ class DiffusionSchedule:
 
     @classmethod
     def _named(cls, name: str, betas, T: int, **kwargs: float) -> "DiffusionSchedule":
+        T = whole("T", T, 1, LONGEST)
         schedule = cls(betas(T, **kwargs))
         schedule.config = {"name": name, "T": T, **kwargs}
         return schedule
@@ -174,6 +193,8 @@ class DiffusionSchedule:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> "DiffusionSchedule":
         """The schedule whose `.config` this is: what a weights card stores."""
+        if not isinstance(config, Mapping):
+            raise TypeError(f"config must be a dictionary such as schedule.config, got {told(config)}")
         config = dict(config)
         if "betas" in config:
             return cls(config["betas"])
@@ -187,7 +208,7 @@ class DiffusionSchedule:
         """The same betas as a diffusers scheduler; `config` is the scheduler, its `.config`, or the content of `scheduler_config.json`."""
         config = getattr(config, "config", config)
         if not isinstance(config, Mapping):
-            raise TypeError(f"config must be a diffusers scheduler or its config, got {type(config).__name__}")
+            raise TypeError(f"config must be a diffusers scheduler or its config, got {told(config)}")
         T, kind = config.get("num_train_timesteps", 1000), config.get("beta_schedule")
         ends: dict[str, Any] = {"beta_start": config.get("beta_start", 1e-4), "beta_end": config.get("beta_end", 0.02)}
         if config.get("trained_betas") is not None:
@@ -215,6 +236,10 @@ class DiffusionSchedule:
 
     def zero_terminal_snr(self) -> "DiffusionSchedule":
         """The schedule shifted and scaled so that no signal is left at the end, alpha_bar_T = 0 (Lin et al. 2024, algorithm 1)."""
+        if self.T == 1:
+            raise ValueError(
+                "zero_terminal_snr needs a schedule of at least 2 steps, got T = 1: the first keeps its signal, the last has none"
+            )
         root = self.alpha_bars.sqrt()
         root = (root - root[-1]) * root[0] / (root[0] - root[-1])
         bars = root**2
@@ -235,11 +260,7 @@ class DiffusionSchedule:
         """
         if isinstance(t, Tensor) and t.ndim > 0:
             return self._at_many(t, like)
-        t = float(t)
-        if not 0 <= t <= self.T - 1:
-            raise ValueError(
-                f"t must lie in [0, {self.T - 1}], got {t:g} (code index t is the papers' t + 1; the clean image is CLEAN)"
-            )
+        t = number("t", t, 0, self.T - 1, why="code index t is the papers' t + 1; the clean image is CLEAN")
         low = int(t)
         if low == t:
             return self._levels[low]
@@ -251,6 +272,10 @@ class DiffusionSchedule:
     def _at_many(self, t: Tensor, like: Tensor | None) -> Level:
         if t.ndim != 1 or t.dtype not in (torch.int64, torch.int32):
             raise TypeError(f"t must be a number or a LongTensor (B,), got {t.dtype} of shape {tuple(t.shape)}")
+        if t.is_meta:
+            raise TypeError(
+                "t must be a number or a LongTensor (B,), got one on the meta device, which holds no numbers"
+            )
         if like is not None:
             check_floating("like", like)
             _check_batch(t, like)
@@ -270,6 +295,9 @@ class DiffusionSchedule:
 
     def times(self, u: Tensor) -> Tensor:
         """Training times for numbers u in [0, 1): the LongTensor floor(u·T)."""
+        check_floating("u", u)
+        if not bool(((u >= 0) & (u <= 1)).all()):  # 1 itself comes of rounding
+            raise ValueError(f"u must lie in [0, 1), got values from {u.min():g} to {u.max():g}")
         return (u * self.T).long().clamp(max=self.T - 1)
 
     def q_sample(
@@ -287,13 +315,13 @@ class DiffusionSchedule:
 
         x0 and x_t (B, …), t a whole number or a LongTensor (B,). The mean has x0's shape, the variance broadcasts against it.
         """
-        check_floating("x0", x0)
-        if x0.shape != x_t.shape:
-            raise ValueError(f"x0 and x_t must have one shape, got {tuple(x0.shape)} and {tuple(x_t.shape)}")
+        check_batch("x0", x0)
+        check_alike("x_t", x_t, "x0", x0)
         if not isinstance(t, Tensor) or t.ndim == 0:
-            if float(t) != int(t):
-                raise ValueError(f"t must be a whole number, got {float(t):g}")
-            t = torch.full((len(x0),), int(t))
+            step = number("t", t)
+            if step != int(step):
+                raise ValueError(f"t must be a whole number, got {step:g}")
+            t = torch.full((len(x0),), int(step))
         _check_batch(t, x0)
         now, index = self.at(t), t.detach().to("cpu", torch.int64)
         bars = torch.where(index > 0, self.alpha_bars[index - 1], 1.0)  # alpha_bar = 1 below t = 0
@@ -315,7 +343,8 @@ class DiffusionSchedule:
         "karras": from T-1 to 0 in equal steps of (sigma/alpha)^(1/rho) (Karras et al. 2022, equation 5), so the larger rho, the more
         levels lie near the data; they fall between the steps of the chain.
         """
-        _check_int("steps", steps, 1, self.T)
+        steps = whole("steps", steps, 1, self.T)
+        one_of("spacing", spacing, SPACINGS)
         times: list[float]
         if spacing == "trailing":  # T-1 - i·T/steps, i·T/steps rounded half up: in whole numbers, so exact
             times = [self.T - 1 - (2 * i * self.T + steps) // (2 * steps) for i in range(steps)]
@@ -323,43 +352,114 @@ class DiffusionSchedule:
             times = [self.T - 1 - round(i * (self.T - 1) / max(1, steps - 1)) for i in range(steps)]
         elif spacing == "leading":
             times = [i * (self.T // steps) for i in reversed(range(steps))]
-        elif spacing == "karras":
-            times = self._karras(steps, rho)
         else:
-            raise ValueError(f"spacing must be trailing, linspace, leading or karras, got {spacing!r}")
-        if not isinstance(last, Level):
-            raise TypeError(f"last must be a Level such as CLEAN or schedule.at(0), got {type(last).__name__}")
+            times = self._karras(steps, rho)
+        check_level("last", last)
         levels = [*(self.at(t) for t in times), last]
         if last.nsr > levels[-2].nsr:
             raise ValueError(f"last must not be noisier than the level before it, t={levels[-2].t:g}; got t={last.t:g}")
         return levels
 
     def _karras(self, steps: int, rho: float) -> list[float]:
-        if not 0 < rho < math.inf:
-            raise ValueError(f"rho must be a number > 0, got {rho}")
-        nsr = [float(at.nsr) for at in self._levels]
-        if nsr[-1] == math.inf:
+        number("rho", rho, 0.1)  # below it the powers overflow
+        first, last = float(self._levels[0].nsr), float(self._levels[-1].nsr)
+        if last == math.inf:
             raise ValueError(
                 "spacing 'karras' needs a finite sigma/alpha at the start: this schedule ends without signal"
             )
-        high, low = nsr[-1] ** (1 / rho), nsr[0] ** (1 / rho)
+        high, low = last ** (1 / rho), first ** (1 / rho)
         inner = [(high + i / (steps - 1) * (low - high)) ** rho for i in range(1, steps - 1)]
-        return [float(self.T - 1), *(self._time(nsr, v) for v in inner), *[0.0] * (steps > 1)]
+        return [float(self.T - 1), *(self._time(v) for v in inner), *[0.0] * (steps > 1)]
 
-    @staticmethod
-    def _time(nsr: Sequence[float], value: float) -> float:
-        """The t between two steps at which `at` has this sigma/alpha."""
-        above = min(max(bisect(nsr, value), 1), len(nsr) - 1)
-        return above - 1 + (value - nsr[above - 1]) / (nsr[above] - nsr[above - 1])
+    def time_of(self, nsr: float) -> float:
+        """The time t, in general between two steps, at which sigma/alpha is `nsr`: the inverse of `at`, at(time_of(nsr)).nsr = nsr.
+
+        What k-diffusion calls sigma_to_t. A sampler that raises the noise to a level of its own needs it: a network is told t, not
+        sigma. ValueError outside sigma/alpha of t = 0 … T-1, and where it jumps to infinity on a last step that keeps no signal.
+        """
+        kept = [float(at.nsr) for at in self._levels if at.alpha]  # all, or all but the last
+        if isinstance(nsr, float) and nsr == math.inf and len(kept) < self.T:
+            return float(self.T - 1)
+        low, high = (kept[0], kept[-1]) if kept else (math.inf, math.inf)
+        nsr = number("nsr", nsr)
+        if not low * (1 - 1e-12) <= nsr <= high * (1 + 1e-12):  # an end of the range may have been through a root
+            raise ValueError(
+                f"nsr must lie in [{low:.6g}, {high:.6g}], sigma/alpha at t = 0 and t = {len(kept) - 1}, got {nsr:g}"
+            )
+        return self._time(min(max(nsr, low), high))
+
+    def _time(self, nsr: float) -> float:
+        above = min(max(bisect(self._levels, nsr, key=lambda at: float(at.nsr)), 1), self.T - 1)
+        if above == 0:  # a chain of one step
+            return 0.0
+        lower, upper = float(self._levels[above - 1].nsr), float(self._levels[above].nsr)
+        return above - 1 + (nsr - lower) / (upper - lower)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------
 
 
-def check_floating(name: str, x: Any) -> None:
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"{name} must be a floating-point tensor, got {got} (data.to_float turns bytes into images)")
+def check_level(name: str, at: Any, like: Tensor | None = None) -> None:
+    """A Level of finite numbers, none below 0 and not both 0; with tensors in it, of shape (B, 1, …, 1) for `like` (B, …)."""
+    if not isinstance(at, Level):
+        example = f"{at:g}" if isinstance(at, int | float) else "500"
+        raise TypeError(f"{name} must be a Level, such as schedule.at({example}), got {told(at)}")
+    tensors = [v for v in (at.alpha, at.sigma) if isinstance(v, Tensor) and v.ndim]
+    for v in tensors:
+        if like is None:
+            raise TypeError(f"{name} must hold plain numbers, one level for all points: got a Tensor {tuple(v.shape)}")
+        if v.ndim != like.ndim or len(v) not in (1, len(like)) or v.numel() != len(v):
+            raise ValueError(
+                f"{name}: levels of shape {tuple(v.shape)} do not fit x of shape {tuple(like.shape)}; make them with schedule.at(t, like=x)"
+            )
+    if not tensors:
+        alpha, sigma = number(f"{name}.alpha", at.alpha, 0), number(f"{name}.sigma", at.sigma, 0)
+        number(f"{name}.t", at.t)
+        if alpha == sigma == 0:
+            raise ValueError(f"{name} must hold signal or noise, got alpha = sigma = 0 at t={_told(at.t)}")
+    elif all(v.device.type == "cpu" for v in tensors):  # elsewhere a look would wait for the device
+        wrong = _any(
+            ~((at.alpha >= 0) & (at.sigma >= 0) & (at.alpha + at.sigma > 0) & (at.alpha + at.sigma < math.inf))
+        )
+        if wrong:
+            raise ValueError(
+                f"{name} must hold finite alpha and sigma >= 0, not both 0; those at t={_told(at.t)} are not"
+            )
+
+
+def check_down(now: Any, to: Any) -> None:
+    """A step that draws noise goes from `now` to a less noisy level, on which some signal is left. Levels of numbers, or of tensors."""
+    for name, at in (("now", now), ("to", to)):
+        check_level(name, at, at.alpha if isinstance(at, Level) and isinstance(at.alpha, Tensor) else None)
+    if _any(to.alpha == 0):
+        raise ValueError(f"to must keep some signal, got alpha = 0 at t={_told(to.t)}")
+    if _any(to.nsr > now.nsr * (1 + 1e-9)):
+        raise ValueError(
+            f"to must not be noisier than now where noise is drawn, got t={_told(now.t)} to t={_told(to.t)}: up again go samplers "
+            "without noise, such as DDIM()"
+        )
+
+
+def check_chain(schedule: Any) -> None:
+    """A DiffusionSchedule, or what has its tables."""
+    wanted = ("T", "betas", "alphas", "alpha_bars", "at")
+    if missing := [name for name in wanted if isinstance(schedule, type) or not hasattr(schedule, name)]:
+        raise TypeError(
+            f"schedule must be a chain of T steps such as DiffusionSchedule.linear(), got {told(schedule)} without {', '.join(missing)}"
+        )
+
+
+def _any(truth: Any) -> bool:
+    return bool(truth.any()) if isinstance(truth, Tensor) else bool(truth)
+
+
+def _told(t: Any) -> str:
+    values = torch.as_tensor(t).flatten().tolist()
+    return (
+        f"{values[0]:g}"
+        if len(values) == 1
+        else f"[{', '.join(f'{v:g}' for v in values[:8])}{', …' * (len(values) > 8)}]"
+    )
 
 
 def noise_for(x0: Tensor, noise: Tensor | None, generator: Generators = None) -> Tensor:
@@ -367,8 +467,7 @@ def noise_for(x0: Tensor, noise: Tensor | None, generator: Generators = None) ->
     check_floating("x0", x0)
     if noise is None:
         return draw(x0, generator)
-    if noise.shape != x0.shape:
-        raise ValueError(f"noise must have x0's shape {tuple(x0.shape)}, got {tuple(noise.shape)}")
+    check_alike("noise", noise, "x0", x0)
     return noise
 
 
@@ -377,16 +476,8 @@ def _check_batch(t: Tensor, x: Tensor) -> None:
         raise ValueError(f"t has {len(t)} entries for a batch of {len(x)}")
 
 
-def _check_int(name: str, value: Any, low: int, high: int | None = None) -> None:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < low or (high is not None and value > high):
-        raise ValueError(
-            f"{name} must be " + (f"at least {low}" if high is None else f"in [{low}, {high}]") + f", got {value}"
-        )
-
-
 def _check_betas_range(timesteps: int, beta_start: float, beta_end: float) -> None:
-    _check_int("timesteps", timesteps, 1)
+    whole("timesteps", timesteps, 1, LONGEST)
+    beta_start, beta_end = number("beta_start", beta_start), number("beta_end", beta_end)
     if not 0 < beta_start <= beta_end <= 1:
         raise ValueError(f"0 < beta_start <= beta_end <= 1 must hold, got {beta_start} and {beta_end}")

@@ -11,6 +11,7 @@ from torch import nn
 from diffcourse.denoiser import PREDICTS, Denoiser, Estimate, estimate, evaluating, module_of, rows
 from diffcourse.guidance import autoguided, clipped, from_weight, guided, rescaled
 from diffcourse.mixture import GaussianMixture, two_bumps
+from diffcourse.models import SimpleUNet
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 LINEAR, COSINE = DiffusionSchedule.linear(), DiffusionSchedule.cosine()
@@ -344,6 +345,19 @@ def test_rescaling_equals_diffusers():
     torch.testing.assert_close(full.flatten(1).std(dim=1), cond_output.flatten(1).std(dim=1))
 
 
+def test_what_has_no_spread_is_not_rescaled():
+    """Also not what is constant but for rounding, and image by image: the others of the batch are."""
+    output, cond = randn(4, 1, 8, 8, dtype=torch.float32), randn(4, 1, 8, 8, seed=1, dtype=torch.float32)
+    output[0], output[1] = 0.0, 0.3
+    output[2] = 0.1 + 0.2 * torch.ones(8, 8)
+    out = rescaled(output, cond, 0.7)
+    assert torch.equal(out[:3], output[:3])
+    torch.testing.assert_close(out[3:], output[3:] * (0.7 * cond[3:].std() / output[3:].std() + 0.3))
+    fresh = Denoiser(SimpleUNet(channels=8, time_dim=8, num_classes=3), LINEAR, null=3)
+    e = guided(fresh, [0, 1, 2, 0], 2.0, rescale=0.7)(cond, LINEAR.at(500))
+    assert torch.equal(e.eps, torch.zeros_like(cond)) and e.x0.isfinite().all()
+
+
 @pytest.mark.parametrize("kind", ["eps", "v"])
 def test_rescaled_guidance_rescales_what_the_network_predicts(kind):
     spy, x, at, w = Spy(), randn(3, 2, 4, 4), LINEAR.at(300), 5.0
@@ -542,6 +556,45 @@ def test_the_loss_follows_its_generator_and_leaves_the_global_state():
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
 
 
+def test_without_times_of_its_own_a_path_is_trained_evenly_up_to_its_noisiest_level():
+    class Noisier:  # variance exploding: t is sigma itself, up to 5
+        def at(self, t, like=None):
+            t = t if like is None else t.to(like).view(-1, *[1] * (like.ndim - 1))
+            return Level(t, 1.0 if like is None else torch.ones_like(t), t)
+
+        def levels(self, steps):
+            return [*(self.at(5.0 * (1 - i / steps)) for i in range(steps)), CLEAN]
+
+    spy = Spy()
+    Denoiser(spy, Noisier()).loss(randn(1000, 2), generator=seeded())
+    t = spy.calls[0][1].sort().values
+    assert (t - torch.linspace(0, 5, 1000)).abs().max() < 0.01  # stratified, so without holes
+
+
+def test_a_network_may_return_its_tensor_as_sample():
+    class Output:
+        def __init__(self, sample):
+            self.sample = sample
+
+    x, at, spy = randn(3, 2), LINEAR.at(500), Spy()
+    theirs = Denoiser(lambda x, t: Output(spy(x, t)), LINEAR)(x, at)
+    assert torch.equal(theirs.eps, Denoiser(spy, LINEAR)(x, at).eps)
+
+
+def test_weights_of_the_loss_are_numbers_or_one_an_image():
+    x, t, noise = randn(2, 2), torch.tensor([100, 900]), randn(2, 2, seed=1)
+    loss = lambda weight: Denoiser(Spy(), LINEAR).loss(x, t=t, noise=noise, weight=weight)  # noqa: E731
+    torch.testing.assert_close(loss(lambda at: 3.0), 3 * loss(None))
+    one, other = (
+        loss(lambda at, row=row: at.alpha * 0 + torch.tensor(row)) for row in ([[1.0], [0.0]], [[0.0], [1.0]])
+    )
+    torch.testing.assert_close(one + other, loss(None))
+    with pytest.raises(
+        ValueError, match=r"weight must return a number or a tensor of shape \(2, 1\).*got shape \(2,\)"
+    ):
+        loss(lambda at: at.alpha.flatten())  # would weigh the columns
+
+
 def test_the_loss_trains():
     network = nn.Linear(2, 2).double()
     Denoiser(lambda x, t: network(x), LINEAR).loss(randn(8, 2), generator=seeded()).backward()
@@ -600,12 +653,12 @@ WITH_NULL, PLAIN = Denoiser(Spy(), LINEAR, null=10), Denoiser(Spy(), LINEAR)
         (lambda: guided(PLAIN, 1, 2.0), ValueError, "uncond is missing"),
         (lambda: guided(WITH_NULL, None, 2.0), ValueError, "cond must be a condition"),
         (lambda: guided(WITH_NULL, 1, math.nan), ValueError, "guidance must be a finite number"),
-        (lambda: guided(WITH_NULL, 1, "2"), ValueError, "guidance must be a finite number"),
-        (lambda: guided(WITH_NULL, 2.0, torch.tensor([1, 2])), ValueError, "guidance must be a finite number"),
+        (lambda: guided(WITH_NULL, 1, "2"), TypeError, "guidance must be a finite number"),
+        (lambda: guided(WITH_NULL, 2.0, torch.tensor([1, 2])), TypeError, "guidance must be a finite number"),
         (lambda: guided(WITH_NULL, 1, 2.0, interval=(2, 1)), ValueError, "interval must be"),
         (lambda: guided(WITH_NULL, 1, 2.0, rescale=1.5), ValueError, "rescale must lie"),
         (lambda: rescaled(torch.ones(3, 2), torch.ones(3, 4)), ValueError, "of one shape"),
-        (lambda: autoguided(PLAIN, PLAIN, "2"), ValueError, "guidance must be a finite number"),
+        (lambda: autoguided(PLAIN, PLAIN, "2"), TypeError, "guidance must be a finite number"),
         (lambda: autoguided(PLAIN, 2.0, 2.0), TypeError, "weak must be a function"),
         (lambda: guided(WITH_NULL, [1, 2, 3], 2.0)(X, LINEAR.at(5)), ValueError, "cond holds 3 conditions"),
         (lambda: guided(WITH_NULL, 1, 2.0, uncond=[1, 2])(X, LINEAR.at(5)), ValueError, "uncond holds 2 conditions"),

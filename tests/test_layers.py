@@ -28,12 +28,16 @@ samplers, elbo                            what is done with a denoiser
 guidance, mixture, data                   a denoiser led, one that is exact; digits and scenes
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images                          noise; pictures, as numbers and in what order
-gaussian, rng, files, profile, shipped    the ground: nothing of the package
+gaussian, rng, files, profile, shipped    the ground: nothing of the package but checks
+checks                                    what functions ask of their arguments
 """
 
 ROWS = [line.split("  ")[0].split(", ") for line in LAYERS.strip().splitlines()][::-1]
 HEIGHT = {room: height for height, row in enumerate(ROWS) for room in row}
-ONLY = {"models": {"gaussian", "rng", "shipped"}, "weights": {"files"}}  # what these import besides themselves
+ONLY = {
+    "models": {"gaussian", "rng", "shipped", "checks"},
+    "weights": {"files"},
+}  # what these import besides themselves
 BY_NAME = {"__init__", "weights", "learn.registry", "doctor"}  # use importlib, whose imports are not seen here
 
 

@@ -8,6 +8,7 @@ import torch
 from scipy.integrate import trapezoid
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
+from diffcourse import data
 from diffcourse.denoiser import Estimate
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
@@ -131,6 +132,14 @@ def test_sampling_follows_its_generator_and_leaves_the_global_state():
     state = torch.get_rng_state()
     a, b = (PLANE.sample(5, generator=torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(a, b) and torch.equal(torch.get_rng_state(), state)
+
+
+def test_points_of_both_precisions_are_the_same_points():
+    a, b = (
+        PLANE.sample(5, generator=torch.Generator().manual_seed(1), dtype=d) for d in (torch.float64, torch.float32)
+    )
+    assert (a.dtype, b.dtype) == (torch.float64, torch.float32) and torch.equal(a.float(), b)
+    assert torch.equal(data.toy("rings", 9, dtype=torch.float64), data.toy("rings", 9).double())
 
 
 def test_a_component_is_the_mixture_given_its_label():

@@ -258,6 +258,30 @@ def test_karras_levels_are_even_in_a_root_of_sigma_over_alpha(schedule):
     assert schedule.levels(1, "karras") == schedule.levels(1)
 
 
+@given(st.sampled_from([*NAMED, "short", "one", "zero"]), st.floats(0, 1))
+def test_the_time_of_a_noise_to_signal_ratio_is_the_inverse_of_its_level(name, way):
+    others = {
+        "short": DiffusionSchedule([0.1, 0.4]),
+        "one": DiffusionSchedule([0.3]),
+        "zero": LINEAR.zero_terminal_snr(),
+    }
+    schedule = (NAMED | others)[name]
+    top = schedule.T - (2 if name == "zero" else 1)  # above it sigma/alpha is infinite
+    t = way * top
+    nsr = schedule.at(t).nsr
+    assert schedule.time_of(nsr) == pytest.approx(t, abs=1e-6)
+    assert schedule.at(schedule.time_of(nsr)).nsr == pytest.approx(nsr, rel=1e-9)
+    ends = [schedule.at(t).nsr for t in (0, top)]
+    assert [schedule.time_of(end) for end in ends] == pytest.approx([0, top])
+
+
+def test_where_no_signal_is_left_the_time_is_the_last():
+    schedule = LINEAR.zero_terminal_snr()
+    assert schedule.time_of(math.inf) == 999
+    with pytest.raises(ValueError, match=r"nsr must lie in \[0.01.*t = 998, got 1e\+09"):
+        schedule.time_of(1e9)
+
+
 def test_as_many_steps_run_as_were_asked_for():
     for n in (51, 300, 600):  # a stride T//n would give 53, 334 and 1000
         assert len(LINEAR.levels(n)) == n + 1
@@ -422,7 +446,11 @@ ONE = torch.zeros(2, 3)
             ValueError,
             "generator is a list of 1 for .* 2",
         ),
-        (lambda: LINEAR.posterior(ONE, torch.zeros(2, 4), 5), ValueError, "x0 and x_t must have one shape"),
+        (
+            lambda: LINEAR.posterior(ONE, torch.zeros(2, 4), 5),
+            ValueError,
+            r"x_t must have x0's shape \(2, 3\), got \(2, 4\)",
+        ),
         (lambda: LINEAR.posterior(ONE, ONE, 2.5), ValueError, "t must be a whole number"),
         (lambda: LINEAR.posterior(ONE, ONE, -1), ValueError, "t must lie in"),
         (lambda: LINEAR.posterior(ONE, ONE, torch.tensor([1, 2, 3])), ValueError, "t has 3 entries for a batch of 2"),
@@ -435,10 +463,10 @@ ONE = torch.zeros(2, 3)
             ValueError,
             "spacing must be trailing, linspace, leading or karras, got 'even'",
         ),
-        (lambda: LINEAR.levels(20, "karras", rho=0), ValueError, "rho must be a number > 0, got 0"),
+        (lambda: LINEAR.levels(20, "karras", rho=0), ValueError, "rho must be a number >= 0.1, got 0"),
         (lambda: LINEAR.zero_terminal_snr().levels(20, "karras"), ValueError, "ends without signal"),
         (lambda: LINEAR.levels(20, last=0), TypeError, "last must be a Level"),
-        (lambda: linear_beta_schedule(0), ValueError, "timesteps must be at least 1"),
+        (lambda: linear_beta_schedule(0), ValueError, r"timesteps must be in \[1, 1000000\], got 0"),
         (lambda: linear_beta_schedule(10.5), TypeError, "timesteps must be a whole number"),
         (lambda: linear_beta_schedule(10, 0.2, 0.1), ValueError, "beta_start <= beta_end"),
         (lambda: cosine_beta_schedule(10, s=-1), ValueError, "s must be"),

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from diffcourse.checks import check_function, told, whole
+
 
 class Cost(NamedTuple):
     """One part of a network: its name, the shape it returns, how many parameters and multiplications, and whether it has attention."""
@@ -30,6 +32,7 @@ def operations(network: nn.Module, *inputs: Tensor | Sequence[int]) -> int:
 
 def kept(function: Callable[..., object], *inputs: Tensor) -> int:
     """Bytes that one call `function(*inputs)` keeps for the backward pass, inputs and parameters among them."""
+    check_function("function", function, "a function, or a network")
     storages: dict[int, int] = {}
 
     def note(x: Tensor) -> Tensor:
@@ -66,13 +69,21 @@ def _parts(network: nn.Module) -> dict[str, nn.Module]:
     return parts
 
 
+def _shape(sizes: Sequence[int]) -> tuple[int, ...]:
+    if isinstance(sizes, str) or not isinstance(sizes, Sequence):
+        raise TypeError(f"inputs must be tensors or shapes such as (1, 4, 64, 64), got {told(sizes)}")
+    return tuple(whole("inputs: each of a shape", n, 0) for n in sizes)
+
+
 def _run(network: nn.Module, inputs: Sequence[Tensor | Sequence[int]]) -> tuple[FlopCounterMode, dict[str, tuple]]:
     shapes: dict[str, tuple[int, ...]] = {}
 
     def keep_shape(name: str, part: nn.Module, args: tuple, out: Tensor) -> None:
         shapes[name] = tuple(out.shape)
 
-    empty = [i.to("meta") if isinstance(i, Tensor) else torch.empty(tuple(i), device="meta") for i in inputs]
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network must be a module, got {told(network)}")
+    empty = [i.to("meta") if isinstance(i, Tensor) else torch.empty(_shape(i), device="meta") for i in inputs]
     state = {name: value.detach().to("meta") for name, value in network.state_dict().items()}
     hooks = [part.register_forward_hook(partial(keep_shape, name)) for name, part in _parts(network).items()]
     try:

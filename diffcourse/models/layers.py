@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffcourse.checks import told, whole
+
 
 class SinusoidalPositionEmbeddings(nn.Module):
     """e(t) = [sin(t·w_k), cos(t·w_k)] for k = 0..dim/2-1, with w_k = 10000^(-k/(dim/2-1)): (B,) -> (B, dim).
@@ -16,11 +18,14 @@ class SinusoidalPositionEmbeddings(nn.Module):
 
     def __init__(self, dim: int):
         super().__init__()
+        dim = whole("dim", dim)
         if dim < 4 or dim % 2:
             raise ValueError(f"dim must be even and at least 4, got {dim}")
         self.dim = dim
 
     def forward(self, time: Tensor) -> Tensor:
+        if not isinstance(time, Tensor) or time.ndim != 1:
+            raise TypeError(f"time must be a tensor (B,), got {told(time)}")
         half = self.dim // 2
         frequencies = torch.exp(
             -math.log(10000) * torch.arange(half, device=time.device, dtype=time.dtype) / (half - 1)
@@ -37,6 +42,8 @@ class ResBlock(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 8):
         super().__init__()
+        check_channels("in_channels", in_channels, groups)
+        check_channels("out_channels", out_channels, groups)
         self.norm1 = nn.GroupNorm(groups, in_channels)
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.emb = nn.Linear(emb_dim, 2 * out_channels)
@@ -82,6 +89,8 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, heads: int = 4, groups: int = 8):
         super().__init__()
+        check_channels("channels", channels, groups)
+        check_channels("channels", channels, heads)
         self.heads = heads
         self.norm = nn.GroupNorm(groups, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
@@ -93,6 +102,12 @@ class SelfAttention(nn.Module):
         q, k, v = qkv.transpose(-1, -2).unbind(1)  # each (B, heads, H·W, C/heads)
         h = F.scaled_dot_product_attention(q, k, v)
         return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
+
+
+def check_channels(name: str, channels: int, share: int) -> None:
+    """A multiple of the groups or heads that share them."""
+    if whole(name, channels, 1) % whole("groups and heads", share, 1):
+        raise ValueError(f"{name} must be a multiple of {share}, got {channels}")
 
 
 def zero(layer: nn.Module) -> nn.Module:

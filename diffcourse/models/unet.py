@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.models.layers import ResBlock, SelfAttention, SinusoidalPositionEmbeddings, zero
+from diffcourse.checks import check_floating, told, whole
+from diffcourse.models.layers import ResBlock, SelfAttention, SinusoidalPositionEmbeddings, check_channels, zero
 
 
 class SimpleUNet(nn.Module):
@@ -30,6 +31,11 @@ class SimpleUNet(nn.Module):
         num_classes: int | None = None,
     ):
         super().__init__()
+        for name, size in {"in_channels": in_channels, "out_channels": out_channels, "time_dim": time_dim}.items():
+            whole(name, size, 1)
+        check_channels("channels", channels, 8)
+        if num_classes is not None:
+            whole("num_classes", num_classes, 1)
         self.config = {
             "in_channels": in_channels,
             "out_channels": out_channels,
@@ -73,6 +79,11 @@ class SimpleUNet(nn.Module):
         return self.conv_out(torch.cat([h, x], dim=1))  # (B, out_channels, 28, 28)
 
     def _check(self, x: Tensor, t: Tensor, cond: Tensor | None) -> None:
+        check_floating("x", x)
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"t must be a tensor of times, one an image, got {told(t)}; Denoiser(network, schedule) is what takes a level"
+            )
         if x.ndim != 4 or x.shape[1] != self.in_channels or x.shape[2] % 4 or x.shape[3] % 4:
             raise ValueError(
                 f"x must be (B, {self.in_channels}, H, W) with H and W multiples of 4, got {tuple(x.shape)}"
@@ -83,6 +94,8 @@ class SimpleUNet(nn.Module):
             return
         if self.num_classes is None:
             raise ValueError("cond: this network has no labels; build it with num_classes=...")
+        if not isinstance(cond, Tensor):
+            raise TypeError(f"cond must be int64 labels of shape ({len(x)},), got {told(cond)}")
         if cond.dtype != torch.int64 or cond.shape != (len(x),):
             raise ValueError(
                 f"cond must be int64 labels of shape ({len(x)},), got {cond.dtype} of shape {tuple(cond.shape)}"

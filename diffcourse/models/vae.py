@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from diffcourse.checks import check_alike, check_floating, number, one_of, whole
 from diffcourse.gaussian import reparameterize, standard_kl
 
 LIKELIHOODS = {"bernoulli": (0.0, 1.0), "gaussian": (-1.0, 1.0)}  # and the range of their pixels
@@ -33,12 +34,10 @@ class VAE(nn.Module):
         channels: int = 32,
     ):
         super().__init__()
-        if latent_dim < 1:
-            raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
-        if form not in FORMS:
-            raise ValueError(f"form must be one of {', '.join(FORMS)}, got {form!r}")
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(f"likelihood must be one of {', '.join(LIKELIHOODS)}, got {likelihood!r}")
+        for name, size in {"latent_dim": latent_dim, "hidden": hidden, "channels": channels}.items():
+            whole(name, size, 1)
+        one_of("form", form, FORMS)
+        one_of("likelihood", likelihood, tuple(LIKELIHOODS))
         self.config = {
             "latent_dim": latent_dim,
             "form": form,
@@ -71,6 +70,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean of p(x | z), (B, 1, 28, 28): probabilities (Bernoulli) or grey values (Gaussian)."""
+        check_floating("z", z)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(f"z must be (B, {self.latent_dim}), got {tuple(z.shape)}")
         h = self.decoder(z)
@@ -84,7 +84,12 @@ class VAE(nn.Module):
     def nll(self, recon_x: Tensor, x: Tensor) -> Tensor:
         """-log p(x | z) for each image, (B,), in nats: summed over pixels, recon_x = decode(z)."""
         self._check(x)
+        check_alike("recon_x", recon_x, "x", x)
         if self.likelihood == "bernoulli":
+            if not bool(((recon_x >= 0) & (recon_x <= 1)).all()):
+                raise ValueError(
+                    f"recon_x must be probabilities, got values from {recon_x.min():g} to {recon_x.max():g}"
+                )
             each = F.binary_cross_entropy(recon_x, x, reduction="none")
         else:
             each = ((x - recon_x) / self.std) ** 2 / 2 + self.log_std + math.log(2 * math.pi) / 2
@@ -96,10 +101,12 @@ class VAE(nn.Module):
         Any kl_weight but 1 gives no bound on log p(x) (Higgins et al. 2017 call it beta). Divide by the number of images before an
         optimiser step.
         """
+        kl_weight = number("kl_weight", kl_weight)
         nll = self.nll(recon_x, x).sum()
         return nll + kl_weight * standard_kl(mu, log_var).sum().to(nll.dtype)
 
     def _check(self, x: Tensor) -> None:
+        check_floating("x", x)
         if x.ndim != 4 or x.shape[1:] != (1, 28, 28):
             raise ValueError(f"x must be (B, 1, 28, 28), got {tuple(x.shape)}")
         low, high = LIKELIHOODS[self.likelihood]

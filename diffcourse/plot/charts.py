@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from diffcourse.plot.picture import BESIDE, COLOURS, LINES, Picture, canvas, log_axis, logarithmic, style
-from diffcourse.schedule import DiffusionSchedule
+from diffcourse.schedule import DiffusionSchedule, check_chain
 
 
 def curves(
@@ -60,6 +60,7 @@ def schedules(named: Mapping[str, DiffusionSchedule], *, alt: str = "") -> Pictu
     with style():
         picture, axes = canvas(9.0, 2.8, columns=3)
         for name, schedule in named.items():
+            check_chain(schedule)
             way = np.linspace(0, 1, schedule.T)
             axes[0].plot(way, schedule.betas, label=name)
             axes[1].plot(way, schedule.alpha_bars)
