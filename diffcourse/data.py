@@ -3,7 +3,9 @@
 import gzip
 import hashlib
 import math
+import os
 import struct
+import warnings
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,9 +16,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffcourse.checks import whole
 from diffcourse.download import fetch
 from diffcourse.files import atomic_write, home, named_by, user_path
-from diffcourse.images import Batch, ImageData, binarise, first_place, pack, to_float, to_uint8, unpack, walk
+from diffcourse.images import (
+    Batch,
+    ImageData,
+    binarise,
+    first_place,
+    pack,
+    to_float,
+    to_uint8,
+    unpack,
+    walk,
+)
+from diffcourse.pictures import plain_picture, read_picture
 from diffcourse.scenes import COLOURS, CaptionedDigits
 
 if TYPE_CHECKING:
@@ -32,6 +46,7 @@ __all__ = [
     "cache_folder",
     "captioned_digits",
     "first_place",
+    "image_folder",
     "macaw",
     "mnist",
     "mnist_folders",
@@ -52,6 +67,20 @@ MNIST_FILES = {  # their sizes in bytes: a file of another size was not written 
     "t10k-images-idx3-ubyte": 7_840_016,
     "t10k-labels-idx1-ubyte": 10_008,
 }
+ENDINGS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".pgm",
+    ".ppm",
+    ".avif",
+)  # of picture files
+LARGE = 1000  # pixels of the longer side, which are enough to find a digit
 _FAILED: dict[Path, str] = {}  # where a download was tried in vain in this session, and why
 _SAID: set[str] = set()
 
@@ -228,10 +257,79 @@ def captioned_digits(
     return CaptionedDigits(mnist(split, root=root, source=source), every_combination, alike)
 
 
+def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> ImageData:
+    """The pictures of a folder as data for `fit`: uint8 (N, channels, size, size), cut to the square in their middle and resized.
+
+    Where they lie in folders of their own, as for torchvision's ImageFolder, labels count these in the order of their names, which are
+    `classes`; else all labels are 0. Upright, on white paper where they are transparent, in grey (channels=1) or colour (3). Read are the
+    files that end as pictures do, at any depth, no hidden ones. What cannot be read is left out, with a warning that names it.
+
+    They are held in memory, N·channels·size² bytes of it: MemoryError if there is not as much. FileNotFoundError if there is no such folder
+    or no picture in it, ValueError if none can be read, or some lie in folders and others beside these.
+    """
+    import psutil
+    from PIL import Image, ImageOps
+
+    folder, size, channels = user_path(path), whole("size", size, 1, 4096), whole("channels", channels)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1, grey, or 3, colour, got {channels}")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"path must be a folder of pictures: {str(folder)!r} is {'a file' if folder.exists() else 'not there'}"
+        )
+    classes, files = _files_of(folder)
+    needed, free = len(files) * channels * size**2, psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"{len(files):,} pictures of {channels}x{size}x{size} need {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free: take a smaller size, or fewer pictures"
+        )
+    images, labels, unread = torch.empty(len(files), channels, size, size, dtype=torch.uint8), [], []
+    for file, label in files:
+        try:
+            picture = plain_picture(read_picture(file, about=size), "L" if channels == 1 else "RGB")
+        except (ValueError, OSError):
+            unread.append(str(file.relative_to(folder)))
+            continue
+        square = np.array(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)).reshape(size, size, channels)
+        images[len(labels)] = torch.from_numpy(square).permute(2, 0, 1)
+        labels.append(label)
+    if unread:
+        named = ", ".join(unread[:5]) + (f" and {len(unread) - 5} more" if len(unread) > 5 else "")
+        if not labels:
+            raise ValueError(
+                f"path must hold pictures, but none of the {len(unread)} in {str(folder)!r} can be read: {named}"
+            )
+        warnings.warn(f"left out, because they cannot be read as pictures: {named}", stacklevel=2)
+    return ImageData(images[: len(labels)], torch.tensor(labels), source=f"folder:{folder}", classes=tuple(classes))
+
+
+def _files_of(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
+    """The names of the classes, and each picture file with its class."""
+    found, seen = [], set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(where)
+        folders[:] = [] if here in seen else [name for name in folders if not name.startswith((".", "__"))]
+        names = [] if here in seen else [n for n in names if n.lower().endswith(ENDINGS) and not n.startswith(".")]
+        seen.add(here)  # a link may lead round in a circle
+        found += [file for file in (Path(where, name) for name in names) if file.is_file()]
+    found.sort()
+    if not found:
+        raise FileNotFoundError(f"path must hold pictures ({', '.join(ENDINGS)}): there is none in {str(folder)!r}")
+    parts = [file.relative_to(folder).parts for file in found]
+    classes = sorted({p[0] for p in parts if len(p) > 1})
+    if classes and (beside := [p[0] for p in parts if len(p) == 1]):
+        raise ValueError(
+            f"path must hold pictures or folders of pictures, one a class: {str(folder)!r} holds both, {beside[0]} and {classes[0]}/"
+        )
+    return classes, [(file, classes.index(p[0]) if classes else 0) for file, p in zip(found, parts, strict=True)]
+
+
 def macaw(side: int = 512) -> "Image":
     """A drawn parrot, where a photograph would be: side x side pixels, mostly in the colours of `diffcourse.scenes`, with fine details."""
     from PIL import Image, ImageDraw
 
+    side = whole("side", side, 16, 2048)
     u = 4 * side  # drawn four times as large: shrinking makes the edges soft
     page = Image.new("RGB", (u, u), COLOURS["green"])
     pen = ImageDraw.Draw(page)
@@ -282,13 +380,13 @@ def macaw(side: int = 512) -> "Image":
 def to_digit(picture: Any) -> Tensor:
     """A picture of one digit as MNIST would hold it: (1, 1, 28, 28) in [-1, 1], white on black.
 
-    picture: a file's path or bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4), whole numbers 0 to 255 or any floats.
+    picture: a file's path or bytes, a PIL image of any mode, or an array (H, W), (H, W, 3) or (H, W, 4), whole numbers or floats.
     As in LeCun et al. 1998, section III.A: grey, white ink on black (turned round where the border is bright), the ink's box scaled to
     20 pixels at its longer side, its centre of mass put on pixel (14, 14). ValueError if it is no picture, or of one colour.
     """
     grey = _grey(picture)
     low, high = float(grey.min()), float(grey.max())
-    if not high - low > 1e-3 * max(1.0, abs(low), abs(high)):
+    if not high - low > 1e-3 * max(1.0 if high > 1 else 0.0, abs(low), abs(high)):
         raise ValueError("picture is of one colour: there is no digit on it")
     grey = (grey - low) / (high - low)
     border = torch.cat([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).median()
@@ -313,34 +411,47 @@ def to_digit(picture: Any) -> Tensor:
 
 
 def _grey(picture: Any) -> Tensor:
-    """A picture in any of the forms of `to_digit` as (H, W) float32."""
-    if isinstance(picture, (str, Path, bytes, bytearray, memoryview)):
-        from PIL import Image, ImageOps
-
-        try:
-            source = picture if isinstance(picture, (str, Path)) else io.BytesIO(bytes(picture))
-            with Image.open(source) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGBA")  # phones note in the file how they were held
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"picture cannot be read as an image file ({error}): give a PNG, JPEG, WebP or GIF"
-            ) from error
-    if hasattr(picture, "convert"):
-        picture = np.asarray(picture.convert("RGBA"))
-    array = picture.detach().cpu() if isinstance(picture, Tensor) else torch.from_numpy(np.array(picture))
-    array = array.float()
-    if array.ndim == 3 and array.shape[2] in (3, 4):
-        if array.shape[2] == 4:  # what is transparent shows white paper
-            share = array[:, :, 3:] / array[:, :, 3:].max().clamp(min=1e-6)
-            array = share * array[:, :, :3] + (1 - share) * max(1.0, float(array[:, :, :3].max()))
-        array = array[:, :, :3] @ torch.tensor([0.299, 0.587, 0.114])
-    if array.ndim != 2 or min(array.shape) < 2 or not bool(array.isfinite().all()):
+    """A picture in any of the forms of `to_digit` as (H, W) float32, its longer side at most LARGE."""
+    if isinstance(picture, (str, Path, bytes, bytearray, memoryview)) or hasattr(picture, "convert"):
+        small = read_picture(picture, about=LARGE)
+        small.thumbnail((LARGE, LARGE))
+        picture = np.asarray(small if small.mode == "F" else plain_picture(small, "L" if small.mode == "L" else "RGB"))
+    if isinstance(picture, Tensor):
+        picture = picture.detach().cpu()
+        picture = picture.float() if picture.dtype == torch.bfloat16 else picture
+    try:
+        array = np.asarray(picture)
+    except (ValueError, TypeError) as error:  # a list of lists of several lengths
         raise ValueError(
-            f"picture must be finite numbers (H, W), (H, W, 3) or (H, W, 4), at least 2x2, got shape {tuple(array.shape)}"
+            f"picture must be a file or an array of numbers (H, W), got {type(picture).__name__}"
+        ) from error
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if (
+        array.dtype.kind not in "biuf"
+        or array.ndim not in (2, 3)
+        or channels not in (1, 3, 4)
+        or min(array.shape[:2]) < 2
+    ):
+        raise ValueError(
+            "picture must be a file or an array of numbers (H, W), (H, W, 3) or (H, W, 4), at least 2x2, "
+            f"got {array.dtype} of shape {array.shape}"
         )
-    return array
+    planes = [array] if array.ndim == 2 else [array[:, :, k] for k in range(channels)]
+    if channels < 3:
+        grey = torch.from_numpy(planes[0].astype(np.float32))
+    else:
+        weights = (0.299, 0.587, 0.114)
+        grey = sum(w * torch.from_numpy(plane.astype(np.float32)) for w, plane in zip(weights, planes, strict=False))
+    if channels == 4:  # what is transparent shows white paper
+        share = torch.from_numpy(planes[3].astype(np.float32))
+        share /= share.max().clamp(min=1e-6)
+        brightest = float(array.max())
+        grey = share * grey + (1 - share) * (1 if brightest <= 1 else 255 if brightest <= 255 else brightest)
+    if not bool((grey.max() - grey.min()).isfinite()):
+        raise ValueError("picture must hold finite numbers only, got NaN or infinity")
+    if (k := -(-max(grey.shape) // LARGE)) > 1 and min(grey.shape) >= k:
+        grey = F.avg_pool2d(grey[None, None], k)[0, 0]
+    return grey
 
 
 # -- two-dimensional toys ---------------------------------------------------------------------------------------------
@@ -382,8 +493,7 @@ def toy(name: str, n: int, *, seed: int = 0) -> Tensor:
     """
     if name not in TOYS:
         raise ValueError(f"name must be one of {', '.join(TOYS)}, got {name!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    n, seed = whole("n", n, 1), whole("seed", seed)
     generator = torch.Generator().manual_seed(seed)
     u, z = torch.rand(n, generator=generator), torch.randn(n, 2, generator=generator)
     points = TOYS[name](n, u, z)

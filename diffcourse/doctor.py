@@ -304,7 +304,12 @@ def data() -> Finding:
             return Finding("data", "ok", f"The full MNIST, 70,000 digits, in {place}.")
         except FileNotFoundError as error:
             if place != places[-1]:
-                return Finding("data", "note", f"DIFFCOURSE_DATA is not used: {error}.", "let it name the folder that holds MNIST/raw")
+                return Finding(
+                    "data",
+                    "note",
+                    f"DIFFCOURSE_DATA is not used: {error}.",
+                    "let it name the folder that holds MNIST/raw",
+                )
         except (OSError, ValueError) as error:
             raw = place / "MNIST" / "raw"
             return Finding("data", "problem", f"{error}.", f"delete the folder {raw}")

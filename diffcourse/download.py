@@ -5,7 +5,9 @@ import time
 import urllib.error
 import urllib.request
 
-PATIENCE = 15.0  # seconds in which LEAST bytes must have come, whatever it is that takes so long: names, proxies, answers
+PATIENCE = (
+    15.0  # seconds in which LEAST bytes must have come, whatever it is that takes so long: names, proxies, answers
+)
 LEAST = 32_768
 
 
@@ -24,7 +26,9 @@ def fetch(url: str, most: int) -> bytes:
             problems.append(error)
         ended.set()
 
-    threading.Thread(target=get, daemon=True).start()  # looking up a name has no time limit of its own, nor have headers
+    threading.Thread(
+        target=get, daemon=True
+    ).start()  # looking up a name has no time limit of its own, nor have headers
     before, since = 0, time.monotonic()
     while not ended.wait(0.1):  # not in one go: Ctrl-C is heard between
         if time.monotonic() - since < PATIENCE:

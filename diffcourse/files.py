@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
-_STARTED = Path(os.path.abspath(os.sep))  # where a relative folder of the environment counts from: Python may go elsewhere later
+_STARTED = Path(os.path.abspath(os.sep))
 with contextlib.suppress(OSError):  # the current folder may have been deleted
     _STARTED = Path.cwd()
 
@@ -28,7 +27,7 @@ def user_path(path: str | Path) -> Path:
 
 
 def named_by(variable: str) -> Path | None:
-    """The folder that an environment variable names, absolute, with ~ expanded; a relative one lies where Python was started. Never raises."""
+    """The folder that an environment variable names, absolute, with ~ expanded; a relative one counts from where Python was started."""
     named = os.environ.get(variable, "")
     return _STARTED / os.path.expanduser(named) if named.strip() else None
 

@@ -27,8 +27,9 @@ latent                                    latent diffusion: autoencoder, denoise
 samplers, elbo                            what is done with a denoiser
 guidance, mixture, data                   a denoiser led, one that is exact; digits and scenes
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
-schedule, images                          noise; pictures, as numbers and in what order
-gaussian, rng, files, download, profile, shipped  the ground: nothing of the package
+schedule, images, pictures                noise; pictures, as numbers and in what order
+gaussian, rng, files, download, profile, shipped   the ground
+checks                                    what functions ask of their arguments
 """
 
 ROWS = [line.split("  ")[0].split(", ") for line in LAYERS.strip().splitlines()][::-1]
