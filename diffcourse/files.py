@@ -8,6 +8,34 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+_STARTED = Path(os.path.abspath(os.sep))
+with contextlib.suppress(OSError):  # the current folder may have been deleted
+    _STARTED = Path.cwd()
+
+
+def user_path(path: str | Path) -> Path:
+    """The path that a reader names, with ~ expanded. TypeError for what is no path; ValueError for an empty one and an unknown ~."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a path must be a str or a Path, got {type(path).__name__} {path!r:.60}")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise ValueError(f"a path must name a file or folder, got {text!r:.60}")
+    expanded = Path(os.path.expanduser(text))
+    if expanded.parts[:1] and text[0] == "~" == expanded.parts[0][0]:
+        raise ValueError(f"nobody's home folder is known as {expanded.parts[0]!r}: give the whole path, or ./{text}")
+    return expanded
+
+
+def named_by(variable: str) -> Path | None:
+    """The folder that an environment variable names, absolute, with ~ expanded; a relative one counts from where Python was started."""
+    named = os.environ.get(variable, "")
+    return _STARTED / os.path.expanduser(named) if named.strip() else None
+
+
+def home() -> Path | None:
+    """`$DIFFCOURSE_HOME`, where progress and caches lie; None if it is not set, and the platform's own folders serve."""
+    return named_by("DIFFCOURSE_HOME")
+
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Any]:

@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from diffcourse.files import atomic_write, lessons
+from diffcourse.files import atomic_write, lessons, named_by, user_path
 
 FIRST = "00_start_here.ipynb"
 MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out}
+HOMES = ("DIFFCOURSE_HOME", "DIFFCOURSE_DATA")
 OWN = Path(sys.prefix, "share", "jupyter")
 
 
@@ -23,9 +24,14 @@ def copy(target: str | Path, source: Path | None = None) -> list[str]:
     A file that is still as it was handed out is updated. One that differs, if only because it was run and saved, is hers: it is kept, and
     a new version of the lesson lies beside it as NAME.new.ipynb. Each version is offered once.
     """
-    source, target = source or lessons(), Path(target)
-    if target.exists() and target.resolve() == source.resolve():
+    source, target = source or lessons(), user_path(target)
+    if target.resolve() == source.resolve():
         return [f"{target} is where the lessons come from: nothing to copy."]
+    if source.resolve() in target.resolve().parents:
+        raise ValueError(
+            f"the folder for your lessons must not lie in {source}, where they come from, got {str(target)!r}"
+        )
+    target.mkdir(parents=True, exist_ok=True)
     given = _read_manifest(target)
     new, updated, kept = [], [], []
     for path in sorted(source.rglob("*")):
@@ -34,6 +40,9 @@ def copy(target: str | Path, source: Path | None = None) -> list[str]:
             continue
         content = path.read_bytes()
         here, key, version = target / name, name.as_posix(), _sha256(content)
+        if in_the_way := next((p for p in here.parents if p.exists() and not p.is_dir()), None):
+            kept.append(f"{key} was not copied: your file {in_the_way} stands where its folder should be.")
+            continue
         found = _found(here)
         if found is None:
             _write(here, content)
@@ -44,11 +53,14 @@ def copy(target: str | Path, source: Path | None = None) -> list[str]:
         elif found != version and given.get(key) != version:
             beside = _beside(here, content, given, target)
             _write(beside, content)
-            kept.append(
-                f"Kept your {key}, which you have changed; the new version of the lesson lies beside it as {beside.name}."
-            )
+            yours = f"Kept your folder {key}" if here.is_dir() else f"Kept your {key}, which you have changed"
+            kept.append(f"{yours}; the new version of the lesson lies beside it as {beside.name}.")
         given[key] = version
-    _write(target / MANIFEST, (json.dumps(given, indent=1) + "\n").encode())
+    manifest = target / MANIFEST
+    if manifest.is_dir():
+        kept.append(f"{manifest} is a folder, where a file should note which lessons you have: move it elsewhere.")
+    else:
+        _write(manifest, (json.dumps(given, indent=1) + "\n").encode())
     told = [f"{_lessons(new)} copied to {target}."] if new else []
     told += [f"Brought up to date: {', '.join(updated)}."] if updated else []
     return [*told, *kept] or [f"The lessons in {target} are up to date."]
@@ -64,7 +76,7 @@ def start(folder: str | Path, *, browser: bool = True, arguments: Sequence[str] 
         raise PermissionError(
             "JupyterLab does not like to run as root: use another user, or add -- --allow-root if this machine is only yours"
         )
-    folder = Path(folder).resolve()
+    folder = user_path(folder).resolve()
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
     command += ([] if browser else ["--no-browser"]) + list(arguments)
@@ -101,10 +113,12 @@ def has_own_kernel() -> bool:
 
 def _environment() -> dict[str, str]:
     """The environment variables for JupyterLab: where another kernel hides this environment's python3, ours is put first."""
+    named = {variable: str(named_by(variable)) for variable in HOMES if named_by(variable)}
+    environment = {**os.environ, **named}  # absolute: kernels start in another folder
     if has_own_kernel() and not same_environment(kernel_python()):
         others = os.environ.get("JUPYTER_PATH")
-        return {**os.environ, "JUPYTER_PATH": os.pathsep.join([str(OWN), *([others] if others else [])])}
-    return dict(os.environ)
+        environment["JUPYTER_PATH"] = os.pathsep.join([str(OWN), *([others] if others else [])])
+    return environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -123,9 +137,10 @@ def _read_manifest(target: Path) -> dict[str, str]:
     """What was handed out before. Without a readable manifest every file that differs counts as the reader's."""
     try:
         given = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return given if isinstance(given, dict) else {}
+    given = given if isinstance(given, dict) else {}
+    return {name: version for name, version in given.items() if isinstance(version, str)}
 
 
 def _beside(here: Path, content: bytes, given: dict[str, str], target: Path) -> Path:
@@ -139,11 +154,15 @@ def _beside(here: Path, content: bytes, given: dict[str, str], target: Path) -> 
 
 
 def _found(path: Path) -> str | None:
-    return _sha256(path.read_bytes()) if path.exists() else None
+    """The SHA-256 of the file; None if there is none, "" if something else is there, or it cannot be read."""
+    try:
+        return _sha256(path.read_bytes()) if path.is_file() else "" if os.path.lexists(path) else None
+    except OSError:
+        return ""
 
 
 def _write(path: Path, content: bytes) -> None:
-    with atomic_write(path) as file:
+    with atomic_write(os.path.realpath(path)) as file:  # a link stays one
         file.write(content)
 
 

@@ -15,6 +15,7 @@ from diffcourse.guidance import guided
 from diffcourse.images import first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
+from diffcourse.pictures import plain_picture, read_picture
 from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
@@ -321,16 +322,12 @@ def load_image(path: str | Path, size: int = 512) -> "Image":
 
     size must be a multiple of 8, so that the picture fits the autoencoder. FileNotFoundError; ValueError if the file is no picture.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     if size < 8 or size % 8:
         raise ValueError(f"size must be a multiple of 8, got {size}")
-    try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError as error:
-        raise ValueError(f"path must be a picture file, {str(path)!r} is none that can be read") from error
-    return ImageOps.fit(upright, (size, size), Image.Resampling.LANCZOS)
+    picture = plain_picture(read_picture(path, about=size, name="path"), "RGB")
+    return ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)
 
 
 @torch.no_grad()
@@ -343,8 +340,8 @@ def pil_to_latents(
 ) -> Tensor:
     """Pictures of one size, or a single one -> latents (B, latent_channels, H/8, W/8), scaled, on the autoencoder's device.
 
-    Sides must be multiples of 8 (the autoencoder's `factor`): crop or resize before. Grey, palette and transparent pictures become RGB.
-    sample=False gives the posterior's mean, the same at every call.
+    Sides must be multiples of 8 (the autoencoder's `factor`): crop or resize before. Grey, palette and transparent pictures become RGB, the
+    last on white paper. sample=False gives the posterior's mean, the same at every call.
     """
     images = [images] if hasattr(images, "convert") else list(images)
     if not images or not all(hasattr(image, "convert") for image in images):
@@ -352,7 +349,7 @@ def pil_to_latents(
     if len(sizes := {image.size for image in images}) > 1:
         raise ValueError(f"images must be of one size, got {', '.join(f'{w}x{h}' for w, h in sorted(sizes))}")
     mode = {1: "L", 3: "RGB"}[vae.in_channels]
-    pixels = np.stack([np.atleast_3d(np.asarray(image.convert(mode))) for image in images])
+    pixels = np.stack([np.atleast_3d(np.asarray(plain_picture(read_picture(image), mode))) for image in images])
     x = to_float(torch.from_numpy(pixels).permute(0, 3, 1, 2))  # (B, C, H, W) in [-1, 1]
     return vae.encode(x.to(next(vae.parameters())), generator, sample=sample)
 

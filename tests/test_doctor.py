@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from diffcourse import cli, doctor, lab, weights
+from diffcourse import cli, data, doctor, lab, weights
 from diffcourse.models import DigitClassifier
 
 
@@ -210,8 +210,8 @@ def test_data(monkeypatch, tmp_path, home):
     monkeypatch.setenv("DIFFCOURSE_DATA", str(tmp_path))
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    assert doctor.data().status == "note"
-    for name, size in doctor.MNIST_FILES.items():
+    assert doctor.data().status == "note" and f"{raw} lacks train-images" in doctor.data().text
+    for name, size in data.MNIST_FILES.items():
         with open(raw / name, "wb") as file:
             file.truncate(size)
     assert doctor.data().status == "ok" and str(tmp_path) in doctor.data().text

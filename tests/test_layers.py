@@ -27,8 +27,8 @@ latent                                    latent diffusion: autoencoder, denoise
 samplers, elbo                            what is done with a denoiser
 guidance, mixture, data                   a denoiser led, one that is exact; digits and scenes
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
-schedule, images                          noise; pictures, as numbers and in what order
-gaussian, rng, files, profile, shipped    the ground: nothing of the package but checks
+schedule, images, pictures                noise; pictures, as numbers and in what order, and as files
+gaussian, rng, files, download, profile, shipped   the ground: nothing of the package but checks
 checks                                    what functions ask of their arguments
 """
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from diffcourse.files import atomic_write
+from diffcourse.files import atomic_write, home
 
 VERSION = 1
 _WAIT = 5.0  # seconds for another notebook to finish writing
@@ -22,20 +22,21 @@ Change = Callable[[Data], None]
 
 def folder() -> Path:
     """Where progress is kept: `$DIFFCOURSE_HOME`, or the user's data directory."""
-    if home := os.environ.get("DIFFCOURSE_HOME"):
-        return Path(home).expanduser()
     import platformdirs
 
-    return Path(platformdirs.user_data_dir("diffcourse", appauthor=False))
+    return home() or Path(platformdirs.user_data_dir("diffcourse", appauthor=False))
 
 
 class Store:
-    """Applies changes to the file, each to what the file holds at that moment. What cannot be written waits in memory."""
+    """Applies changes to the file, each to what the file holds at that moment. What cannot be written waits in memory.
+
+    Whatever the file is like, reading and changing go on: of a damaged one the sound part is kept, and the file as it was is set aside.
+    """
 
     def __init__(self) -> None:
         self.notices: list[str] = []  # sentences for the reader, each said once
         self._waiting: dict[Path, list[Change]] = {}
-        self._warned: set[Path] = set()
+        self._warned: set[tuple[Path, str]] = set()
         self._one_thread = threading.RLock()
 
     @property
@@ -44,15 +45,19 @@ class Store:
 
     def read(self) -> Data:
         """What is done, with the changes that could not be written yet."""
-        path, data = self.path, _empty()
-        with contextlib.suppress(OSError):
-            data = self._load(path)
-        for change in self._waiting.get(path, []):
-            change(data)
-        return data
+        with self._one_thread:
+            path, data = self.path, _empty()
+            try:
+                data, lost = _read(path)
+                data = self._write_changes(path, []) if lost else data
+            except Exception as error:
+                self._warn(path, error, f"read from {path}")
+            for change in self._waiting.get(path, []):
+                change(data)
+            return data
 
     def change(self, change: Change) -> None:
-        """Apply a change to the file. Never raises OSError: a folder that cannot be written is said once, and the change kept in memory."""
+        """Apply a change to the file. Never raises: a folder that cannot be written is said once, and the change kept in memory."""
         with self._one_thread:
             path = self.path
             waiting = self._waiting.setdefault(path, [])
@@ -60,47 +65,43 @@ class Store:
             try:
                 self._write_changes(path, waiting)
                 waiting.clear()
-            except OSError as error:
-                self._warn(path, error)
+            except Exception as error:
+                self._warn(path, error, f"saved in {path.parent}")
 
     def take_notices(self) -> list[str]:
         """The sentences that have not been said yet."""
         taken, self.notices = self.notices, []
         return taken
 
-    def _write_changes(self, path: Path, changes: list[Change]) -> None:
+    def _write_changes(self, path: Path, changes: list[Change]) -> Data:
+        path = Path(os.path.realpath(path))  # a link, into a folder of the cloud say, stays one
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
-            data = self._load(path)
+            data, lost = _read(path)
+            if lost:
+                self._set_aside(path, lost)
             for change in changes:
                 change(data)
             _write(path, data)
+        return data
 
-    def _warn(self, path: Path, error: OSError) -> None:
-        if path not in self._warned:
-            self._warned.add(path)
+    def _set_aside(self, path: Path, lost: str) -> None:
+        aside = _free(path.with_name(f"progress.damaged-{datetime.now():%Y%m%d-%H%M%S}.json"))
+        with open(aside, "xb") as file:
+            file.write(path.read_bytes())
+        self.notices.append(
+            f"The progress file was damaged. It is set aside as {aside.name} in {aside.parent}, and {lost}."
+        )
+
+    def _warn(self, path: Path, error: Exception, what: str) -> None:
+        if (path, what) not in self._warned:
+            self._warned.add((path, what))
             error = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            reason = getattr(error, "strerror", None) or str(error)[:200] or type(error).__name__
             self.notices.append(
-                f"Progress cannot be saved in {path.parent} ({error.strerror or error}). It is kept until this notebook's kernel stops; "
+                f"Progress cannot be {what} ({reason}). It is kept until this notebook's kernel stops; "
                 "to keep it longer, set DIFFCOURSE_HOME to a folder that you can write to."
             )
-
-    def _load(self, path: Path) -> Data:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return _empty()
-        except UnicodeDecodeError:
-            text = ""
-        try:
-            return _checked(json.loads(text))
-        except ValueError:
-            aside = _free(path.with_name(f"progress.damaged-{datetime.now():%Y%m%d-%H%M%S}.json"))
-            os.replace(path, aside)
-            self.notices.append(
-                f"The progress file was damaged. It is set aside as {aside.name} in {aside.parent}, and a new one begins."
-            )
-            return _empty()
 
 
 STORE = Store()
@@ -199,31 +200,77 @@ def _exercise(data: Data, name: str) -> dict[str, Any]:
     return entry
 
 
-def _checked(data: Any) -> Data:
-    """The data if they look like ours. ValueError otherwise."""
-    parts = [data.get("exercises"), data.get("quizzes")] if isinstance(data, dict) else []
-    if not parts or not all(
-        isinstance(part, dict) and all(isinstance(e, dict) for e in part.values()) for part in parts
-    ):
-        raise ValueError("not a progress file")
-    for name, entry in data["exercises"].items():
-        data["exercises"][name] = entry = {**_new(), **entry}
-        if not all(isinstance(entry[key], int) for key in ("attempts", "hints", "solution")):
-            raise ValueError("not a progress file")
-    for entry in data["quizzes"].values():
-        questions = entry.get("questions")
-        if not isinstance(questions, dict) or not all(
-            isinstance(q, dict) and {"answers", "right"} <= q.keys() for q in questions.values()
-        ):
-            raise ValueError("not a progress file")
-    if not isinstance(data.get("reader", ""), str):
-        del data["reader"]  # another one will be drawn
-    return data
+def _read(path: Path) -> tuple[Data, str]:
+    """What of the file is sound, and "" if that is all; else what became of the rest. OSError where it cannot be read."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return _empty(), ""
+    try:
+        data = json.loads(content)  # with or without the mark that Windows puts before UTF-8 and UTF-16
+    except (ValueError, RecursionError):
+        data = None
+    if not isinstance(data, dict):
+        return _empty(), "a new one begins"
+    kept = {"exercises": _sound(data.pop("exercises", None), _exercise_of)}
+    kept["quizzes"] = _sound(data.pop("quizzes", None), _quiz_of)
+    if not isinstance(data.get("reader"), str) or not data["reader"].isascii():
+        data.pop("reader", None)  # another one will be drawn
+    more = {key: value for key, value in data.items() if not _deep(value)}  # of a later version, perhaps
+    whole = len(more) == len(data) and all(part is not None and not part[1] for part in kept.values())
+    found = {**_empty(), **more, **{key: part[0] for key, part in kept.items() if part is not None}}
+    if whole:
+        return found, ""
+    n = len(found["exercises"]) + len(found["quizzes"])
+    return found, f"what is sound in it is kept ({n} {'entries' if n > 1 else 'entry'})" if n else "a new one begins"
+
+
+def _sound(
+    part: Any, entry_of: Callable[[Any], tuple[dict[str, Any] | None, bool]]
+) -> tuple[dict[str, Any], bool] | None:
+    """The sound entries of a part, and whether anything was lost; None if it is no part at all."""
+    if not isinstance(part, dict):
+        return None
+    entries = {name: entry_of(entry) for name, entry in part.items()}
+    sound = {name: entry for name, (entry, _) in entries.items() if entry is not None}
+    return sound, any(lost for _, lost in entries.values())
+
+
+def _exercise_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
+    if not isinstance(entry, dict):
+        return None, True
+    entry = {**_new(), **entry}
+    counted = all(_count(entry[key]) for key in ("attempts", "hints", "solution"))
+    dated = all(isinstance(entry[key], str | None) for key in ("solved", "last"))
+    return (entry, False) if counted and dated and not _deep(entry) else (None, True)
+
+
+def _quiz_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
+    asked = entry.get("questions") if isinstance(entry, dict) else None
+    if not isinstance(asked, dict) or _deep(entry):
+        return None, True
+    sound = {
+        name: question
+        for name, question in asked.items()
+        if isinstance(question, dict) and _count(question.get("answers")) and isinstance(question.get("right"), bool)
+    }
+    when = entry.get("when")
+    return {**entry, "questions": sound, "when": when if isinstance(when, str) else _now()}, len(sound) < len(asked)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 10**9
+
+
+def _deep(value: Any, most: int = 20) -> bool:
+    """Nested so deep that it is none of ours, and may be too deep to be written."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return most == 0 or any(_deep(one, most - 1) for one in inner)
 
 
 def _write(path: Path, data: Data) -> None:
     with atomic_write(path) as file:
-        file.write(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False).encode())
+        file.write(json.dumps(data, indent=1, sort_keys=True).encode())
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from diffcourse.files import user_path
 from diffcourse.learn import exercises as data
 from diffcourse.learn.exercise import Exercise, Quiz
 
@@ -166,7 +167,7 @@ def _items_of(what: Any) -> list[Exercise | Quiz]:
     if isinstance(what, list | tuple):
         return [item for part in what for item in _items_of(part)]
     if isinstance(what, str | Path):
-        return [item for file in _loaded(Path(what)) for item in _items_of(_held_by(file))]
+        return [item for file in _loaded(user_path(what)) for item in _items_of(_held_by(file))]
     if isinstance(what, ModuleType):
         held = [item for file in [what, *_files(what)] for item in _held(file)]
         return _items_of(held or _held_by(what))
@@ -175,7 +176,7 @@ def _items_of(what: Any) -> list[Exercise | Quiz]:
 
 def _loaded(path: Path) -> list[ModuleType]:
     """The modules of a .py file, or of those in a folder, read afresh in the order of their names."""
-    full = path.expanduser().resolve()
+    full = path.resolve()
     files = sorted(full.glob("[!_]*.py")) if full.is_dir() else [full]
     if not full.exists():
         raise FileNotFoundError(f"register: there is no file or folder {str(path)!r}, seen from {Path.cwd()}")

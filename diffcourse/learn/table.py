@@ -263,8 +263,9 @@ def _exercise_row(exercise: Any, entry: dict[str, Any]) -> Row:
 
 def _quiz_row(quiz: Any, entry: dict[str, Any]) -> Row:
     """A question is given a minute."""
-    asked = entry.get("questions", {}).values()
-    right, of = sum(bool(question["right"]) for question in asked), len(quiz.questions)
+    of, kept = len(quiz.questions), entry.get("questions", {})
+    asked = [kept[str(i)] for i in range(of) if str(i) in kept]  # an older version of the quiz may have had more
+    right = sum(question["right"] for question in asked)
     state = "answered" if right == of else f"{right} of {of} right" if asked else "open"
     answers = sum(question["answers"] for question in asked)
     return Row(quiz.lesson, quiz.name, quiz.title, state, answers, 0, of, str(entry.get("when") or ""))

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from diffcourse.files import atomic_write
+from diffcourse.files import atomic_write, user_path
 from diffcourse.images import to_uint8
 from diffcourse.plot.picture import Picture, canvas, style
 
@@ -157,7 +157,7 @@ def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int
     """Write images (N, C, H, W) in [-1, 1] as one picture file, pixel for pixel times `zoom`; as a whole or not at all."""
     from PIL import Image
 
-    path = Path(path)
+    path = user_path(path)
     kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
     if path.suffix.lower() not in kinds:
         raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
