@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,38 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path, last: str) -> Iterator[Path]:
+    """An empty folder beside `folder`, whose files are moved into it when the block ends well; otherwise nothing changes.
+
+    The file `last` says that all are there: an old one goes first, and the new one comes last.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as name:
+            new = Path(name)
+            yield new
+            (folder / last).unlink(missing_ok=True)
+            for file in sorted((f for f in new.rglob("*") if f.is_file()), key=lambda f: f == new / last):
+                target = folder / file.relative_to(new)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {str(folder)!r} ({error.strerror or error})") from error
+
+
+def user_path(path: str | Path) -> Path:
+    """The path with ~ expanded; TypeError naming what came, ValueError for an empty one."""
+    if not isinstance(path, (str, Path)):
+        raise TypeError(f"path must be a string or a Path, got {path!r:.100}")
+    if not str(path).strip() or "\0" in str(path):
+        raise ValueError(f"path must name a file or a folder, got {str(path)!r}")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~somebody, who is not known here
+        raise ValueError(f"path {str(path)!r}: there is no such home folder") from error
+
+
 def lessons() -> Path:
     """The folder of the lessons: inside an installed package, or `notebooks` beside it in a checkout. FileNotFoundError without any."""
     package = Path(__file__).resolve().parent
@@ -52,11 +85,17 @@ def benchmark(name: str) -> dict[str, Any]:
     raise FileNotFoundError(f"no table {name!r}; there are {', '.join(known)}")
 
 
+def as_json(content: Any) -> bytes:
+    """As `write_json` writes it; TypeError or ValueError for what JSON does not know."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = re.sub(
+        r"\[[^][{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
+    )  # a list of numbers on one line
+    return (text + "\n").encode()
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON as a whole or not at all."""
+    text = as_json(content)
     with atomic_write(path) as file:
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        text = re.sub(
-            r"\[[^][{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
-        )  # a list of numbers on one line
-        file.write((text + "\n").encode())
+        file.write(text)

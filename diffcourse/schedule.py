@@ -65,6 +65,8 @@ class NoisePath(Protocol):
     def times(self, u: Tensor) -> Tensor: ...
 
 
+LONGEST = 100_000  # steps of a chain that anybody means: the tables of ten thousand times as many would fill the memory
+
 # -- beta schedules ---------------------------------------------------------------------------------------------------
 
 
@@ -89,7 +91,7 @@ def cosine_beta_schedule(timesteps: int, s: float = 0.008) -> Tensor:
     Nichol & Dhariwal 2021, equation 17. Returns (timesteps,) float64. The clip keeps 1/sqrt(alpha_T) at 31.6; clipping at 0.9999
     instead would multiply every error of the network by 100 at the first sampling step.
     """
-    _check_int("timesteps", timesteps, 1)
+    _check_int("timesteps", timesteps, 1, LONGEST)
     if not 0 <= s < math.inf:
         raise ValueError(f"s must be a number >= 0, got {s}")
     u = (torch.arange(timesteps + 1, dtype=torch.float64) / timesteps + s) / (1 + s)
@@ -387,6 +389,6 @@ def _check_int(name: str, value: Any, low: int, high: int | None = None) -> None
 
 
 def _check_betas_range(timesteps: int, beta_start: float, beta_end: float) -> None:
-    _check_int("timesteps", timesteps, 1)
+    _check_int("timesteps", timesteps, 1, LONGEST)
     if not 0 < beta_start <= beta_end <= 1:
         raise ValueError(f"0 < beta_start <= beta_end <= 1 must hold, got {beta_start} and {beta_end}")
