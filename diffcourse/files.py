@@ -55,8 +55,8 @@ def user_path(path: str | Path) -> Path:
     """The path with ~ expanded; TypeError naming what came, ValueError for an empty one."""
     if not isinstance(path, (str, Path)):
         raise TypeError(f"path must be a string or a Path, got {path!r:.100}")
-    if not str(path).strip() or "\0" in str(path):
-        raise ValueError(f"path must name a file or a folder, got {str(path)!r}")
+    if not str(path).strip() or "\0" in str(path) or len(str(path)) > 4096:
+        raise ValueError(f"path must name a file or a folder, got {str(path)!r:.100}")
     try:
         return Path(path).expanduser()
     except RuntimeError as error:  # ~somebody, who is not known here

@@ -92,7 +92,7 @@ def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], there: 
     there: how the names begin of those that the model brings with it. ValueError tells what does not fit.
     """
     with torch.random.fork_rng(devices=[]):
-        with torch.device("meta"), _Cheaply(), parameters_at_most(4 * len(tensors) + 10_000):
+        with torch.device("meta"), _Cheaply(), parameters_at_most(4 * len(tensors) + 2_000):
             twin = make()
         ours = twin.state_dict()
         for name, tensor in tensors.items():

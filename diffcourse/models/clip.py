@@ -82,7 +82,7 @@ class TextEncoder(nn.Module):
             settings, projected = _settings(model, str(name_or_folder))
             network = CLIPTextModelWithProjection if projected else CLIPTextModel
             options = {"config": settings, "variant": variant, "dtype": torch.float32, "use_safetensors": True}
-            with parameters_at_most(10_000):
+            with parameters_at_most(2_000):
                 network, report = network.from_pretrained(model, **options, output_loading_info=True)
             if report["missing_keys"]:
                 raise ValueError(f"the weights lack {', '.join(sorted(report['missing_keys']))}")
