@@ -27,8 +27,8 @@ _HOME = {
 }  # fmt: skip
 _MODULES = [
     "checks", "cli", "data", "denoiser", "doctor", "elbo", "evaluate", "files", "gaussian", "guidance", "images", "lab", "latent", "learn",
-    "metrics", "mixture", "models", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "train", "weights",
-    "widgets",
+    "metrics", "mixture", "models", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "stored", "train",
+    "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 
@@ -47,4 +47,5 @@ def __dir__():
     return sorted([*globals(), *__all__, *_MODULES])
 
 
-shipped.find = lambda name: importlib.import_module("diffcourse.weights").find(name)
+shipped.find = lambda name: importlib.import_module("diffcourse.weights").load(name)
+shipped.names = lambda: importlib.import_module("diffcourse.weights").names()

@@ -210,7 +210,7 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     name, n = arguments.weights or "captioned-ldm", 1 if arguments.n is None else arguments.n
     if n < 1:
         raise ValueError(f"--n must be at least 1, got {n}")
-    if Path(name).is_dir():
+    if name not in weights.names() and Path(name).expanduser().is_dir():
         model = LatentDiffusion.from_pretrained(name, _device(arguments.device))
     else:
         model = weights.load(name, _device(arguments.device))
@@ -335,16 +335,18 @@ the files are intact.
 def run_weights(arguments: argparse.Namespace) -> int:
     from diffcourse import weights
 
-    cards, damaged = weights.available(), {}
     if arguments.markdown:
-        print(markdown(cards))
+        print(markdown(weights.available()))
         return 0
-    for name, card in cards.items():
+    damaged = {}
+    for name in weights.names():
         try:
-            weights.verify(name)
+            card = weights.verify(name)
         except (OSError, ValueError) as error:
             damaged[name] = error
-        print(f"{name}  {card.get('bytes', 0) / 1e6:.2f} MB, {'DAMAGED' if name in damaged else 'verified'}")
+            print(f"{name}  DAMAGED")
+            continue
+        print(f"{name}  {card['bytes'] / 1e6:.2f} MB, verified")
         print("\n".join(f"  {line}" for line in [card.get("about", ""), *_metrics(card)]))
     for error in damaged.values():
         _fail(error, 1)

@@ -174,7 +174,7 @@ class Denoiser(nn.Module):
         """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the network."""
         if not isinstance(self.schedule, DiffusionSchedule):
             raise TypeError(
-                f"model.schedule must be a DiffusionSchedule to be saved, got {type(self.schedule).__name__}"
+                f"model.schedule must be a DiffusionSchedule to be saved, got {type(self.schedule).__name__}; save model.network instead"
             )
         null = self.null
         return {
@@ -191,7 +191,9 @@ class Denoiser(nn.Module):
         null = spec["null"] and torch.zeros(
             spec["null"]["shape"], dtype=torch.int64 if spec["null"]["integer"] else torch.float32
         )
-        return cls(build(spec["network"]), DiffusionSchedule.from_config(spec["schedule"]), spec["predicts"], null)
+        with torch.device("cpu"):  # a schedule is a table, also in a twin without memory
+            schedule = DiffusionSchedule.from_config(spec["schedule"])
+        return cls(build(spec["network"]), schedule, spec["predicts"], null)
 
 
 # -- what a Denoise is made of ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ with contextlib.suppress(OSError):  # the current folder may have been deleted
 def user_path(path: str | Path) -> Path:
     """The path that a reader names, with ~ expanded. TypeError for what is no path; ValueError for an empty one and an unknown ~."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"a path must be a str or a Path, got {type(path).__name__} {path!r:.60}")
+        raise TypeError(f"path must be a str or a Path, got {type(path).__name__} {path!r:.60}")
     text = os.fspath(path)
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise ValueError(f"a path must name a file or folder, got {text!r:.60}")
+    if not isinstance(text, str) or not text.strip() or "\0" in text or len(text) > 4096:
+        raise ValueError(f"path must name a file or a folder, got {text!r:.60}")
     expanded = Path(os.path.expanduser(text))
     if expanded.parts[:1] and text[0] == "~" == expanded.parts[0][0]:
         raise ValueError(f"nobody's home folder is known as {expanded.parts[0]!r}: give the whole path, or ./{text}")
@@ -58,6 +59,26 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
             temporary.unlink()
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path, last: str) -> Iterator[Path]:
+    """An empty folder beside `folder`, whose files are moved into it when the block ends well; otherwise nothing changes.
+
+    The file `last` says that all are there: an old one goes first, and the new one comes last.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent) as name:
+            new = Path(name)
+            yield new
+            (folder / last).unlink(missing_ok=True)
+            for file in sorted((f for f in new.rglob("*") if f.is_file()), key=lambda f: f == new / last):
+                target = folder / file.relative_to(new)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write {str(folder)!r} ({error.strerror or error})") from error
+
+
 def lessons() -> Path:
     """The folder of the lessons: inside an installed package, or `notebooks` beside it in a checkout. FileNotFoundError without any."""
     package = Path(__file__).resolve().parent
@@ -80,11 +101,17 @@ def benchmark(name: str) -> dict[str, Any]:
     raise FileNotFoundError(f"no table {name!r}; there are {', '.join(known)}")
 
 
+def as_json(content: Any) -> bytes:
+    """As `write_json` writes it; TypeError or ValueError for what JSON does not know."""
+    text = json.dumps(content, indent=1, ensure_ascii=False)
+    text = re.sub(
+        r"\[[^][{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
+    )  # a list of numbers on one line
+    return (text + "\n").encode()
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON as a whole or not at all."""
+    text = as_json(content)
     with atomic_write(path) as file:
-        text = json.dumps(content, indent=1, ensure_ascii=False)
-        text = re.sub(
-            r"\[[^][{}\"]*\]", lambda numbers: " ".join(numbers[0].split()), text
-        )  # a list of numbers on one line
-        file.write((text + "\n").encode())
+        file.write(text)

@@ -1,7 +1,8 @@
 """Latent diffusion: pictures from words, made in the small space of an autoencoder; and pictures to latents and back."""
 
-import json
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from diffcourse import shipped
 from diffcourse.denoiser import Denoiser, Estimate, evaluating
-from diffcourse.files import atomic_write, write_json
+from diffcourse.files import atomic_write, new_folder, user_path, write_json
 from diffcourse.guidance import guided
 from diffcourse.images import first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
@@ -20,6 +22,7 @@ from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
+from diffcourse.stored import blamed, check_finite, check_no_pointer, filled, own_path, read_json
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -141,38 +144,59 @@ class LatentDiffusion(nn.Module):
     def save(self, folder: str | Path) -> Path:
         """Write everything into a folder laid out as Stable Diffusion's: `from_pretrained` and diffusers' StableDiffusionPipeline read it.
 
-        model_index.json, which names the parts, is written last: a folder without it is not whole.
+        As a whole or not at all: what lay in the folder is replaced when all is written; model_index.json, which names the parts, comes
+        last, and a folder without it is not whole. ~ is the home folder; the bare name of shipped weights is refused, "./captioned-ldm" is
+        yours. ValueError for what this layout has no place for (`weights.save` has): predicts="flow", a null that is not the text "".
         """
-        folder, network, predicts = Path(folder), self.denoiser.network, self.denoiser.predicts
+        folder, network, predicts = own_path(folder), self.denoiser.network, self.denoiser.predicts
         if not isinstance(network, UNet2DCondition):
             raise TypeError(f"denoiser must hold a UNet2DCondition to be saved, got {type(network).__name__}")
         if predicts not in PREDICTION_TYPES:
             raise ValueError(f"denoiser predicts {predicts!r}; this layout knows only {', '.join(PREDICTION_TYPES)}")
+        if not torch.allclose(self.denoiser.null.float(), self.text("")[0].float(), rtol=0.01, atol=0.01):
+            raise ValueError(
+                "denoiser has a null of its own, for which this layout has no place: weights.save keeps it"
+            )
         scheduler = {**self.denoiser.schedule.to_diffusers(), "prediction_type": PREDICTION_TYPES[predicts]}
-        _write_part(folder / "unet", network, {"sample_size": self.size // self.autoencoder.factor})
-        _write_part(folder / "vae", self.autoencoder, {"sample_size": self.size})
-        self.text.save_pretrained(folder)
-        write_json(folder / "scheduler" / "scheduler_config.json", {**SCHEDULER, **scheduler})
-        write_json(folder / "model_index.json", MODEL_INDEX)
+        with new_folder(folder, last="model_index.json") as new:
+            _write_part(new / "unet", network, {"sample_size": self.size // self.autoencoder.factor})
+            _write_part(new / "vae", self.autoencoder, {"sample_size": self.size})
+            self.text.save_pretrained(new)
+            write_json(new / "scheduler" / "scheduler_config.json", {**SCHEDULER, **scheduler})
+            write_json(new / "model_index.json", MODEL_INDEX)
         return folder
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, device: str | torch.device | None = None) -> "LatentDiffusion":
-        """What `save` wrote, whole and in eval mode: a folder in the layout of Stable Diffusion 1.x, float32, safetensors only."""
-        folder = Path(folder).expanduser()
-        _config(folder, "model_index.json")
+        """What `save` wrote, whole and in eval mode: a folder in the layout of Stable Diffusion 1.x, float32, safetensors only.
+
+        folder: a path; a string that is a shipped name ("captioned-ldm") means what ships. Where a part has only files in half precision
+        (fp16), those are read. ValueError or an OSError in one sentence that names the file; no code in the folder is run. What its
+        scheduler asks for beside the noise schedule, `generate` decides; a warning tells where pictures would differ.
+        """
+        if shipped.is_name(folder):
+            if not isinstance(model := shipped.find(folder), cls):
+                raise ValueError(f"{folder!r} is a {type(model).__name__}, not a {cls.__name__}")
+            return model.to(device or "cpu")
+        folder = _whole_folder(folder)
         scheduler, unet = _config(folder, "scheduler/scheduler_config.json"), _config(folder, "unet/config.json")
         autoencoder, network = _read_part(folder, "vae", AutoencoderKL), _read_part(folder, "unet", UNet2DCondition)
         text = TextEncoder.from_pretrained(folder)
-        kind = scheduler.get("prediction_type", "epsilon")
-        predicts = {theirs: ours for ours, theirs in PREDICTION_TYPES.items()}.get(kind)
-        if predicts is None:
-            raise ValueError(
-                f"folder {str(folder)!r}: prediction_type {kind!r} is none of {', '.join(PREDICTION_TYPES.values())}"
-            )
-        denoiser = Denoiser(network, DiffusionSchedule.from_diffusers(scheduler), predicts, null=text("")[0])
-        size = unet.get("sample_size", 64) * autoencoder.factor
-        return cls(autoencoder, denoiser, text, size=size).to(device or "cpu").eval()
+        with blamed(f"the folder {str(folder)!r} cannot be read"):
+            kind = scheduler.get("prediction_type", "epsilon")
+            if kind not in PREDICTION_TYPES.values():
+                raise ValueError(f"prediction_type {kind!r} is none of {', '.join(PREDICTION_TYPES.values())}")
+            predicts = {theirs: ours for ours, theirs in PREDICTION_TYPES.items()}[kind]
+            denoiser = Denoiser(network, DiffusionSchedule.from_diffusers(scheduler), predicts, null=text("")[0])
+            size = _side(unet.get("sample_size")) * autoencoder.factor
+            whole = cls(autoencoder, denoiser, text, size=size).to(device or "cpu").eval()
+        for key in NOT_DONE:
+            if scheduler.get(key):
+                warnings.warn(
+                    f"scheduler_config.json has {key}={scheduler[key]!r}, which is not done here: pictures can differ",
+                    stacklevel=2,
+                )
+        return whole
 
 
 def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
@@ -199,7 +223,8 @@ def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
 # -- a folder laid out as Stable Diffusion's --------------------------------------------------------------------------
 
 PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}  # diffusers' names
-TENSORS = "diffusion_pytorch_model.safetensors"
+TENSORS, HALF_TENSORS = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"
+NOT_DONE = ("thresholding", "clip_sample")  # changes what the network says, where `generate` takes it as it is
 SCHEDULER = {  # as the course samples: the last level visited is one stride above the data, the next one is the data
     "_class_name": "DDIMScheduler",
     "timestep_spacing": "trailing",
@@ -223,6 +248,8 @@ MODEL_INDEX = {
 def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
     import safetensors.torch
 
+    with blamed(f"cannot write {str(folder)!r}"):
+        check_finite(part.state_dict())
     with atomic_write(folder / TENSORS) as file:
         file.write(safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.state_dict().items()}))
     write_json(folder / "config.json", {**part.to_diffusers(), **more})
@@ -231,27 +258,63 @@ def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
 def _read_part(folder: Path, name: str, kind: type) -> Any:
     import safetensors.torch
 
-    config, file = _config(folder, f"{name}/config.json"), folder / name / TENSORS
-    if not file.is_file():
-        raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}")
-    with torch.random.fork_rng(devices=[]):
-        part = kind.from_diffusers(config)
-    try:
-        part.load_state_dict(safetensors.torch.load_file(file))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise ValueError(f"{str(file)!r} cannot be read as the {kind.__name__} of its config.json: {error}") from error
-    return part
+    config, file = _config(folder, f"{name}/config.json"), _tensors_file(folder, name)
+    with blamed(f"{str(file)!r} cannot be read as the {kind.__name__} of its config.json"):
+        tensors = safetensors.torch.load_file(file)
+        return filled(partial(kind.from_diffusers, config), tensors)
+
+
+def _whole_folder(folder: str | Path) -> Path:
+    """The folder, which must hold a model_index.json; the error looks at what is there instead."""
+    name, path = str(folder), user_path(folder)
+    if path.is_file():
+        raise ValueError(
+            f"{name!r} is a single file, and must be a folder laid out as Stable Diffusion's: unet, vae, …"
+        )
+    if not path.is_dir():
+        hub = not isinstance(folder, Path) and name.count("/") == 1 and name[0] not in "./~"
+        told = (
+            f"; names of the Hugging Face hub are not looked up: `hf download {name} --local-dir FOLDER` makes a folder"
+        )
+        raise FileNotFoundError(f"there is no folder {name!r}{told if hub else ''}")
+    _config(path, "model_index.json")
+    return path
 
 
 def _config(folder: Path, name: str) -> dict[str, Any]:
     if not (folder / name).is_file():
         raise FileNotFoundError(
-            f"the folder {str(folder)!r} holds no {name}: it is no latent diffusion that `save` wrote"
+            f"the folder {str(folder)!r} holds no {name}: it is no latent diffusion that `save` wrote; it holds {_held(folder)}"
         )
-    try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{str(folder / name)!r} is damaged: {error}") from error
+    return read_json(folder / name)
+
+
+def _tensors_file(folder: Path, name: str) -> Path:
+    """The tensors of a part, those in half precision if there are no others; FileNotFoundError tells what lies there instead."""
+    for file in (folder / name / TENSORS, folder / name / HALF_TENSORS):
+        if file.is_file():
+            check_no_pointer(file)
+            return file
+    held = [file.name for file in (folder / name).iterdir()]
+    if any(file.endswith(".index.json") for file in held):
+        why = "its tensors lie in several files: save it again with max_shard_size='100GB'"
+    elif any(file.endswith((".bin", ".ckpt", ".pt")) for file in held):
+        why = "pickles, which could run code, are not read: take the .safetensors of it"
+    else:
+        why = f"it holds {_held(folder / name)}"
+    raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}; {why}")
+
+
+def _held(folder: Path) -> str:
+    return ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
+
+
+def _side(sample_size: Any) -> int:
+    """The side of the latents that a config.json names: a number, or height and width; 64 without any, as in Stable Diffusion 1.x."""
+    sides = sample_size if isinstance(sample_size, list) else [64 if sample_size is None else sample_size]
+    if not sides or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise ValueError(f"sample_size must be a number, or height and width, got {sample_size!r:.80}")
+    return min(sides)  # `generate` draws squares; others are drawn from an x of their own
 
 
 # -- training on latents ----------------------------------------------------------------------------------------------

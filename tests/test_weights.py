@@ -124,7 +124,7 @@ def test_a_card_that_describes_another_model_is_told(tmp_path):
     card = json.loads(path.with_suffix(".json").read_text())
     card["model"]["network"]["config"]["channels"] = 16
     path.with_suffix(".json").write_text(json.dumps(card))
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match="do not fit the model: size mismatch for"):
         weights.load(path)
     card["model"]["network"]["type"] = "os"
     path.with_suffix(".json").write_text(json.dumps(card))
@@ -138,8 +138,14 @@ def test_an_unknown_name_lists_the_shipped_ones():
 
 
 def test_what_cannot_be_rebuilt_is_not_saved(tmp_path):
-    with pytest.raises(TypeError, match=r"model must be a Denoiser, a LatentDiffusion or a network of .*, got Linear"):
-        weights.save(tmp_path / "m", nn.Linear(1, 1))
+    with pytest.raises(
+        TypeError, match=r"model must be a Denoiser, a LatentDiffusion or another torch module, got dict"
+    ):
+        weights.save(tmp_path / "m", {"weight": torch.ones(1)})
+    with pytest.raises(TypeError, match=r"its \.module"):
+        weights.save(tmp_path / "m", nn.DataParallel(nn.Linear(1, 1)))
+    with pytest.raises(TypeError, match="model must be a Denoiser itself: a Mine would come back as one"):
+        weights.save(tmp_path / "m", type("Mine", (Denoiser,), {})(SimpleUNet(channels=8), DiffusionSchedule.linear(5)))
     with pytest.raises(TypeError, match="JSON"):
         weights.save(tmp_path / "m", tiny(), {"metric": torch.ones(1)})
     assert not os.listdir(tmp_path)

@@ -1,5 +1,5 @@
-"""Networks only: each is called `network(x, t)` or `network(x, t, cond)`. They import nothing of the package but each other and the ground
-that everything stands on.
+"""Networks only: each is called `network(x, t)` or `network(x, t, cond)`. They import nothing of the package but each other and what
+lies below: the ground that everything stands on, and how files are read.
 
 Beside them: `TextEncoder` makes a text `cond` out of words, `CLIP` is what teaches it to, `cost` counts what they cost.
 """

@@ -83,6 +83,10 @@ class AutoencoderKL(nn.Module):
     @classmethod
     def from_diffusers(cls, config: Mapping[str, Any]) -> "AutoencoderKL":
         """The network that diffusers' config.json describes; ValueError if it is built otherwise than Stable Diffusion's."""
+        if not isinstance(config, Mapping):
+            raise TypeError(f"config must be a dict, the content of config.json, got {type(config).__name__}")
+        if (kind := config.get("_class_name", "AutoencoderKL")) != "AutoencoderKL":
+            raise ValueError(f"config: _class_name must be 'AutoencoderKL', got {kind!r}")
         config = {k: v for k, v in config.items() if not k.startswith("_") and k not in IGNORED}
         for name, ours in BUILT_IN.items():
             theirs = config.pop(name, ours)

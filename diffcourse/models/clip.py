@@ -1,5 +1,6 @@
 """CLIP (Radford et al. 2021): texts and images in one space, learned by contrast; and its text half alone, which cross-attention reads."""
 
+import copy
 import gzip
 import json
 import math
@@ -11,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from types import NoneType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import shipped
+from diffcourse.files import user_path
+from diffcourse.stored import blamed, check_finite, check_no_pointer, own_path, parameters_at_most, reason
 
 SMALL = 4096  # tokens; vocabularies below it come from a few captions, and hold each of their words whole
 
@@ -63,48 +65,47 @@ class TextEncoder(nn.Module):
     ) -> "TextEncoder":
         """The text encoder of a CLIP: a shipped one ("tiny-clip"), one on the Hugging Face hub, or that of a folder.
 
-        The folder holds a CLIPModel or CLIPTextModel with its tokenizer beside it; that of a whole Stable Diffusion, with text_encoder and
-        tokenizer in it, will do too. A name that does not ship is looked up in the local cache first and downloaded if it is not there.
-        float32, safetensors only.
+        A string that is a shipped name means what ships; "./tiny-clip" or a `Path` is a folder, which holds a CLIPModel or CLIPTextModel
+        with its tokenizer beside it; that of a whole Stable Diffusion, with text_encoder and tokenizer in it, will do too, and files in
+        half precision (fp16) where there are no others. A name that does not ship is looked up in the local cache first and downloaded
+        if it is not there. float32, safetensors only; of the settings those are read that describe the network, and no code is run.
         """
-        if (found := _shipped(name_or_folder)) is not None:
-            return found.to(device or "cpu")
-        model, tokenizer = _locate(name_or_folder)
-        from transformers import CLIPConfig, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+        if shipped.is_name(name_or_folder):
+            model = shipped.find(name_or_folder)
+            if not isinstance(model, (CLIP, TextEncoder)):
+                raise ValueError(f"{name_or_folder!r} is a {type(model).__name__}, not a CLIP")
+            return (model.text if isinstance(model, CLIP) else model).to(device or "cpu")
+        model, tokenizer, variant = _locate(name_or_folder)
+        from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
         with _quiet(), _explained(name_or_folder):
-            described, _ = CLIPTextConfig.get_config_dict(model)
-            kind = described.get("model_type") or described.get("_class_name")
-            if kind == "clip":  # both halves: of the image's, nothing is loaded
-                whole = CLIPConfig.from_dict(described)
-                config, network = whole.text_config, CLIPTextModelWithProjection
-                config.projection_dim = whole.projection_dim
-            elif kind == "clip_text_model":
-                config, network = CLIPTextConfig.from_dict(described), CLIPTextModel
-                if network.__name__ not in described.get("architectures", [network.__name__]):
-                    network = CLIPTextModelWithProjection
-            else:
-                raise ValueError(f"{str(name_or_folder)!r} holds a model of type {kind!r}, not a CLIP")
-            options = {"config": config, "dtype": torch.float32, "use_safetensors": True, "output_loading_info": True}
-            network, report = network.from_pretrained(model, **options)
+            settings, projected = _settings(model, str(name_or_folder))
+            network = CLIPTextModelWithProjection if projected else CLIPTextModel
+            options = {"config": settings, "variant": variant, "dtype": torch.float32, "use_safetensors": True}
+            with parameters_at_most(2_000):
+                network, report = network.from_pretrained(model, **options, output_loading_info=True)
             if report["missing_keys"]:
-                lost = ", ".join(sorted(report["missing_keys"]))
-                raise ValueError(f"the weights in {str(name_or_folder)!r} lack {lost}")
+                raise ValueError(f"the weights lack {', '.join(sorted(report['missing_keys']))}")
+            check_finite(network.state_dict())
             words = CLIPTokenizer.from_pretrained(tokenizer)
-        return cls(network, words).to(device or "cpu")
+            return cls(network, words).to(device or "cpu")
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write `folder`/text_encoder and `folder`/tokenizer, as in a folder of Stable Diffusion: `from_pretrained(folder)` reads them."""
+        """Write `folder`/text_encoder and `folder`/tokenizer, as in a folder of Stable Diffusion: `from_pretrained(folder)` reads them.
+
+        Tokens that were added to the tokenizer are kept. ValueError for the bare name of a shipped CLIP, which would be loaded instead.
+        """
+        folder = own_path(folder)
         with torch.random.fork_rng(devices=[]):
             model = _fresh_model(self.config["model"])
         getattr(model, "text_model", model).load_state_dict(self.text_model.state_dict())
         if self.text_projection is not None:
             model.text_projection.load_state_dict(self.text_projection.state_dict())
-        words = _tokenizer(_describe(self.tokenizer))
+        words = copy.deepcopy(self.tokenizer)
         words.model_max_length = self.length  # diffusers pads to it
         with _quiet():
-            model.save_pretrained(Path(folder) / "text_encoder")
-            words.save_pretrained(Path(folder) / "tokenizer")
+            model.save_pretrained(folder / "text_encoder")
+            words.save_pretrained(folder / "tokenizer")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -301,49 +302,66 @@ def _tell(message: str) -> None:
 # -- loading ----------------------------------------------------------------------------------------------------------
 
 
-def _locate(name_or_folder: str | Path) -> tuple[str | Path, str | Path]:
-    """Where the model and where the tokenizer are: two folders, or twice the name of a repository."""
-    name, folder = str(name_or_folder), Path(name_or_folder).expanduser()
+def _locate(name_or_folder: str | Path) -> tuple[str | Path, str | Path, str | None]:
+    """Where the model and where the tokenizer are: two folders, or twice the name of a repository; and "fp16" if there is nothing else."""
+    name, folder = str(name_or_folder), user_path(name_or_folder)
     if not folder.is_dir():
+        if folder.exists():
+            raise ValueError(f"{name!r} is a file, and must be a folder, with the model and its tokenizer")
         if isinstance(name_or_folder, Path) or name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1:
             raise FileNotFoundError(f"there is no folder {name!r}")
-        return name, name
+        return name, name, None
     whole = (folder / "text_encoder").is_dir() and (folder / "tokenizer").is_dir()
     model, tokenizer = (folder / "text_encoder", folder / "tokenizer") if whole else (folder, folder)
-    held = ", ".join(sorted(os.listdir(folder))[:8]) or "nothing"
+    full = ["model.safetensors", "model.safetensors.index.json"]
     for where, files, what in (
         (model, ["config.json"], "model: save one there with its save_pretrained"),
-        (model, ["model.safetensors", "model.safetensors.index.json"], "weights (model.safetensors)"),
+        (model, [*full, HALF], "weights (model.safetensors)"),
         (tokenizer, ["tokenizer.json", "vocab.json"], "tokenizer: save it there too, with its own save_pretrained"),
     ):
         if not any((where / file).is_file() for file in files):
+            held = ", ".join(sorted(os.listdir(where))[:8]) or "nothing"
             raise FileNotFoundError(f"the folder {name!r} has no CLIP {what}; it holds {held}")
-    return model, tokenizer
+    for file in (model / full[0], model / HALF):
+        if file.is_file():
+            check_no_pointer(file)
+    return model, tokenizer, None if any((model / file).is_file() for file in full) else "fp16"
 
 
-def _shipped(name_or_folder: str | Path) -> "TextEncoder | None":
-    """The text half of a CLIP that ships with the course; None if there is none of that name, or a folder is called so."""
-    name = str(name_or_folder)
-    model = None if Path(name).is_dir() else shipped.find(name)
-    if not isinstance(model, (CLIP, TextEncoder, NoneType)):
-        raise ValueError(f"{name!r} is a {type(model).__name__}, not a CLIP")
-    return getattr(model, "text", model)
+HALF = "model.fp16.safetensors"
+
+
+def _settings(model: str | Path, name: str) -> tuple[Any, bool]:
+    """The configuration of the text half in a folder or repository, and whether its projection is there too."""
+    from transformers import CLIPConfig, CLIPTextConfig
+
+    described, _ = CLIPTextConfig.get_config_dict(model)
+    kind = described.get("model_type") or described.get("_class_name")
+    if kind == "clip":  # both halves: of the image's, nothing is loaded
+        whole = CLIPConfig.from_dict(described)
+        text, width, projected = whole.text_config, whole.projection_dim, True
+    elif kind == "clip_text_model":
+        text = CLIPTextConfig.from_dict(described)
+        width, projected = text.projection_dim, "CLIPTextModel" not in described.get("architectures", ["CLIPTextModel"])
+    else:
+        raise ValueError(f"it holds a model of type {kind!r}, not a CLIP")
+    return CLIPTextConfig(**{key: getattr(text, key) for key in SETTINGS}, projection_dim=width), projected
 
 
 @contextmanager
 def _explained(name_or_folder: str | Path) -> Iterator[None]:
     """What is not there or not readable, with what to do about it."""
-    from safetensors import SafetensorError
-
     name = str(name_or_folder)
+    here = user_path(name_or_folder).is_dir()
     try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        if Path(name_or_folder).expanduser().is_dir():
-            raise OSError(f"the folder {name!r} cannot be read as a CLIP: {reason}") from error
+        with blamed(f"the folder {name!r} cannot be read as a CLIP" if here else f"{name!r} cannot be read as a CLIP"):
+            yield
+    except OSError as error:
+        if here:
+            raise
         raise FileNotFoundError(
-            f"{name!r} is neither a folder here nor in the cache of the Hugging Face hub, and could not be downloaded ({reason}). "
+            f"{name!r} is neither a folder here nor in the cache of the Hugging Face hub, and could not be downloaded "
+            f"({reason(error.__cause__ or error)}). "
             f"With a network, `hf download {name}` fetches it once; `hf download {name} --local-dir FOLDER` makes a folder that can be "
             "carried to a machine without one: give its path"
         ) from error
@@ -469,29 +487,58 @@ VISION_SETTINGS = (
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 
 
+PROBE = "A Photo of 3 CATS, can't you see — é?!"
+
+
 def _fresh_model(settings: Mapping[str, Any]) -> nn.Module:
+    """The text half that such settings describe: these and no others, for transformers has settings that fetch code."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     kind = CLIPTextModel if settings["projection_dim"] is None else CLIPTextModelWithProjection
-    return kind(CLIPTextConfig(**settings))
+    return kind(CLIPTextConfig(**_only(settings, *SETTINGS, "projection_dim")))
 
 
 def _fresh_clip(settings: Mapping[str, Any]) -> nn.Module:
     from transformers import CLIPConfig, CLIPModel
 
     text, vision = (dict(settings[half]) for half in ("text", "vision"))
+    text, vision = _only(text, *SETTINGS, "projection_dim"), _only(vision, *VISION_SETTINGS)
     shared = text["projection_dim"]
     return CLIPModel(
         CLIPConfig(text_config=text, vision_config={**vision, "projection_dim": shared}, projection_dim=shared)
     )
 
 
-def _tokenizer(description: Mapping[str, Any]) -> Any:
-    from transformers import CLIPTokenizer
+def _only(settings: Mapping[str, Any], *known: str) -> dict[str, Any]:
+    if unknown := settings.keys() - set(known):
+        raise ValueError(f"config: {', '.join(sorted(unknown))} is not known here")
+    return dict(settings)
 
-    return CLIPTokenizer(**{**description, "merges": [tuple(m) for m in description["merges"]]})
+
+def _tokenizer(description: Mapping[str, Any]) -> Any:
+    from transformers import AddedToken, CLIPTokenizer
+
+    parts = _only(description, "vocab", "merges", "added", *SPECIAL)
+    if not isinstance(parts["vocab"], Mapping):  # a string would be taken for the name of a file
+        raise ValueError(f"config: vocab must be a dict of tokens and numbers, got {type(parts['vocab']).__name__}")
+    added = parts.pop("added", [])
+    tokenizer = CLIPTokenizer(**{**parts, "merges": [tuple(m) for m in parts["merges"]]})
+    for token in added:
+        number, options = token["id"], {key: value for key, value in token.items() if key != "id"}
+        tokenizer.add_tokens([AddedToken(**options)], special_tokens=token["special"])
+        if tokenizer.convert_tokens_to_ids(token["content"]) != number:
+            raise ValueError(f"config: the added token {token['content']!r} cannot have the number {number}")
+    return tokenizer
 
 
 def _describe(tokenizer: Any) -> dict[str, Any]:
-    model = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
-    return {"vocab": model["vocab"], "merges": model["merges"], **{name: getattr(tokenizer, name) for name in SPECIAL}}
+    """What makes the same tokenizer; ValueError if it would split words in another way, because something else in it was changed."""
+    content = json.loads(tokenizer.backend_tokenizer.to_str())
+    model, numbers = content["model"], set(content["model"]["vocab"].values())
+    description = {"vocab": model["vocab"], "merges": model["merges"]}
+    description |= {name: getattr(tokenizer, name) for name in SPECIAL}
+    if added := [token for token in content["added_tokens"] if token["id"] not in numbers]:
+        description["added"] = added
+    if _tokenizer(description)(PROBE).input_ids != tokenizer(PROBE).input_ids:
+        raise ValueError("tokenizer is not that of a CLIP: more of it was changed than its tokens, and would be lost")
+    return description

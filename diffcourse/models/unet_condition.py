@@ -438,6 +438,7 @@ TYPES = {
     "down_block_types": {"DownBlock2D": False, "CrossAttnDownBlock2D": True},
     "up_block_types": {"UpBlock2D": False, "CrossAttnUpBlock2D": True},
 }
+MOST_LAYERS = 100  # of a block; Stable Diffusion has 2
 WITHOUT_EFFECT = ("sample_size", "upcast_attention")  # a default for pipelines; half precision only
 CONSTANTS = {  # every other key must have this value; keys that are not here must be None or False
     "flip_sin_to_cos": True,
@@ -461,6 +462,8 @@ CONSTANTS = {  # every other key must have this value; keys that are not here mu
 
 def translate(config: Mapping[str, Any]) -> dict[str, Any]:
     """The config.json of a UNet2DConditionModel as arguments of `UNet2DCondition`."""
+    if not isinstance(config, Mapping):
+        raise TypeError(f"config must be a dict, the content of config.json, got {type(config).__name__}")
     kind = config.get("_class_name", "UNet2DConditionModel")
     if kind != "UNet2DConditionModel":
         raise ValueError(f"config: _class_name must be 'UNet2DConditionModel', got {kind!r}")
@@ -493,6 +496,8 @@ def _check_config(
     for name, value in {"norm_num_groups": norm_num_groups, **numbers}.items():
         if not isinstance(value, int) or value < (name != "use_linear_projection"):
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if numbers["layers_per_block"] > MOST_LAYERS:
+        raise ValueError(f"layers_per_block must be at most {MOST_LAYERS}, got {numbers['layers_per_block']}")
     if not block_out_channels:
         raise ValueError("block_out_channels must have at least one entry, got none")
     for name, values in ("heads", heads), ("attention", attention):
