@@ -6,6 +6,7 @@ training exact.
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -128,3 +129,76 @@ def unpack(text: str, height: int = 28) -> Tensor:
 
     column = torch.from_numpy(np.array(Image.open(io.BytesIO(base64.b64decode(text)))))
     return to_float(column.view(-1, 1, height, column.shape[1]))
+
+
+# -- what came in: asked once, for every function that takes images, points or latents --------------------------------------------
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def check_images(images: Tensor, *, name: str = "images") -> Tensor:
+    """Images (B, C, H, W) of floating-point numbers in [-1, 1], as they are; else a TypeError or ValueError that names `name`.
+
+    Noisy, unclipped and diverging images reach beyond [-1, 1], however far: that is no fault. Images in [0, 1] or 0 … 255 are told by
+    their black, which is 0 where it should be -1: nothing of the whole batch is negative, and the darkest pixel lies below 1/255 or the
+    brightest above 2. A batch without contrast (each image all of one grey) is taken as it is, and so are bright pictures in [0, 1]
+    that have no black: nothing tells them from bright ones in [-1, 1].
+    """
+    check_tensor(images, name, "(B, C, H, W)")
+    if images.dtype not in FLOATS:
+        way = "diffcourse.data.to_float makes them of 0 … 255"
+        raise TypeError(f"{name} must be floating-point numbers in [-1, 1], got {images.dtype}: {way}")
+    low, high = _extent(images, name)
+    if low >= 0 and (low < 1 / 255 or high > 2):
+        flat = images.detach().flatten(1)
+        if bool((flat.amax(dim=1) > flat.amin(dim=1)).any()):
+            way = "2·x - 1" if high <= 2 else "x / 127.5 - 1"
+            raise ValueError(
+                f"{name} must lie in [-1, 1], where black is -1; got values from {low:g} to {high:g}, none below 0: {way} brings them there"
+            )
+    return images
+
+
+def check_points(points: Tensor, name: str, *, least: int = 1, dimensions: int | None = None) -> Tensor:
+    """Points, or features, (N, D) with N at least `least`: finite numbers, as float64 on the CPU; else an error that names `name`."""
+    form = f"({'N' if least < 2 else f'N ≥ {least}'}, {dimensions or 'D'})"
+    check_tensor(points, name, form, ndim=2)
+    if len(points) < least or dimensions not in (None, points.shape[1]):
+        raise ValueError(f"{name} must be {form}, got {tuple(points.shape)}")
+    points = points.detach().cpu().double()
+    _extent(points, name)
+    return points
+
+
+def check_latents(latents: Tensor, name: str = "latents") -> Tensor:
+    """Latents (B, C, h, w): finite floating-point numbers of any size, as they are; else an error that names `name`."""
+    check_tensor(latents, name, "(B, C, h, w)")
+    if latents.dtype not in FLOATS:
+        raise TypeError(f"{name} must be floating-point numbers, got {latents.dtype}")
+    _extent(latents, name)
+    return latents
+
+
+def check_tensor(x: Tensor, name: str, form: str, ndim: int = 4) -> None:
+    """A plain tensor of real numbers with `ndim` dimensions, none of them empty; the error says the `form` that is wanted."""
+    if not isinstance(x, Tensor):
+        way = {"ndarray": ": torch.from_numpy makes one of it", "list": ": torch.stack or torch.tensor makes one of it"}
+        kind = type(x).__name__
+        raise TypeError(f"{name} must be a tensor {form}, got {kind}{way.get(kind, '')}")
+    if x.layout != torch.strided or x.is_meta or x.is_quantized:
+        what = "of the meta device, without numbers" if x.is_meta else "quantized" if x.is_quantized else str(x.layout)
+        raise TypeError(f"{name} must be a plain tensor {form}, got one {what}")
+    if x.is_complex() or x.dtype == torch.bool:
+        raise TypeError(f"{name} must be real numbers {form}, got {x.dtype}")
+    if x.ndim != ndim or not x.numel():
+        raise ValueError(f"{name} must be {form} with at least one entry, got shape {tuple(x.shape)}")
+
+
+def _extent(x: Tensor, name: str) -> tuple[float, float]:
+    """The smallest and the largest of finite numbers; the error names the first entry that is not."""
+    low, high = (float(v) for v in x.detach().aminmax())  # NaN in either if there is one anywhere
+    if not (math.isfinite(low) and math.isfinite(high)):
+        bad = ~x.detach().isfinite().flatten(1).all(dim=1)
+        where = f"{name}[{int(bad.nonzero()[0])}]" + (f", and {int(bad.sum()) - 1} more," if bad.sum() > 1 else "")
+        raise ValueError(f"{name} must be finite, but {where} holds NaN or infinity")
+    return low, high
