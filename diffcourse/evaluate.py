@@ -3,6 +3,7 @@
 Recipes, benchmarks, lessons and the command line ask here, so that a number in a table and one on a card are of the same protocol.
 """
 
+import numbers
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -37,6 +38,8 @@ def digits(
     levels: Sequence[Level] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """n samples (n, 1, 28, 28) and the labels asked for: drawn as often as they are in MNIST, so that distances compare like with like."""
+    if not isinstance(model, Denoiser):
+        raise TypeError(f"model must be a Denoiser of digits, got {type(model).__name__}")
     labels = asked_for(n, seed)
     denoise = clipped(guided(model, labels, guidance))
     shape = (n, 1, 28, 28)
@@ -45,6 +48,8 @@ def digits(
 
 def asked_for(n: int, seed: int = 0) -> Tensor:
     """n labels, drawn as often as they are in MNIST: what `digits` asks for."""
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
+        raise ValueError(f"n must be a whole number of at least 1, got {n!r}")
     return torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
 
 
@@ -65,6 +70,8 @@ def score(images: Tensor, labels: Tensor) -> tuple[dict[str, float], float]:
 
 def drawn(model: LatentDiffusion, prompts: list[str], **options: Any) -> Tensor:
     """`model.generate(prompts, **options)`, a hundred at a time: the same pictures as all at once."""
+    if isinstance(prompts, str) or not isinstance(prompts, Sequence) or not prompts:
+        raise ValueError(f"prompts must be a list of texts, at least one, got {prompts!r}")
     some = range(0, len(prompts), 100)
     return torch.cat([model.generate(prompts[i : i + 100], first=i, progress=False, **options) for i in some])
 
@@ -85,6 +92,11 @@ def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccur
 
 def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor, size: int = 100) -> Tensor:
     """function(batch), computed `size` entries at a time and without gradients."""
+    if not isinstance(batch, Tensor) or not batch.ndim or not len(batch):
+        came = tuple(batch.shape) if isinstance(batch, Tensor) else type(batch).__name__
+        raise ValueError(f"batch must be a tensor with at least one entry, got {came}")
+    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
+        raise ValueError(f"size must be a whole number of at least 1, got {size!r}")
     with torch.no_grad():
         return torch.cat([function(part) for part in batch.split(size)])
 

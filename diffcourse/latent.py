@@ -14,7 +14,7 @@ from diffcourse import shipped
 from diffcourse.denoiser import Denoiser, Estimate, evaluating
 from diffcourse.files import atomic_write, new_folder, user_path, write_json
 from diffcourse.guidance import guided
-from diffcourse.images import first_place, to_float, to_uint8, walk
+from diffcourse.images import check_latents, first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.pictures import plain_picture, read_picture
@@ -419,8 +419,16 @@ def pil_to_latents(
 
 @torch.no_grad()
 def latents_to_pil(latents: Tensor, vae: AutoencoderKL) -> "list[Image]":
-    """Latents (B, latent_channels, h, w), scaled as `encode` and `pil_to_latents` return them -> a list of B pictures, 8 times as large."""
+    """Latents (B, latent_channels, h, w), scaled as `encode` and `pil_to_latents` return them -> a list of B pictures, 8 times as large.
+
+    ValueError where latents, or what they decode to, are not finite: they would be black pictures.
+    """
     from PIL import Image
 
-    pixels = to_uint8(vae.decode(latents.to(next(vae.parameters())))).permute(0, 2, 3, 1).cpu().numpy()
+    if not isinstance(vae, AutoencoderKL):
+        raise TypeError(f"vae must be an AutoencoderKL, got {type(vae).__name__}")
+    if check_latents(latents).shape[1] != vae.latent_channels:
+        raise ValueError(f"latents must be (B, {vae.latent_channels}, h, w), got {tuple(latents.shape)}")
+    decoded = check_latents(vae.decode(latents.to(next(vae.parameters()))), "decoded pictures")
+    pixels = to_uint8(decoded).permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image) for image in pixels]

@@ -5,10 +5,17 @@ Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the dig
 as many real training digits. Distances on these features compare with each other only, not with the FID of papers. Precision and recall:
 how much of what is drawn looks real, and how much of what is real can be drawn; the ceiling is what real digits score. Prompt accuracy: of
 captioned scenes, how many show the digit, ink, size, background and position that their caption names. Retrieval and zero-shot reading
-tell how well a CLIP knows which caption belongs to which scene.
+tell how well a CLIP knows which caption belongs to which scene. For data of your own, points or images of any size, `compare` gives
+distance, floor, precision and recall in one call.
+
+Images are tensors (N, C, H, W) of finite floating-point numbers in [-1, 1], points and features tensors (N, D) of finite numbers: anything
+else is refused in a sentence, ValueError or TypeError, and never scored.
 """
 
-from collections.abc import Sequence
+import contextlib
+import math
+import numbers
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -19,6 +26,7 @@ from torch import Tensor, nn
 from diffcourse import scenes
 from diffcourse.denoiser import evaluating
 from diffcourse.gaussian import share_se
+from diffcourse.images import check_images, check_points
 from diffcourse.models import CLIP
 
 REFERENCE = "mnist-reference"
@@ -40,7 +48,10 @@ class Accuracy(NamedTuple):
 
 
 class Distance(NamedTuple):
-    """A Fréchet distance, its floor (what as many real digits would get), and the number of images."""
+    """A Fréchet distance, its floor (what as many real ones would get), and the number of images or points.
+
+    ratio: value/floor; where the floor is 0, inf for a value above it and nan for none.
+    """
 
     value: float
     floor: float
@@ -48,7 +59,7 @@ class Distance(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        return self.value / self.floor
+        return self.value / self.floor if self.floor else math.inf if self.value > 0 else math.nan
 
     def __str__(self) -> str:
         return f"distance {self.value:.3f}, floor {self.floor:.3f}: {self.ratio:.2f} times the floor (n = {self.n})"
@@ -69,24 +80,32 @@ def probabilities(images: Tensor, classifier: nn.Module | None = None) -> Tensor
 
 def features(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
     """The activations before the classifier's last layer: images (N, 1, 28, 28) in [-1, 1] -> (N, F) float64, on the CPU."""
+    if isinstance(classifier, nn.Module) and not callable(getattr(classifier, "features", None)):
+        raise TypeError(f"classifier must have a method `features`, got {type(classifier).__name__}")
     return _batched(images, classifier, lambda model, x: model.features(x)).double()
 
 
 def label_accuracy(images: Tensor, labels: Tensor, classifier: nn.Module | None = None) -> Accuracy:
     """How many images (N, 1, 28, 28) show the digit that was asked for, labels (N,); see `Accuracy`."""
-    if labels.shape != (len(images),):
-        raise ValueError(f"labels must have shape ({len(images)},), one for each image, got {tuple(labels.shape)}")
-    confidence, read = probabilities(images, classifier).max(dim=1)
+    check_images(images)
+    _check_whole("labels", labels, (len(images),))
+    of_class = probabilities(images, classifier)
+    if not 0 <= int(labels.min()) <= int(labels.max()) < of_class.shape[1]:
+        raise ValueError(
+            f"labels must be from 0 to {of_class.shape[1] - 1}, got {int(labels.min())} to {int(labels.max())}"
+        )
+    confidence, read = of_class.max(dim=1)
     right, sure = (read == labels.cpu()).float().mean().item(), (confidence > 0.9).float().mean().item()
     return Accuracy(right, sure, len(images))
 
 
 def statistics(feats: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (F,) and covariance (F, F), the unbiased one, of features (N, F); float64."""
-    if feats.ndim != 2 or len(feats) < 2:
-        raise ValueError(f"features must be (N, F) with N at least 2, got {tuple(feats.shape)}")
-    feats = feats.double()
-    return feats.mean(dim=0), torch.cov(feats.T)
+    """Mean (F,) and covariance (F, F), the unbiased one, of features or points (N, F), N at least 2; float64."""
+    feats = check_points(feats, "features", least=2)
+    mean, cov = feats.mean(dim=0), torch.cov(feats.T).view(feats.shape[1], -1)
+    if not bool(cov.isfinite().all()):
+        raise ValueError(f"features must be small enough to be squared, got up to {float(feats.abs().max()):g}")
+    return mean, cov
 
 
 def frechet_distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> float:
@@ -94,22 +113,59 @@ def frechet_distance(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> floa
 
     The squared Wasserstein-2 distance of two Gaussians (Dowson & Landau 1982), used on network features by Heusel et al. 2017, equation 6.
     (C_a·C_b)^(1/2) has the trace of (C_a^(1/2)·C_b·C_a^(1/2))^(1/2), which is symmetric: two eigenvalue problems, no complex numbers.
+    Covariances may be singular or 0, as of points that are all the same: between two such points it is |m_a - m_b|².
     """
-    (mean_a, cov_a), (mean_b, cov_b) = ((m.double(), c.double()) for m, c in (a, b))
+    (mean_a, cov_a), (mean_b, cov_b) = _moments("a", a), _moments("b", b)
+    if mean_a.shape != mean_b.shape:
+        raise ValueError(f"a and b must be of as many features, got {len(mean_a)} and {len(mean_b)}")
     values, vectors = torch.linalg.eigh(cov_a)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     cross = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    distance = (mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross
-    return max(0.0, distance.item())
+    distance = ((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
+    if not math.isfinite(distance):
+        raise ValueError("a and b must be small enough to be squared: their distance is not finite")
+    return max(0.0, distance)
 
 
-def distance(images: Tensor, classifier: nn.Module | None = None) -> Distance:
+def _moments(name: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Mean (F,) and covariance (F, F) in float64, as `statistics` gives them."""
+    wanted = f"{name} must be a pair, mean (F,) and covariance (F, F), as `statistics` gives it"
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not all(isinstance(part, Tensor) for part in pair):
+        kind = f"a tensor {tuple(pair.shape)}" if isinstance(pair, Tensor) else type(pair).__name__
+        raise TypeError(f"{wanted}, got {kind}")
+    mean, cov = pair
+    if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
+        raise ValueError(f"{wanted}, got shapes {tuple(mean.shape)} and {tuple(cov.shape)}")
+    mean = check_points(mean[None], f"{name}'s mean")[0]
+    cov = check_points(cov, f"{name}'s covariance")
+    size = cov.abs().max()
+    if bool((cov - cov.T).abs().max() > 1e-4 * size) or bool(cov.diagonal().min() < -1e-4 * size):
+        raise ValueError(f"{name}'s covariance must be symmetric, with variances of at least 0 on its diagonal")
+    return mean, cov
+
+
+def distance(
+    images: Tensor, classifier: nn.Module | None = None, *, reference: Tensor | None = None, seed: int = 0
+) -> Distance:
     """Fréchet distance of generated digits (N, 1, 28, 28) to the 10,000 test digits, with its floor for the same N.
 
     The distance falls with N, for real digits too: compare equal N only, or the ratio to the floor.
+
+    reference: real images to compare with instead, in [-1, 1]; a classifier of your own needs them, as its features are none of the
+    shipped one's. The floor is then measured on parts of the reference, drawn with `seed`: see `compare`.
     """
-    reference = _reference()
-    value = frechet_distance(statistics(features(images, classifier)), (reference["mean"], reference["cov"]))
+    if reference is not None:
+        eye = partial(features, classifier=classifier)
+        check_images(images)
+        return _splits(eye(images), eye(check_images(reference, name="reference")), ("images", "reference"), seed)[0]
+    if classifier is not None:
+        raise ValueError(
+            "reference must be real images for a classifier of your own to compare with, got none: the shipped numbers are of "
+            "the shipped classifier's features"
+        )
+    floor(len(check_images(images)))  # too few are told before anything is computed
+    shipped = _reference()
+    value = frechet_distance(statistics(features(images)), (shipped["mean"], shipped["cov"]))
     return Distance(value, floor(len(images)), len(images))
 
 
@@ -117,9 +173,10 @@ def floor(n: int) -> float:
     """The distance that n random training digits have to the test digits: measured for several n, linear in 1/n between them."""
     reference = _reference()
     sizes, values = reference["floor_n"].double(), reference["floor"].double()  # ascending n
+    _check_count("n", n)
+    if not int(sizes[0]) <= n <= int(sizes[-1]):
+        raise ValueError(f"n must be in [{int(sizes[0])}, {int(sizes[-1])}] images for a floor, got {n}")
     x, xs, ys = 1 / n, (1 / sizes).flip(0), values.flip(0)
-    if not float(sizes[0]) <= n <= float(sizes[-1]):
-        raise ValueError(f"n must be in [{int(sizes[0])}, {int(sizes[-1])}] for a floor, got {n}")
     i = int(torch.searchsorted(xs, torch.tensor(x, dtype=torch.float64)).clamp(1, len(xs) - 1))
     w = (x - xs[i - 1]) / (xs[i] - xs[i - 1])
     return float(ys[i - 1] + w * (ys[i] - ys[i - 1]))
@@ -146,24 +203,121 @@ def precision_recall(
     al. 2019, equations 1 and 2). Both shares depend on the sizes and on k: compare equal ones, and give as ceiling what other real images
     score in the place of `images`.
     """
+    _check_count("k", k)
+    check_images(images), check_images(real, name="real")
     return covered(features(images, classifier), features(real, classifier), k=k)
 
 
 def covered(drawn: Tensor, real: Tensor, *, k: int = 3) -> PrecisionRecall:
-    """`precision_recall` of features: drawn (N, F) and real (M, F)."""
-    for name, feats in (("drawn", drawn), ("real", real)):
-        if feats.ndim != 2 or len(feats) <= k:
-            raise ValueError(f"{name} must be features (N, F) with N above k = {k}, got {tuple(feats.shape)}")
-    if k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
+    """`precision_recall` of features or points: drawn (N, F) and real (M, F), N and M above k."""
+    _check_count("k", k)
+    drawn, real = check_points(drawn, "drawn", least=k + 1), check_points(real, "real", least=k + 1)
+    if drawn.shape[1] != real.shape[1]:
+        raise ValueError(f"drawn and real must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
     exact = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
-    drawn, real = drawn.double(), real.double()
     # the nearest of a member's neighbours is itself, at distance 0: the k-th is the (k + 1)-th smallest distance
     reach_real, reach_drawn = (exact(x, x).kthvalue(k + 1, dim=1).values for x in (real, drawn))
     between = exact(drawn, real)  # (N, M)
     precision = (between <= reach_real).any(dim=1).double().mean().item()
     recall = (between <= reach_drawn[:, None]).any(dim=0).double().mean().item()
     return PrecisionRecall(precision, recall, len(drawn), len(real))
+
+
+# -- data of your own ---------------------------------------------------------------------------------------------------
+
+
+class Comparison(NamedTuple):
+    """Samples against real data, each number beside what real data score in their place: `compare` makes it."""
+
+    distance: Distance
+    covered: PrecisionRecall
+    ceiling: PrecisionRecall
+
+    def __str__(self) -> str:
+        (p, r), (best_p, best_r) = self.covered[:2], self.ceiling[:2]
+        told = f"precision {p:.1%} (real: {best_p:.1%}), recall {r:.1%} (real: {best_r:.1%})"
+        return f"{self.distance}; {told}; {self.covered.real} real"
+
+
+def compare(
+    samples: Tensor,
+    real: Tensor,
+    *,
+    features: Callable[[Tensor], Tensor] | None = None,
+    k: int = 3,
+    splits: int = 5,
+    seed: int = 0,
+) -> Comparison:
+    """How good samples are, judged by real data alone: Fréchet distance with its floor, precision and recall with their ceilings.
+
+    samples, real  points (N, D), or images (N, C, H, W) in [-1, 1] of any size
+    features       for images: a function or module that makes features (B, F) of images (B, C, H, W), asked for 100 at a time;
+                   `metrics.features` for digits. Points are their own features
+    k              neighbours, as in `precision_recall`
+    splits         in how many ways the real data are split, drawn with `seed`
+
+    n of the real data are held out, n of the samples stand in their place, and both are compared with the rest of the real data: n is
+    the number of samples, half of the real data at most (samples beyond are left out at random). The distances are means over `splits`;
+    precision and recall, which scatter less, are of the first.
+
+        print(metrics.compare(model_points, data.toy("swiss_roll", 2000)))
+        metrics.compare(images, photos, features=my_network).distance.ratio
+    """
+    if features is not None and not callable(features):
+        raise TypeError(f"features must be a function of images, got {type(features).__name__}")
+    made = []
+    for name, given in (("samples", samples), ("real", real)):
+        if isinstance(given, Tensor) and given.ndim == 2 and features is None:
+            made.append(given)
+        elif features is None:
+            check_images(given, name=name)
+            raise ValueError(
+                f"features must be a function of images for {name} {tuple(given.shape)}, got none: `metrics.features` for digits"
+            )
+        else:
+            made.append(_features_of(check_images(given, name=name), features))
+    far, n, held, rest = _splits(made[0], made[1], ("samples", "real"), seed, splits, k)
+    return Comparison(far, covered(n, rest, k=k), covered(held, rest, k=k))
+
+
+def _splits(
+    drawn: Tensor, real: Tensor, names: tuple[str, str], seed: int, splits: int = 5, k: int = 1
+) -> tuple[Distance, Tensor, Tensor, Tensor]:
+    """The distance of features (N, F) to parts of real ones (M, F), its floor; and of the first split: drawn, held out and the rest."""
+    _check_count("k", k)
+    _check_count("splits", splits)
+    few = max(2, k + 1)
+    drawn, real = check_points(drawn, names[0], least=few), check_points(real, names[1], least=2 * few)
+    if drawn.shape[1] != real.shape[1]:
+        raise ValueError(f"{' and '.join(names)} must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
+    if not bool((real != real[0]).any()):
+        raise ValueError(f"{names[1]} must differ from each other, got {len(real)} times the same: there is no floor")
+    g = torch.Generator().manual_seed(seed)
+    n = min(len(drawn), len(real) // 2)
+    values, floors, first = [], [], ()
+    for _ in range(splits):
+        some, order = drawn[torch.randperm(len(drawn), generator=g)[:n]], torch.randperm(len(real), generator=g)
+        held, rest = real[order[:n]], real[order[n:]]
+        first = first or (some, held, rest)
+        target = statistics(rest)
+        values.append(frechet_distance(statistics(some), target))
+        floors.append(frechet_distance(statistics(held), target))
+    return Distance(sum(values) / splits, sum(floors) / splits, n), *first
+
+
+def _features_of(images: Tensor, function: Callable[[Tensor], Tensor], size: int = 100) -> Tensor:
+    """features (N, F) of images, without gradients; a module is asked where its parameters are, and in evaluation mode."""
+    parameter = next(function.parameters(), None) if isinstance(function, nn.Module) else None
+    mode = evaluating(function) if isinstance(function, nn.Module) else contextlib.nullcontext()
+    found = []
+    with torch.no_grad(), mode:
+        for part in images.split(size):
+            made = function(part if parameter is None else part.to(parameter))
+            if not isinstance(made, Tensor) or made.ndim != 2 or len(made) != len(part):
+                came = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+                raise ValueError(f"features must make ({len(part)}, F) of images {tuple(part.shape)}, got {came}")
+            found.append(made.cpu())
+    return check_points(torch.cat(found), "what features made")
 
 
 # -- captioned scenes ---------------------------------------------------------------------------------------------------
@@ -211,15 +365,20 @@ def prompt_accuracy(
 
     What a scene shows is read from its pixels by `read_scene`. What a caption does not name counts neither way.
     """
+    _check_scenes(images)
     if not isinstance(asked, Tensor):
-        named = [scenes.attributes_of(text) for text in asked]
-        asked = torch.tensor([[-1 if v is None else v for v in row] for row in named]).view(-1, 5)
-    if asked.shape != (len(images), 5) or asked.is_floating_point():
-        raise ValueError(
-            f"asked must be {len(images)} captions or whole numbers ({len(images)}, 5), one for each image, "
-            f"got {asked.dtype} {tuple(asked.shape)}"
-        )
+        texts = [] if isinstance(asked, str) or not isinstance(asked, Sequence) else list(asked)
+        if len(texts) != len(images) or not all(isinstance(text, str) for text in texts):
+            came = f"{len(texts)} of {type(texts[0]).__name__}" if texts else type(asked).__name__
+            raise ValueError(f"asked must be {len(images)} captions, one for each image, or a tensor, got {came}")
+        named = [scenes.attributes_of(text) for text in texts]
+        asked = torch.tensor([[-1 if v is None else v for v in row] for row in named])
+    _check_whole("asked", asked, (len(images), 5), f"{len(images)} captions or ")
     asked = asked.cpu()
+    for values, (name, known) in zip(asked.T, scenes.ATTRIBUTES.items(), strict=True):
+        if not -1 <= int(values.min()) <= int(values.max()) < len(known):
+            came = f"{int(values.min())} to {int(values.max())}"
+            raise ValueError(f"asked must name a {name} from 0 to {len(known) - 1}, or -1 for none, got {came}")
     named = asked >= 0
     if not bool(named.any()):
         raise ValueError("asked names no attribute at all: see diffcourse.scenes.ATTRIBUTES for what it can name")
@@ -238,11 +397,7 @@ def read_scene(images: Tensor, classifier: nn.Module | None = None) -> Tensor:
     How far a pixel lies on the way from ground to ink is its coverage; the box of what is covered gives size and position, and its
     content, brought to MNIST's own size and centre of mass, goes to the judge. Colours are forced choices among `scenes.COLOURS`.
     """
-    if images.ndim != 4 or images.shape[1:] != (3, scenes.SIDE, scenes.SIDE):
-        raise ValueError(f"images must be (N, 3, {scenes.SIDE}, {scenes.SIDE}), got {tuple(images.shape)}")
-    finite = images.isfinite().flatten(1).all(dim=1)
-    if not bool(finite.all()):
-        raise ValueError(f"images must be finite, but images[{int((~finite).nonzero()[0])}] holds NaN or infinity")
+    _check_scenes(images)
     return torch.cat([_read_scenes(part, classifier) for part in images.detach().cpu().float().split(500)])
 
 
@@ -327,8 +482,8 @@ class Retrieval(NamedTuple):
 
 def retrieval(clip: CLIP, shown: scenes.Scenes, *, among: int = 32) -> Retrieval:
     """Whether a CLIP finds a scene's caption, and a caption's scene, in sets of `among` scenes that all differ in their attributes."""
-    if among < 2:
-        raise ValueError(f"among must be at least 2, got {among}")
+    _check_count("among", among, 2)
+    _check_captioned(shown)
     sets = _unlike(shown.attributes, among)
     if len(sets) < 2:
         raise ValueError(f"{len(shown.images)} scenes do not make two sets of {among} with different attributes")
@@ -336,6 +491,8 @@ def retrieval(clip: CLIP, shown: scenes.Scenes, *, among: int = 32) -> Retrieval
         images = torch.cat([clip.encode_images(part).cpu() for part in shown.images.split(500)])[sets]  # (S, among, P)
         texts = _encode_texts(clip, shown.captions)[sets]
     cosine = images @ texts.mT
+    if not bool(cosine.isfinite().all()):
+        raise ValueError("clip must give finite embeddings, got NaN or infinity")
     own = torch.arange(among)
     found = torch.stack([cosine.argmax(dim=2) == own, cosine.argmax(dim=1) == own]).double().mean(dim=2)  # (2, S)
     se = (found.std(dim=1) / len(sets) ** 0.5).tolist()
@@ -349,6 +506,7 @@ def zero_shot(clip: CLIP, shown: scenes.Scenes, attribute: str = "digit", *, phr
     """
     if attribute not in scenes.ATTRIBUTES:
         raise ValueError(f"attribute must be one of {', '.join(scenes.ATTRIBUTES)}, got {attribute!r}")
+    _check_captioned(shown)
     column, values = list(scenes.ATTRIBUTES).index(attribute), torch.arange(len(scenes.ATTRIBUTES[attribute]))
     asked = shown.attributes.cpu()[:, None].repeat(1, len(values), 1)  # (N, values, 5)
     asked[:, :, column] = values
@@ -356,7 +514,10 @@ def zero_shot(clip: CLIP, shown: scenes.Scenes, attribute: str = "digit", *, phr
     with torch.no_grad(), evaluating(clip):
         images = torch.cat([clip.encode_images(part).cpu() for part in shown.images.split(500)])
         texts = _encode_texts(clip, [scenes.caption(row, phrasing) for row in rows])
-    return (texts[place].view(*asked.shape[:2], -1) @ images[:, :, None])[:, :, 0].argmax(dim=1)
+    cosine = (texts[place].view(*asked.shape[:2], -1) @ images[:, :, None])[:, :, 0]
+    if not bool(cosine.isfinite().all()):
+        raise ValueError("clip must give finite embeddings, got NaN or infinity")
+    return cosine.argmax(dim=1)
 
 
 def _encode_texts(clip: CLIP, captions: Sequence[str]) -> Tensor:
@@ -382,7 +543,54 @@ def _reference() -> dict[str, Tensor]:
 
 
 def _batched(images: Tensor, classifier: nn.Module | None, function: Any, size: int = 500) -> Tensor:
-    classifier = judge() if classifier is None else classifier
-    parameter = next(classifier.parameters())
+    """What function(classifier, images) says, (N, …), in parts and on the CPU."""
+    check_images(images)
+    if classifier is None:
+        classifier = judge()
+        low, high = (float(v) for v in images.detach().aminmax())
+        if images.shape[1:] != (1, 28, 28):
+            raise ValueError(
+                f"images must be digits (N, 1, 28, 28) for the shipped classifier, got {tuple(images.shape)}"
+            )
+        if low > -0.6 and high > low:  # scaled by mean and spread, say: MNIST's ground is then -0.42
+            raise ValueError(f"images must be digits on a ground of -1, got values from {low:g} to {high:g}")
+    parameter = next(classifier.parameters(), None) if isinstance(classifier, nn.Module) else None
+    if parameter is None:
+        raise TypeError(f"classifier must be a module with parameters, got {type(classifier).__name__}")
     with torch.no_grad(), evaluating(classifier):
-        return torch.cat([function(classifier, x.to(parameter)).cpu() for x in images.split(size)])
+        made = torch.cat([function(classifier, x.to(parameter)).cpu() for x in images.split(size)])
+    return check_points(made, "what the classifier says").to(made.dtype)
+
+
+def _check_scenes(images: Tensor) -> None:
+    if check_images(images).shape[1:] != (3, scenes.SIDE, scenes.SIDE):
+        raise ValueError(f"images must be (N, 3, {scenes.SIDE}, {scenes.SIDE}), got {tuple(images.shape)}")
+
+
+def _check_captioned(shown: scenes.Scenes) -> None:
+    if not isinstance(shown, scenes.Scenes):
+        raise TypeError(
+            f"shown must be Scenes, as `data.captioned_digits(…).take(n)` gives them, got {type(shown).__name__}"
+        )
+    _check_scenes(shown.images)
+    if not len(shown.images) == len(shown.captions) == len(shown.attributes):
+        counts = f"{len(shown.images)}, {len(shown.captions)} and {len(shown.attributes)}"
+        raise ValueError(f"shown must be as many images as captions and attributes, got {counts}")
+
+
+def _check_whole(name: str, values: Tensor, shape: tuple[int, ...], wanted: str = "") -> None:
+    """Whole numbers of a shape, one or a row for each image."""
+    wanted = f"{name} must be {wanted}whole numbers of shape {shape}, one for each image"
+    if not isinstance(values, Tensor):
+        raise TypeError(f"{wanted}, in a tensor, got {type(values).__name__}")
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise TypeError(f"{wanted}, got {values.dtype}")
+    if values.shape != shape:
+        raise ValueError(f"{wanted}, got {tuple(values.shape)}")
+
+
+def _check_count(name: str, n: int, least: int = 1) -> None:
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {n!r}")
+    if n < least:
+        raise ValueError(f"{name} must be at least {least}, got {n}")

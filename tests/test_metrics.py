@@ -107,7 +107,7 @@ class Parrot(nn.Module):
 
 
 def test_accuracy_counts_what_it_says():
-    images = torch.zeros(4, 1, 28, 28)
+    images = -torch.ones(4, 1, 28, 28)
     images[:, 0, 0, 0] = torch.tensor([3.0, 1.0, 4.0, 1.0])
     images[:, 0, 0, 1] = torch.tensor([0.95, 0.5, 0.89, 0.99])
     judge = Parrot().train()
@@ -115,7 +115,9 @@ def test_accuracy_counts_what_it_says():
     assert result == metrics.Accuracy(right=0.75, recognisable=0.5, n=4)
     assert result.se == pytest.approx((0.75 * 0.25 / 4) ** 0.5)
     assert judge.training  # its mode came back
-    with pytest.raises(ValueError, match="labels must have shape"):
+    with pytest.raises(
+        ValueError, match=r"labels must be whole numbers of shape \(4,\), one for each image, got \(1,\)"
+    ):
         metrics.label_accuracy(images, torch.tensor([3]), judge)
 
 
@@ -173,6 +175,57 @@ def test_one_digit_alone_looks_real_and_recalls_little(digits):
         metrics.covered(torch.zeros(3, 2), torch.zeros(9, 2))
     with pytest.raises(ValueError, match="k must be at least 1"):
         metrics.covered(torch.zeros(9, 2), torch.zeros(9, 2), k=0)
+
+
+# -- data of one's own --------------------------------------------------------------------------------------------------
+
+
+def test_a_comparison_of_points_finds_the_distance_of_their_gaussians_and_its_floor():
+    """N(0, I) in two dimensions is real; samples are moved by (1, 0) and twice as wide: |1|² + 2·(2 - 1)² = 3."""
+    g = torch.Generator().manual_seed(0)
+    real, samples = torch.randn(1000, 2, generator=g), 2 * torch.randn(800, 2, generator=g) + torch.tensor([1.0, 0.0])
+    found = metrics.compare(samples, real)
+    assert found.distance.n == found.covered.real == 500  # half of the real data stands in the samples' place
+    assert found.distance.value == pytest.approx(3, rel=0.25) and 0 < found.distance.floor < 0.03
+    assert found.covered.precision < 0.9 < min(found.ceiling[:2]) and found.covered.recall > 0.9
+    assert found == metrics.compare(samples.double(), real.double()) != metrics.compare(samples, real, seed=1)
+    floor = metrics.compare(torch.randn(500, 2, generator=g), real).distance
+    assert 0.2 < floor.ratio < 5, str(floor)
+
+
+def test_a_comparison_is_made_of_the_parts_that_it_names():
+    g = torch.Generator().manual_seed(0)
+    samples, real = torch.randn(10, 3, generator=g), torch.randn(30, 3, generator=g)
+    found = metrics.compare(samples, real, splits=1)
+    g = torch.Generator().manual_seed(0)
+    torch.randperm(10, generator=g)
+    order = torch.randperm(30, generator=g)
+    held, rest = real[order[:10]], real[order[10:]]
+    far = [metrics.frechet_distance(metrics.statistics(x), metrics.statistics(rest)) for x in (samples, held)]
+    assert found.distance == pytest.approx((*far, 10))
+    assert found.covered == metrics.covered(samples, rest) and found.ceiling == metrics.covered(held, rest)
+    assert str(found).endswith("20 real") and "times the floor (n = 10); precision" in str(found)
+
+
+def test_images_of_any_size_are_compared_on_features_of_ones_own():
+    g = torch.Generator().manual_seed(0)
+    eye = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Dropout(0.5), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    photos, noise = (s * torch.randn(150, 3, 20, 12, generator=g) for s in (0.2, 0.9))
+    found = metrics.compare(noise, photos, features=eye)
+    assert eye.training and found.distance.ratio > 20 and found.distance.n == 75  # no dropout while it was asked
+    assert found == metrics.compare(noise, photos, features=eye) == metrics.compare(noise, photos, features=eye.eval())
+    by_hand = metrics.compare(noise.double(), photos.double(), features=lambda x: eye(x))
+    assert found.distance == pytest.approx(by_hand.distance)
+
+
+@pytest.mark.slow
+def test_a_judge_of_ones_own_needs_and_takes_a_reference(digits):
+    mine = metrics.judge()
+    with pytest.raises(ValueError, match="reference must be real images"):
+        metrics.distance(digits.images[:300], mine)
+    found = metrics.distance(digits.images[:300], mine, reference=digits.images[300:])
+    assert found.n == 150 and 0.5 < found.ratio < 2, str(found)
+    assert found == metrics.compare(digits.images[:300], digits.images[300:], features=metrics.features, k=1).distance
 
 
 # -- captioned scenes ---------------------------------------------------------------------------------------------------

@@ -1,5 +1,9 @@
-"""Figures of numbers for any lesson: curves, densities, point clouds, measured values."""
+"""Figures of numbers for any lesson: curves, densities, point clouds, measured values.
 
+Numbers come as any sequence, array or tensor, and are finite: what is not is refused with its place, for a gap in a curve tells nothing.
+"""
+
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -7,7 +11,22 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from diffcourse.plot.picture import BESIDE, COLOURS, LINES, Picture, canvas, log_axis, logarithmic, style
+from diffcourse.images import check_points
+from diffcourse.plot.picture import (
+    BESIDE,
+    COLOURS,
+    LINES,
+    Picture,
+    canvas,
+    check_named,
+    check_number,
+    check_whole,
+    log_axis,
+    logarithmic,
+    style,
+    to_curve,
+    to_numbers,
+)
 from diffcourse.schedule import DiffusionSchedule, check_chain
 
 
@@ -15,10 +34,11 @@ def curves(
     series: Mapping[str, tuple[Any, Any]], *, x: str = "", y: str = "", title: str = "", log: str = "", alt: str = ""
 ) -> Picture:
     """Named curves {name: (xs, ys)} on one pair of axes; log: "x", "y" or "xy"."""
+    series = check_named("series", series, "(xs, ys)")
     with style():
         picture, ax = canvas(5.5, 3.0)
-        for name, (xs, ys) in series.items():
-            ax.plot(np.asarray(xs), np.asarray(ys), label=name)
+        for name, pair in series.items():
+            ax.plot(*to_curve(f"series[{name!r}]", pair), label=name)
         ax.set(xlabel=x, ylabel=y, title=title)
         logarithmic(ax, log)
         if len(series) > 1:
@@ -37,11 +57,14 @@ def panels(
     alt: str = "",
 ) -> Picture:
     """Several panels of curves side by side: {panel title: {curve name: (xs, ys)}}, one legend for each panel."""
+    named = check_named("named", named, "{name: (xs, ys)}")
+    check_number("height", height, above=0)
     with style():
         picture, axes = canvas(2.9 * len(named), height, columns=len(named), squeeze=False)
         for ax, (title, series) in zip(axes[0], named.items(), strict=True):
-            for name, (xs, ys) in series.items():
-                ax.plot(np.asarray(xs).ravel(), np.asarray(ys).ravel(), label=name)
+            series = check_named(f"named[{title!r}]", series, "(xs, ys)")
+            for name, pair in series.items():
+                ax.plot(*to_curve(f"named[{title!r}][{name!r}]", pair), label=name)
             ax.set(title=title, xlabel=x)
             logarithmic(ax, log)
             if len(series) > 1:
@@ -50,13 +73,18 @@ def panels(
                 low, high = ax.get_ylim()
                 ax.set_ylim(low, high + 0.3 * (high - low))  # room for the legend
         axes[0][0].set_ylabel(y)
-    inside = "; ".join(f"{title}: {', '.join(series)}" for title, series in named.items())
+    inside = "; ".join(f"{title}: {', '.join(map(str, series))}" for title, series in named.items())
     picture.alt = alt or f"{y or 'curves'} against {x or 'x'} in {len(named)} panels: {inside}"
     return picture
 
 
 def schedules(named: Mapping[str, DiffusionSchedule], *, alt: str = "") -> Picture:
     """beta, alpha_bar and SNR of noise schedules {name: schedule} against the share t/(T-1) of the way."""
+    named = check_named("named", named, "schedule")
+    for name, schedule in named.items():
+        if not all(hasattr(schedule, wanted) for wanted in ("T", "betas", "alpha_bars")):
+            kind = type(schedule).__name__
+            raise TypeError(f"named[{name!r}] must be a schedule with T, betas and alpha_bars, got {kind}")
     with style():
         picture, axes = canvas(9.0, 2.8, columns=3)
         for name, schedule in named.items():
@@ -83,13 +111,16 @@ def losses(
     smooth: a running mean over so many entries, drawn over the pale raw curve.
     """
     named = losses if isinstance(losses, Mapping) else {"loss": losses}
+    named = check_named("losses", named, "losses")
+    check_whole("smooth", smooth)
     with style():
         picture, ax = canvas(5.5, 3.0)
-        for (name, values), colour in zip(named.items(), COLOURS * 3, strict=False):
-            values = np.asarray(values, dtype=float)
-            steps, values = (
-                (values[:, 0], values[:, 1]) if values.ndim == 2 else (np.arange(1, len(values) + 1), values)
-            )
+        for (name, values), colour in zip(named.items(), itertools.cycle(COLOURS), strict=False):
+            what = f"losses[{name!r}]" if isinstance(losses, Mapping) else "losses"
+            values = to_numbers(what, values, most=2)
+            if values.ndim == 2 and values.shape[1] != 2:
+                raise ValueError(f"{what} must be numbers or [step, loss] pairs, got rows of {values.shape[1]}")
+            steps, values = values.T if values.ndim == 2 else (np.arange(1, len(values) + 1), values)
             if 1 < smooth <= len(values):
                 ax.plot(steps, values, color=colour, alpha=0.25, linewidth=0.8, linestyle="-")
                 steps, values = steps[smooth - 1 :], np.convolve(values, np.ones(smooth) / smooth, mode="valid")
@@ -111,13 +142,17 @@ def points(
     alt: str = "",
 ) -> Picture:
     """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale."""
-    columns = columns or len(named)
+    named = check_named("named", named, "points")
+    clouds = {title: check_points(cloud, f"named[{title!r}]", dimensions=2) for title, cloud in named.items()}
+    columns = len(named) if columns is None else min(check_whole("columns", columns), len(named))
     rows = math.ceil(len(named) / columns)
-    limit = limit or 1.05 * max(float(p.abs().max()) for p in named.values())
+    if limit is None:
+        limit = 1.05 * max(float(p.abs().max()) for p in clouds.values()) or 1.0  # all in the origin
+    check_number("limit", limit, above=0), check_number("size", size, above=0)
     with style():
         picture, axes = canvas(2.4 * columns, 2.5 * rows, columns, rows, squeeze=False)
-        for ax, (title, cloud) in zip(axes.flat, named.items(), strict=False):
-            ax.scatter(*cloud.detach().cpu().numpy().T, s=size, color=COLOURS[0], alpha=0.5, linewidths=0)
+        for ax, (title, cloud) in zip(axes.flat, clouds.items(), strict=False):
+            ax.scatter(*cloud.numpy().T, s=size, color=COLOURS[0], alpha=0.5, linewidths=0)
             ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         for ax in axes.flat[len(named) :]:
             ax.set_axis_off()
@@ -139,12 +174,17 @@ def densities(
 
     points: {name: place}, marked on the axis.
     """
+    curves = check_named("curves", curves, "(xs, ys)")
+    if fill is not None and fill not in curves:
+        raise ValueError(f"fill must be one of {', '.join(map(str, curves))}, got {fill!r}")
+    for name, place in (points or {}).items():
+        check_number(f"points[{name!r}]", place)
     with style():
         picture, ax = canvas(6.8, 2.7)
         if samples is not None:
-            ax.hist(np.asarray(samples).ravel(), bins=100, density=True, color="0.8", label="draws")
-        for i, (name, (xs, ys)) in enumerate(curves.items()):
-            xs, ys = np.asarray(xs).ravel(), np.asarray(ys).ravel()
+            ax.hist(to_numbers("samples", samples), bins=100, density=True, color="0.8", label="draws")
+        for i, (name, pair) in enumerate(curves.items()):
+            xs, ys = to_curve(f"curves[{name!r}]", pair)
             if name == fill:
                 ax.fill_between(xs, ys, color="0.85", label=name)
             else:
@@ -171,17 +211,17 @@ def measured(
     mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
     log: the panels with a logarithmic axis.
     """
-    if not panels:
-        raise ValueError("panels must hold at least one, got none")
+    panels = {
+        what: check_named(f"panels[{what!r}]", series, "(xs, values, standard errors)")
+        for what, series in check_named("panels", panels, "{name: (xs, values, standard errors)}").items()
+    }
     with style():
         several = max(map(len, panels.values())) > 1
         picture, axes = canvas(2.6 * len(panels) + (1.8 if several else 0.4), 2.6, columns=len(panels), squeeze=False)
         for ax, (what, series) in zip(axes.flat, panels.items(), strict=True):
-            for i, (name, (xs, values, se)) in enumerate(series.items()):
+            for i, (name, measurements) in enumerate(series.items()):
                 ax.errorbar(
-                    np.asarray(xs, dtype=float),
-                    np.asarray(values, dtype=float),
-                    [0.0 if e is None else e for e in se],
+                    *_measurements(f"panels[{what!r}][{name!r}]", measurements),
                     label=name,
                     marker="os^Dv*P"[i % 7],
                     markersize=4,
@@ -204,3 +244,15 @@ def measured(
     ]
     picture.alt = alt or f"against {x}, " + ". ".join(told)
     return picture
+
+
+def _measurements(name: str, given: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """xs, values and standard errors, where None is 0."""
+    if not isinstance(given, tuple | list) or len(given) != 3:
+        raise TypeError(f"{name} must be (xs, values, standard errors), got {type(given).__name__}")
+    xs, values = to_curve(name, given[:2])
+    errors = [0.0 if e is None else e for e in given[2]] if isinstance(given[2], list | tuple) else given[2]
+    errors = to_numbers(f"errors of {name}", errors)
+    if len(errors) != len(xs) or errors.min() < 0:
+        raise ValueError(f"{name} must have {len(xs)} standard errors of at least 0, got {errors.tolist()}")
+    return xs, values, errors

@@ -1,6 +1,6 @@
 """Figures of images for any lesson, and how images become pixels.
 
-`to_pixels`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not hand them on.
+`to_pixels`, `texts`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not hand them on.
 """
 
 import math
@@ -16,8 +16,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from diffcourse.files import atomic_write, user_path
-from diffcourse.images import to_uint8
-from diffcourse.plot.picture import Picture, canvas, style
+from diffcourse.images import check_images, to_uint8
+from diffcourse.plot.picture import Picture, canvas, check_number, check_whole, style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -33,10 +33,10 @@ def grid(
 ) -> Picture:
     """Images (N, C, H, W) in [-1, 1], clamped, in rows of `columns` (default: about square, at most 10); titles: one an image."""
     images = to_pixels(images)
-    columns = columns or min(10, math.ceil(len(images) ** 0.5))
+    columns = _columns(columns, len(images))
     rows = math.ceil(len(images) / columns)
-    if titles is not None and len(titles) != len(images):
-        raise ValueError(f"titles must hold {len(images)} texts, one an image, got {len(titles)}")
+    titles = texts("titles", titles, len(images), "an image")
+    check_number("scale", scale, above=0)
     with style():
         picture, ax = canvas(columns * scale + 0.1, rows * (scale + (0.2 if titles else 0)) + 0.1)
         gap = round(images.shape[2] * 0.32) if titles else 1
@@ -64,13 +64,18 @@ def strip(
     Of more than `most` frames, evenly spaced ones are shown, first and last among them. titles: one a frame; names: one a row.
     colours: of the PNG, fewer than 256 where images in colour would make a large file.
     """
-    if not len(frames):
-        raise ValueError("frames must hold at least one tensor (B, C, H, W)")
-    if titles is not None and len(titles) != len(frames):
-        raise ValueError(f"titles must hold {len(frames)} texts, one a frame, got {len(titles)}")
+    if not isinstance(frames, Tensor | Sequence) or not len(frames):
+        came = "none" if isinstance(frames, Sequence) else type(frames).__name__
+        raise ValueError(f"frames must hold at least one tensor (B, C, H, W), got {came}")
+    check_whole("most", most), check_number("scale", scale, above=0)
+    titles = texts("titles", titles, len(frames), "a frame")
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
+    shapes = dict.fromkeys(tuple(check_images(frames[i], name=f"frames[{i}]").shape) for i in chosen)
+    if len(shapes) > 1:
+        raise ValueError(f"frames must all have one shape (B, C, H, W), got {', '.join(map(str, shapes))}")
+    B, N, (_, H, W) = len(frames[0]), len(chosen), frames[0].shape[1:]
+    names = texts("names", names, B, "a row")
     images = torch.stack([to_pixels(frames[i]) for i in chosen], dim=1)  # (B, N, C, H, W): N frames
-    B, N, _, H, W = images.shape
     with style():
         room = max(0.6, 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
         picture, ax = canvas(N * scale + 0.1 + room, B * scale + (0.3 if titles else 0.1))
@@ -80,7 +85,7 @@ def strip(
         ax.xaxis.tick_top()
     picture.alt = alt or f"{B} images in {N} stages" + (f": {', '.join(titles[i] for i in chosen)}" if titles else "")
     if colours is not None:
-        picture.colours = colours
+        picture.colours = check_whole("colours", colours, 2, 256)
     return picture
 
 
@@ -94,10 +99,10 @@ def scenes(
     if captions is None:
         captions = getattr(images, "captions", None)
     images = to_pixels(getattr(images, "images", images))
-    if captions is not None and len(captions) != len(images):
-        raise ValueError(f"captions must hold {len(images)} texts, one an image, got {len(captions)}")
+    captions = texts("captions", captions, len(images), "an image")
+    check_number("zoom", zoom, above=0)
     N, _, H, W = images.shape
-    columns = min(columns, N)
+    columns = min(check_whole("columns", columns), N)
     told = [textwrap.wrap(text, max(8, int(zoom * W / 6.3))) for text in captions or [""] * N]
     line, gap = 12 / zoom, 10 / zoom  # of text, and between images, in pixels of an image
     rows = [told[i : i + columns] for i in range(0, N, columns)]
@@ -113,9 +118,8 @@ def scenes(
             page = image.permute(1, 2, 0).expand(-1, -1, 3).numpy()
             ax.imshow(page, extent=(x, x + W, y + H, y), interpolation="nearest")
             ax.add_patch(Rectangle((x, y), W, H, fill=False, edgecolor="0.6", linewidth=0.6))  # white on a white page
-            ax.text(
-                x + W / 2, y + H + 0.4 * gap, "\n".join(told[i]), ha="center", va="top", fontsize=8, linespacing=1.1
-            )
+            below = {"ha": "center", "va": "top", "fontsize": 8, "linespacing": 1.1, "parse_math": False}  # $5 is $5
+            ax.text(x + W / 2, y + H + 0.4 * gap, "\n".join(told[i]), **below)
         ax.set(xlim=(0, width), ylim=(height, 0))
         ax.set_axis_off()
     picture.colours = 256
@@ -127,10 +131,14 @@ def pictures(named: Mapping[str, "Image"], *, height: float = 2.4, alt: str = ""
     """PIL pictures {title: picture} of any size, side by side at one height (in inches)."""
     from PIL import Image
 
-    tall = round(100 * height)
+    if not isinstance(named, Mapping) or not named or not all(isinstance(v, Image.Image) for v in named.values()):
+        came = [type(v).__name__ for v in named.values()] if isinstance(named, Mapping) else type(named).__name__
+        raise TypeError(f"named must be PIL pictures {{title: picture}}, at least one, got {came or 'none'}")
+    check_number("height", height, above=0)
+    tall = max(1, round(100 * height))
     pages = [
         image.convert("RGB").resize(
-            (round(image.width * tall / image.height), tall),
+            (max(1, round(image.width * tall / image.height)), tall),
             Image.Resampling.NEAREST if image.height < tall else Image.Resampling.LANCZOS,
         )
         for image in named.values()
@@ -162,7 +170,7 @@ def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int
     if path.suffix.lower() not in kinds:
         raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
     images = to_pixels(images)
-    columns = columns or min(10, math.ceil(len(images) ** 0.5))
+    columns, zoom = _columns(columns, len(images)), check_whole("zoom", zoom)
     mosaic = tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
     picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
     picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
@@ -173,9 +181,25 @@ def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int
 
 def to_pixels(images: Tensor) -> Tensor:
     """Images (N, 1 or 3, H, W) in [-1, 1], clamped, as whole numbers from 0 to 255 (uint8) on the CPU."""
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or not len(images):
-        raise ValueError(f"images must be (N, 1 or 3, H, W) with N at least 1, got {tuple(images.shape)}")
+    check_images(images)
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"images must be (N, 1 or 3, H, W), grey or in colour, got {tuple(images.shape)}")
     return to_uint8(images.detach().float().cpu())
+
+
+def texts(name: str, given: Sequence[Any] | None, n: int, each: str) -> list[str] | None:
+    """n texts, one for each image, row or frame; numbers become texts. None stays None."""
+    if given is None:
+        return None
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        raise TypeError(f"{name} must hold {n} texts, one {each}, got {given!r}")
+    if len(given) != n:
+        raise ValueError(f"{name} must hold {n} texts, one {each}, got {len(given)}")
+    return [str(text) for text in given]
+
+
+def _columns(columns: int | None, n: int) -> int:
+    return min(10, math.ceil(n**0.5)) if columns is None else check_whole("columns", columns)
 
 
 def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -> np.ndarray:

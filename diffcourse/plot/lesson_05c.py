@@ -219,7 +219,7 @@ def prompted(images: Tensor, told: Sequence[str], path: Tensor, title: str, alt:
                 ax.set(xticks=[], yticks=[])
                 ax.spines[:].set(visible=True, color="0.6", linewidth=0.6)
                 if text:
-                    ax.set_xlabel(text, fontsize=8)
+                    ax.set_xlabel(text, fontsize=8, parse_math=False)
                 if row == 0 and i in (0, len(pictures) - 1):
                     ax.set_title("first guess" if i == 0 else "last", fontsize=8)
         picture.suptitle(title, fontsize=9)

@@ -6,16 +6,21 @@ and so on) is for the modules beside this one; `diffcourse.plot` does not hand i
 
 import base64
 import io
-from collections.abc import Sequence
+import math
+import numbers
+import reprlib
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+from torch import Tensor
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
 BESIDE = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # of a legend: right of the axes
@@ -35,6 +40,7 @@ STYLE = {
     "font.size": 9,
 }
 
+MOST = 400  # inches: beyond 655 a figure of 100 dots an inch cannot be drawn
 CLASSES = (*COLOURS, "#882255", "#999933", "#7F7F7F")  # for the ten digits; every mark is also the digit itself
 FORWARD, REVERSE, AIM = COLOURS[1], COLOURS[0], COLOURS[2]  # the two chains and the objective, from lesson 02 on
 ENCODE, UNET, TEXT = COLOURS[:3]  # the parts of a latent diffusion model
@@ -81,6 +87,10 @@ def canvas(
     width: float = 6.0, height: float = 3.0, columns: int = 1, rows: int = 1, *, alt: str = "a figure", **kwargs: Any
 ) -> tuple[Picture, Any]:
     """An empty picture of width x height inches and its axes (one, or an array): call it inside `with style():`."""
+    for name, inches in (("width", width), ("height", height)):
+        if check_number(name, inches, above=0) > MOST:
+            raise ValueError(f"{name} must be {MOST} inches at most, got {inches:g}: show less at once")
+    check_whole("columns", columns), check_whole("rows", rows)
     picture = Picture(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(picture)
     picture.alt = alt
@@ -106,6 +116,8 @@ def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], c
 
 def logarithmic(ax: Axes, which: str) -> None:
     """Make the axes named by `which` logarithmic: "x", "y", "xy" or none."""
+    if which not in ("", "x", "y", "xy", "yx"):
+        raise ValueError(f"log must be 'x', 'y', 'xy' or '', got {which!r}")
     if "x" in which:
         ax.set_xscale("log")
     if "y" in which:
@@ -126,3 +138,73 @@ def ticks_at(ax: Axes, values: Sequence[float], most: int = 8) -> None:
     chosen = [values[i] for i in np.unique(np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int))]
     ax.set_xticks(chosen, [f"{v:g}" for v in chosen])
     ax.minorticks_off()
+
+
+# -- what came in -----------------------------------------------------------------------------------------------------
+
+
+def check_whole(name: str, n: int, least: int = 1, most: float = math.inf) -> int:
+    """A whole number from `least` to `most`."""
+    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not least <= n <= most:
+        upto = "of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(f"{name} must be a whole number {upto.format(least=least)}, got {n!r}")
+    return int(n)
+
+
+def check_number(name: str, value: float, *, above: float = -math.inf) -> float:
+    """A finite number above `above`."""
+    if isinstance(value, str | bool) or not hasattr(value, "__float__"):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    if not above < float(value) < math.inf:
+        raise ValueError(
+            f"{name} must be a finite number{f' above {above:g}' if above > -math.inf else ''}, got {value!r}"
+        )
+    return float(value)
+
+
+def to_numbers(name: str, values: Any, most: int = 1) -> np.ndarray:
+    """Finite real numbers from any sequence, array or tensor, at least one, in at most `most` dimensions; those of size 1 do not count."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    elif isinstance(values, str) or not hasattr(values, "__iter__"):
+        raise TypeError(f"{name} must be numbers in a row, got {values!r}")
+    try:
+        found = np.asarray(values if isinstance(values, np.ndarray) else [_plain(value) for value in values])
+        found = found if found.dtype.kind in "biuf" else found.astype(float)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} must be numbers in a row, got {reprlib.repr(values)}") from error
+    if found.ndim > most:
+        found = found.reshape([n for n in found.shape if n != 1] or [1])
+    if not 1 <= found.ndim <= most or not found.size:
+        raise ValueError(
+            f"{name} must be numbers in {'a row' if most == 1 else 'rows'}, at least one, got {found.shape}"
+        )
+    if not np.isfinite(found).all():
+        place = np.argwhere(~np.isfinite(found))[0].tolist()
+        raise ValueError(f"{name} must be finite, but {name}{place} is {found[tuple(place)]}: leave it out")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, Tensor) else value
+
+
+def to_curve(name: str, pair: Any) -> tuple[np.ndarray, np.ndarray]:
+    """xs and ys of one curve: finite, and as many."""
+    if not isinstance(pair, tuple | list) or len(pair) != 2:
+        came = f"{len(pair)} values" if isinstance(pair, tuple | list) else type(pair).__name__
+        raise TypeError(f"{name} must be a pair (xs, ys), got {came}")
+    xs, ys = to_numbers(f"xs of {name}", pair[0]), to_numbers(f"ys of {name}", pair[1])
+    if len(xs) != len(ys):
+        raise ValueError(f"{name} must have as many xs as ys, got {len(xs)} and {len(ys)}")
+    return xs, ys
+
+
+def check_named(name: str, given: Any, what: str) -> dict[str, Any]:
+    """A dictionary with at least one entry; names that are numbers become texts."""
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dictionary {{name: {what}}}, got {type(given).__name__}")
+    if not given:
+        raise ValueError(f"{name} must hold at least one, got none")
+    return {str(key): value for key, value in given.items()}

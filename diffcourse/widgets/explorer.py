@@ -2,15 +2,20 @@
 
 import base64
 import html
+import io
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from diffcourse import plot
 from diffcourse.denoiser import Estimate
+from diffcourse.images import check_images
+from diffcourse.plot.picture import check_whole
 
 
 class Explorer(ipywidgets.VBox):
@@ -18,7 +23,8 @@ class Explorer(ipywidgets.VBox):
 
     controls  {parameter: widget}; a change redraws once
     compute   (**parameters) -> arrays: any value, the numbers that the picture shows
-    draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture
+    draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture. Any matplotlib figure will do: its titles are
+              then the line, unless it has an attribute `alt`; one of pyplot's is closed
     """
 
     def __init__(
@@ -28,6 +34,11 @@ class Explorer(ipywidgets.VBox):
         draw: Callable[[Any], plot.Picture],
         extras: Sequence[ipywidgets.Widget] = (),
     ):
+        if not isinstance(controls, Mapping) or not all(hasattr(control, "value") for control in controls.values()):
+            raise TypeError(f"controls must be widgets that have a value, {{parameter: widget}}, got {controls!r:.200}")
+        for name, given in (("compute", compute), ("draw", draw)):
+            if not callable(given):
+                raise TypeError(f"{name} must be a function, got {type(given).__name__}")
         self.controls, self._compute, self._draw = dict(controls), compute, draw
         own_size = ipywidgets.Layout(
             align_self="flex-start", max_width="100%"
@@ -46,10 +57,8 @@ class Explorer(ipywidgets.VBox):
         return {name: control.value for name, control in self.controls.items()}
 
     def _refresh(self, _change: Any = None) -> None:
-        picture = self._draw(self._compute(**self.values))
-        self.image.value = picture.png()
-        self.alt = picture.alt
-        self.text.value = f"<span>{html.escape(picture.alt)}</span>"
+        self.image.value, self.alt = shown(self._draw(self._compute(**self.values)))
+        self.text.value = f"<span>{html.escape(self.alt)}</span>"
 
     def _repr_mimebundle_(self, **kwargs: Any):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
@@ -58,12 +67,37 @@ class Explorer(ipywidgets.VBox):
         return {**content, **still}, {**metadata, "image/png": {"alt": self.alt}}
 
 
+def shown(picture: Any) -> tuple[bytes, str]:
+    """PNG and words of what has both, as `plot.Picture`, or of any matplotlib figure."""
+    if hasattr(picture, "png") and hasattr(picture, "alt"):
+        return picture.png(), picture.alt
+    if not isinstance(picture, Figure):
+        raise TypeError(f"draw must return a plot.Picture or a matplotlib figure, got {type(picture).__name__}")
+    buffer = io.BytesIO()
+    picture.savefig(buffer, format="png", dpi=100)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(picture)  # else it is shown a second time, and kept for ever
+    titles = [picture.get_suptitle(), *(ax.get_title() for ax in picture.axes)]
+    return buffer.getvalue(), getattr(picture, "alt", None) or ", ".join(filter(None, titles)) or "a figure"
+
+
+def _offered(label: str, options: Sequence[Any], value: Any) -> tuple[list, Any]:
+    """The options as a list, and the one to begin with."""
+    options = list(options)
+    if not options:
+        raise ValueError(f"options must hold at least one value for {label!r}, got none")
+    value = options[0] if value is None else value
+    if value not in options:
+        raise ValueError(f"{label} must be one of {', '.join(map(str, options)):.300}, got {value!r}")
+    return options, value
+
+
 def slider(label: str, options: Sequence[Any], value: Any = None, *, live: bool = True) -> ipywidgets.SelectionSlider:
     """A slider over listed values; `live` redraws while it moves (for pictures that take under 50 ms), else when it is let go."""
-    options = list(options)
+    options, value = _offered(label, options, value)
     return ipywidgets.SelectionSlider(
         options=options,
-        value=options[0] if value is None else value,
+        value=value,
         description=label,
         continuous_update=live,
         style={"description_width": "initial"},
@@ -73,10 +107,10 @@ def slider(label: str, options: Sequence[Any], value: Any = None, *, live: bool 
 
 def choice(label: str, options: Sequence[Any], value: Any = None) -> ipywidgets.Dropdown:
     """A drop-down list."""
-    options = list(options)
+    options, value = _offered(label, options, value)
     return ipywidgets.Dropdown(
         options=options,
-        value=options[0] if value is None else value,
+        value=value,
         description=label,
         style={"description_width": "initial"},
         layout=ipywidgets.Layout(width="16em"),
@@ -90,8 +124,13 @@ class TrajectoryExplorer(Explorer):
     """
 
     def __init__(self, path: Sequence[Estimate], most: int = 5):
+        path = list(path)
         if not path:
             raise ValueError("path must hold the estimates of a trajectory, got none")
+        if wrong := [type(e).__name__ for e in path if not isinstance(e, Estimate)]:
+            raise TypeError(f"path must hold the estimates that `trajectory` yields, got {wrong[0]}")
+        check_whole("most", most)
+        check_images(path[0].x, name="path[0].x")
         frames = [(e.x[:most].cpu(), e.x0[:most].cpu(), e.at) for e in path]
         ends = {"min": 0, "max": len(frames) - 1, "value": len(frames) // 2}
         step = ipywidgets.IntSlider(**ends, description="step", layout=ipywidgets.Layout(width="24em"))
@@ -112,5 +151,10 @@ class TrajectoryExplorer(Explorer):
 
 
 def zip_rows(*rows: Tensor) -> list[Tensor]:
-    """Images of several rows, column by column: what `plot.strip` takes to draw them as rows."""
+    """Images of several rows, all (N, C, H, W), column by column: what `plot.strip` takes to draw them as rows."""
+    for i, row in enumerate(rows):
+        if check_images(row, name=f"rows[{i}]").shape != rows[0].shape:
+            raise ValueError(f"rows must all have one shape, got {tuple(rows[0].shape)} and {tuple(row.shape)}")
+    if not rows:
+        raise ValueError("rows must hold at least one, got none")
     return list(torch.stack(rows, dim=1))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.images import check_images
 from diffcourse.rng import draw
 from diffcourse.schedule import DiffusionSchedule
 from diffcourse.widgets.explorer import Explorer, choice, slider
@@ -21,6 +22,7 @@ class NoiseExplorer(Explorer):
     def __init__(
         self, image: Tensor, schedule: DiffusionSchedule | None = None, *, t: int | None = None, seed: int = 0
     ):
+        check_images(image, name="image")
         schedule = DiffusionSchedule.linear() if schedule is None else schedule
         noise = draw(image, torch.Generator().manual_seed(seed))
         t = (schedule.T - 1) // 4 if t is None else t
@@ -51,6 +53,7 @@ class ScheduleExplorer(Explorer):
     """
 
     def __init__(self, image: Tensor, T: int = 1000, *, schedule: str = "linear", t: int | None = None, seed: int = 0):
+        check_images(image, name="image")
         named = {
             "linear": DiffusionSchedule.linear(T, 0.1 / T, 20 / T),
             "cosine": DiffusionSchedule.cosine(T),

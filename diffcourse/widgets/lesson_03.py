@@ -10,6 +10,7 @@ from torch import Tensor
 
 from diffcourse import data, metrics, plot
 from diffcourse.denoiser import Denoiser, evaluating
+from diffcourse.images import check_images
 from diffcourse.rng import draw
 from diffcourse.widgets.digit_pad import DigitPad
 from diffcourse.widgets.explorer import Explorer, slider
@@ -32,6 +33,7 @@ class DenoiserExplorer(Explorer):
         t: int | None = None,
         seed: int = 0,
     ):
+        check_images(images)
         T = model.schedule.T
         times = sorted({*range(0, T, max(1, T // 20)), T - 1}) if times is None else sorted(times)
         frames = self.guesses(model, images, labels, times, seed)
@@ -80,6 +82,8 @@ class OwnDigitExplorer(Explorer):
     def __init__(
         self, model: Denoiser, example: Tensor, times: Sequence[int] = (100, 300, 500, 700, 900), *, seed: int = 0
     ):
+        if check_images(example, name="example").shape != (1, 1, 28, 28):
+            raise ValueError(f"example must be one digit (1, 1, 28, 28), got {tuple(example.shape)}")
         self.digit, self._model, self._times = example, model, list(times)
         self._noise = draw(example, torch.Generator().manual_seed(seed))
         pad = DigitPad()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from diffcourse import plot
 from diffcourse.denoiser import evaluating
+from diffcourse.images import check_images
 from diffcourse.models import AutoencoderKL
 from diffcourse.rng import draw
 from diffcourse.widgets.explorer import Explorer, choice, slider
@@ -39,6 +40,7 @@ class LatentChannelExplorer(Explorer):
         amount: float = 1.5,
         seed: int = 0,
     ):
+        check_images(images)
         with evaluating(vae), torch.no_grad():
             latents = vae.encode(images, sample=False)
             before = vae.decode(latents)

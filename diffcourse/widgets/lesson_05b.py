@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.images import check_images
 from diffcourse.models import CLIP
+from diffcourse.plot.picture import check_whole
 from diffcourse.widgets.explorer import Explorer, slider
 
 
@@ -30,6 +32,7 @@ class CaptionExplorer(Explorer):
     def __init__(self, clip: CLIP, images: Tensor, caption: str = EXAMPLES[0], *, most: int = 4):
         if not isinstance(clip, CLIP):
             raise TypeError(f"clip must be a CLIP, got {type(clip).__name__}")
+        check_images(images), check_whole("most", most)
         self._clip, self._images, self._most = clip, images, most
         with torch.no_grad():
             self._vectors = torch.cat([clip.encode_images(part) for part in images.split(250)])

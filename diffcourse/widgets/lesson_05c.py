@@ -11,6 +11,7 @@ import torch
 from diffcourse import metrics, plot, scenes
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
+from diffcourse.plot.picture import check_whole
 from diffcourse.widgets.explorer import Explorer, slider
 
 
@@ -41,8 +42,7 @@ class PromptBox(Explorer):
     ):
         if not isinstance(model, LatentDiffusion):
             raise TypeError(f"model must be a LatentDiffusion, got {type(model).__name__}")
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        check_whole("n", n)
         self._model, self._n, self._kept = model, n, {}
         wide = ipywidgets.Layout(width="40em", max_width="100%")
         style = {"description_width": "initial"}
