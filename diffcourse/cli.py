@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import os
+import shlex
 import sys
 import time
 import warnings
@@ -304,7 +305,7 @@ def _how_to_resume(arguments: argparse.Namespace) -> str:
         return "stopped before the first checkpoint: nothing was saved"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return "stopped; to go on: the same command with --resume, with as many processes"
-    command = ["python -m diffcourse train", arguments.name, f"--out {arguments.out}"]
+    command = ["python -m diffcourse train", arguments.name, f"--out {shlex.quote(str(arguments.out))}"]
     command += [f"--profile {arguments.profile}"] if arguments.profile else []
     command += [f"--seed {arguments.seed}"] if arguments.seed else []
     return f"stopped; to go on: {' '.join(command)} --resume"

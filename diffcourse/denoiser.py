@@ -170,6 +170,39 @@ class Denoiser(nn.Module):
         """The denoiser with its condition filled in: a function (x, level) -> Estimate."""
         return Given(self, cond)
 
+    # -- what no shape tells: it travels with a state, in the `_metadata` that torch keeps beside the tensors ----------
+
+    def extra_repr(self) -> str:
+        null = self.null if self.null is None or self.null.ndim or self.null.is_meta else self.null.item()
+        told = f"of shape {tuple(null.shape)}" if isinstance(null, Tensor) else null
+        return f"predicts={self.predicts!r}, schedule={self.schedule!r}, null={told}"
+
+    def _meant_for(self) -> dict[str, Any]:
+        try:
+            levels = self.schedule.levels(min(4, getattr(self.schedule, "T", 4)))
+            return {"predicts": self.predicts, "levels": [float(part) for at in levels for part in at]}
+        except Exception:  # a path of one's own that knows no so few, or no floats
+            return {"predicts": self.predicts, "levels": []}
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]]["denoiser"] = self._meant_for()
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing, unexpected, errors):
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing, unexpected, errors)
+        ours, theirs = self._meant_for(), local_metadata.get("denoiser")
+        if theirs is None:  # bare tensors, or an older state
+            return
+        cure = "build the Denoiser as theirs was built, or load the network alone, model.network.load_state_dict(…)"
+        if theirs["predicts"] != ours["predicts"]:
+            errors.append(
+                f"the state is of a model that predicts {theirs['predicts']!r}, not {self.predicts!r}: {cure}."
+            )
+        pairs = zip(theirs["levels"], ours["levels"], strict=False)
+        if any(abs(a - b) > 1e-5 for a, b in pairs) or 0 < len(theirs["levels"]) != len(ours["levels"]) > 0:
+            errors.append(f"the state is of a model with another schedule than {self.schedule!r}: {cure}.")
+
     def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the network."""
         if not isinstance(self.schedule, DiffusionSchedule):

@@ -4,10 +4,17 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 _STARTED = Path(os.path.abspath(os.sep))
 with contextlib.suppress(OSError):  # the current folder may have been deleted
@@ -40,23 +47,84 @@ def home() -> Path | None:
 
 @contextlib.contextmanager
 def atomic_write(path: str | Path) -> Iterator[Any]:
-    """A binary file that becomes `path` when the block ends well; otherwise nothing changes and nothing is left behind."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    """A binary file that becomes `path` when the block ends well; otherwise nothing changes and nothing is left behind.
+
+    A link stays one: what it points to is replaced. What writers left who were killed (.NAME.….part) goes at the next write.
+    """
+    with _saying(path):
+        path = Path(os.path.realpath(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _sweep(path)
+        file = _fragment(path)
+        try:
+            with file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                if not fcntl:  # Windows renames nothing that is open; elsewhere a sweeper must not come between
+                    file.close()
+                os.replace(file.name, path)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(file.name)
+
+
+def check_writable(path: str | Path) -> None:
+    """OSError now, and not after an hour, if the folder of `path` takes no file."""
+    with _saying(path):
+        path = Path(os.path.realpath(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _fragment(path) as file:
+            pass
+        os.unlink(file.name)
+
+
+@contextlib.contextmanager
+def _saying(path: str | Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise OSError(
             error.errno, f"cannot write {str(path)!r} ({error.strerror or error}); nothing was changed"
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+
+
+def _beginning(path: Path) -> str:
+    """How the names of a file's fragments begin; of a long name the first 100 bytes, for a system takes no more than 255 in all."""
+    return f".{os.fsencode(path.name)[:100].decode(errors='ignore')}."
+
+
+def _fragment(path: Path) -> BinaryIO:
+    """A new file beside `path`, locked as long as it is open."""
+    while True:
+        file = open(path.with_name(f"{_beginning(path)}{secrets.token_hex(4)}.part"), "xb")  # noqa: SIM115
+        with contextlib.suppress(OSError):  # a file system without locks
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.exists(file.name):  # else a sweeper came before the lock
+            return file
+        file.close()
+
+
+def _sweep(path: Path) -> None:
+    """Remove the fragments of `path` that nobody writes any more."""
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            begins = _beginning(path)
+            if (
+                entry.name.startswith(begins)
+                and entry.name.endswith(".part")
+                and len(entry.name) > len(begins + ".part")
+            ):
+                with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+                    if fcntl:  # raises where its writer holds it; Windows itself keeps what is open
+                        fcntl.flock(held.enter_context(open(entry.path, "rb")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
+
+
+def not_finite(tensors: Mapping[str, Any]) -> list[str]:
+    """The names of those tensors that hold nan or infinity: they are not to be stored."""
+    return [n for n, t in tensors.items() if (t.is_floating_point() or t.is_complex()) and not bool(t.isfinite().all())]
 
 
 @contextlib.contextmanager

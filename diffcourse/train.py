@@ -6,15 +6,30 @@ random state to save, so a resumed run repeats the steps that an unbroken one wo
 
 import contextlib
 import math
+import operator
 import os
-from collections.abc import Callable, Iterator
+import time
+import warnings
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from diffcourse.files import atomic_write
+from diffcourse.batches import as_data, to_device
+from diffcourse.checkpoints import (
+    Log,
+    compare,
+    identity,
+    infinite_by_design,
+    read_checkpoint,
+    restore,
+    unsound,
+    write_checkpoint,
+)
+from diffcourse.files import check_writable, user_path
 from diffcourse.rng import counter_seed
 
 if TYPE_CHECKING:
@@ -32,16 +47,10 @@ class Progress(NamedTuple):
     ema: nn.Module
 
 
-class Data(Protocol):
-    """What `fit` asks of data: a batch that is a function of its arguments alone, such as `ImageData.batch`."""
-
-    def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Any: ...
-
-
 def fit(
     module: nn.Module,
-    data: Data,
-    loss: Callable[[nn.Module, Any, torch.Generator], Tensor],
+    data: Any,
+    loss: Callable[[Any, Any, torch.Generator], Tensor],
     *,
     steps: int,
     batch_size: int = 64,
@@ -52,31 +61,97 @@ def fit(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     every: int = 200,
-) -> Iterator[Progress]:
+) -> "Training":
     """Train `module` in place, one `Progress` after each step: `for p in tqdm(fit(...), total=steps): ...`; stop whenever you like.
 
+    data: a `Data` such as `data.mnist()`; a tensor, or a tuple or dict of tensors of one length; a map-style Dataset; a DataLoader.
     loss(module, batch, generator) -> scalar. Adam; the learning rate rises linearly over `warmup` steps (default: a twentieth of all, at
     most 1000) and falls to zero along a cosine; gradients are clipped to norm `clip`; `p.ema` is the exponential moving average with decay
-    min(ema, (1 + n)/(10 + n)), so early averages forget the random start.
+    min(ema, (1 + n)/(10 + n)), so early averages forget the random start. FloatingPointError before a step whose loss or gradient is not
+    finite, and before weights that are not would be stored.
 
     With `checkpoint`, model, average, optimiser and position are written every `every` steps and at the end, before the yield; a file that
-    is already there is resumed from, and its own Progress comes first. The file is replaced as a whole or not at all.
+    is already there is resumed from, and its own Progress comes first. The file is replaced as a whole or not at all. It is refused for
+    another model, loss or data, as far as these can be told apart (class, configuration, code, first batch), and for other settings, but
+    for two: a training may go on with a lower lr, and with more steps, also when it had ended; then the learning rate follows the curve
+    of the longer training from there on: up at once, and down to zero again (a warm restart).
+    Of a DataLoader, batches come in its own order and size; a resumed training goes through those of its epoch again to find its place.
+    That is exact if whatever is random draws from the global generators of torch, numpy or random, as shuffle=True does, and for a
+    loader whose length is not known it begins anew.
+
     Runs on one CPU or GPU, and on many under `accelerate launch` or `torchrun`; `batch_size` is the batch of each process, `p.loss` the
     mean over all, and the first process writes the checkpoint. Two processes resume to the same bits as well; of more, sums may round
-    otherwise.
+    otherwise. An `Accelerator` of your own, made before, sets the precision here too; what it accumulates is left alone.
     """
-    _check(module, loss, steps=steps, batch_size=batch_size, every=every, lr=lr, ema=ema, clip=clip)
-    warmup = min(1000, steps // 20) if warmup is None else warmup
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"module must be a torch.nn.Module, got {type(module).__name__}; the order is (module, data, loss)"
+        )
+    if not callable(loss):
+        raise TypeError(f"loss must be a function (module, batch, generator) -> scalar, got {type(loss).__name__}")
+    steps, every = _whole("steps", steps, 1), _whole("every", every, 1)
+    source, batch_size = as_data(data, _whole("batch_size", batch_size, 1))
     settings = {
         "steps": steps,
         "batch_size": batch_size,
-        "lr": lr,
-        "warmup": warmup,
-        "ema": ema,
-        "clip": clip,
-        "seed": seed,
+        "lr": _number("lr", lr, lambda v: 0 < v < 1e30, "positive and below 1e30"),
+        "warmup": min(1000, steps // 20) if warmup is None else _whole("warmup", warmup, 0),
+        "ema": _number("ema", ema, lambda v: 0 <= v < 1, "in [0, 1)"),
+        "clip": _number("clip", clip, lambda v: 0 < v < math.inf, "positive"),
+        "seed": _whole("seed", seed, None),
     }
-    return _fit(module, data, loss, checkpoint and Path(checkpoint), every, settings)
+    path = None if checkpoint is None else user_path(checkpoint)
+    if path and path.is_dir():
+        raise ValueError(f"checkpoint must be a file, {str(path)!r} is a folder")
+    log = Log(stride=max(1, steps // 200))
+    return Training(_fit(module, source, loss, path, every, settings, log), log, steps)
+
+
+def run(module: nn.Module, data: Any, loss: Callable[..., Tensor], *, bar: bool = True, **settings: Any) -> nn.Module:
+    """`fit` from its beginning to its end, with a bar; returns the averaged module in eval mode: the one to sample from.
+
+    settings: those of `fit`, `steps=` at least.
+    """
+    from tqdm.auto import tqdm
+
+    training, main = fit(module, data, loss, **settings), os.environ.get("RANK", "0") == "0"
+    with tqdm(total=training.steps, unit="step", disable=not (bar and main)) as shown:
+        for progress in training:
+            if shown.n == 0:  # resumed: what was done before is no part of the speed
+                shown.initial = shown.n = progress.step - 1
+            shown.set_postfix_str(f"loss {progress.loss:.4f}", refresh=False)
+            shown.update(progress.step - shown.n)
+    return progress.ema.eval()
+
+
+class Training(Generator[Progress, None, None]):
+    """What `fit` returns: a generator of `Progress`, with its `log`. It trains while it is iterated, and says so if nobody does."""
+
+    def __init__(self, run: Generator[Progress, None, None], log: Log, steps: int):
+        self.log, self.steps = log, steps
+        self._run, self._at = run, -1
+
+    def send(self, value: Any) -> Progress:
+        self._at = max(self._at, 0)
+        progress = self._run.send(value)
+        self._at = progress.step
+        return progress
+
+    def throw(self, *error: Any) -> Progress:
+        self._at = max(self._at, 0)
+        return self._run.throw(*error)
+
+    def __repr__(self) -> str:
+        if self._at < 0:
+            return f"<a training of {self.steps} steps that has not begun: iterate it, or use train.run(...)>"
+        return f"<a training, step {self._at} of {self.steps}>"
+
+    def __del__(self) -> None:
+        if getattr(self, "_at", 0) < 0:
+            warnings.warn(
+                "nothing was trained: fit(...) trains while it is iterated (for p in fit(...): ...); train.run(...) does it in one call",
+                stacklevel=2,
+            )
 
 
 def engine() -> "Accelerator":
@@ -85,67 +160,99 @@ def engine() -> "Accelerator":
     Processes that find no GPU work together on their CPUs; left to itself, accelerate would let each of them train alone.
     """
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     gpu = torch.accelerator.is_available() and not torch.backends.mps.is_available()  # MPS has no distributed training
-    return Accelerator(cpu=launched and not gpu)
+    theirs = (
+        AcceleratorState._shared_state != {}
+    )  # accelerate has one state for all: it is the reader's, if she made one
+    with _every_step_counts():
+        return Accelerator(cpu=launched and not gpu and not theirs)
 
 
-def _fit(module, data, loss, checkpoint, every, settings) -> Iterator[Progress]:
+@contextlib.contextmanager
+def _every_step_counts() -> Iterator[None]:
+    """Gradients are not accumulated here, whatever the reader's own Accelerator does, which afterwards does as before."""
+    from accelerate.state import GradientState
+
+    state = GradientState()
+    kept = state.plugin_kwargs, state.sync_gradients
+    state.plugin_kwargs, state.sync_gradients = {}, True
+    try:
+        yield
+    finally:
+        state.plugin_kwargs, state.sync_gradients = kept
+
+
+def _fit(module, source, loss, checkpoint, every, settings, log) -> Generator[Progress, None, None]:
     accelerator = engine()
-    rank, world = accelerator.process_index, accelerator.num_processes
-    settings = settings | {"world": world}
+    rank, world, precision = accelerator.process_index, accelerator.num_processes, accelerator.mixed_precision
+    settings = settings | {"world": world, "precision": precision}
     steps, seed = settings["steps"], settings["seed"]
+    if precision != "no":
+        warnings.warn(
+            f"fit trains in {precision}: your Accelerator, or ACCELERATE_MIXED_PRECISION, says so", stacklevel=3
+        )
+    odd = infinite_by_design(module)
+    who = identity(module, source, loss, settings) if checkpoint else {}
 
     module.to(accelerator.device)
     average = torch.optim.swa_utils.AveragedModel(module, multi_avg_fn=_ema_update(settings["ema"]))
     optimizer = torch.optim.Adam(module.parameters(), lr=settings["lr"], betas=(0.9, 0.99))
-    step = 0
-    if checkpoint and (saved := read_checkpoint(checkpoint, settings)):
-        module.load_state_dict(saved["module"])
-        average.load_state_dict(saved["ema"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step = saved["step"]
+    step = kept = 0  # steps made, and of those the ones in the checkpoint
+    if checkpoint and (saved := read_checkpoint(checkpoint)):
+        compare(checkpoint, saved, settings, who)
+        restore(checkpoint, saved, module, average, optimizer, log)
+        step = kept = saved["step"]
         yield Progress(step, steps, saved["loss"], saved["lr"], saved["grad_norm"], average.module)
+    if checkpoint and step < steps:
+        check_writable(checkpoint)
     run, optimizer = accelerator.prepare(_Loss(module, loss), optimizer)
+    began = time.monotonic() - log.seconds
 
     while step < steps:
         module.train()
-        batch = _to(data.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), accelerator.device)
+        batch = to_device(
+            source.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), accelerator.device
+        )
         lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
         for group in optimizer.param_groups:
             group["lr"] = lr
-        with _seeded(counter_seed(seed, "step", step, rank)) as generator:
-            value = run(batch, generator)
-        optimizer.zero_grad()
-        accelerator.backward(value)
-        grad_norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
-        if not math.isfinite(value.item()):
-            raise FloatingPointError(
-                f"the loss is {value.item()} at step {step}: lower lr ({settings['lr']}) or look at the data and the loss"
-            )
-        optimizer.step()
+        with _every_step_counts():
+            with _seeded(counter_seed(seed, "step", step, rank)) as generator:
+                value = run(batch, generator)
+            optimizer.zero_grad()
+            accelerator.backward(value)
+            norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
+            value, norm = (
+                accelerator.reduce(value.detach(), "mean").item(),
+                float(norm),
+            )  # the step's one wait for a GPU
+            if not math.isfinite(value):
+                raise _stop(f"the loss is {value}", step, settings, checkpoint, kept)
+            if not math.isfinite(norm) and accelerator.scaler is None:  # a scaler of float16 leaves such a step out
+                raise _stop(
+                    f"the norm of the gradient is {norm}, of a loss of {value:g},", step, settings, checkpoint, kept
+                )
+            optimizer.step()
         average.update_parameters(module)
         step += 1
-        progress = Progress(
-            step, steps, accelerator.reduce(value.detach(), "mean").item(), lr, float(grad_norm), average.module
-        )
-        if checkpoint and (step % every == 0 or step == steps):
-            if accelerator.is_main_process:
-                state = {
-                    "module": module.state_dict(),
-                    "ema": average.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "steps": steps,
-                    "loss": progress.loss,
-                    "lr": lr,
-                    "grad_norm": progress.grad_norm,
-                    "settings": settings,
-                }
-                write_checkpoint(checkpoint, state)
+        log.add(step, value)
+        progress = Progress(step, steps, value, lr, norm, average.module)
+        if step % every == 0 or step == steps:
+            parts = {"module": module, "ema": average, "optimizer": optimizer}
+            state = {name: part.state_dict() for name, part in parts.items()}
+            if bad := unsound(state, odd):
+                raise _stop(f"{bad[0]} became infinite or nan", step - 1, settings, checkpoint, kept)
+            if checkpoint and accelerator.is_main_process:
+                log.seconds = time.monotonic() - began
+                told = {k: v for k, v in progress._asdict().items() if k != "ema"}
+                write_checkpoint(checkpoint, {**state, **told, "settings": settings, "who": who, "log": asdict(log)})
+            kept = step if checkpoint else 0
             accelerator.wait_for_everyone()
         yield progress
+    log.seconds = max(log.seconds, time.monotonic() - began)
 
 
 class _Loss(nn.Module):
@@ -156,7 +263,20 @@ class _Loss(nn.Module):
         self.module, self.loss = module, loss
 
     def forward(self, batch: Any, generator: torch.Generator) -> Tensor:
-        return self.loss(self.module, batch, generator)
+        value = self.loss(self.module, batch, generator)
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"loss must return a scalar tensor, got {got}")
+        if not value.requires_grad:
+            raise ValueError("loss must depend on the parameters of module, but no gradient leads back to any of them")
+        return value
+
+
+def _stop(what: str, step: int, settings: dict, checkpoint: Path | None, kept: int) -> FloatingPointError:
+    cure = f"lower lr ({settings['lr']}) or look at the data and the loss"
+    if kept:
+        cure += f"; checkpoint {str(checkpoint)!r} keeps step {kept}, and goes on from there with the lower lr"
+    return FloatingPointError(f"{what} at step {step}: {cure}")
 
 
 def learning_rate(step: int, steps: int, warmup: int) -> float:
@@ -184,54 +304,24 @@ def _seeded(seed: int) -> Iterator[torch.Generator]:
         yield torch.Generator().manual_seed(seed)
 
 
-def _to(batch: Any, device: torch.device) -> Any:
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if isinstance(batch, tuple):
-        parts = [_to(part, device) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else tuple(parts)
-    return batch
+# -- settings ---------------------------------------------------------------------------------------------------------
 
 
-# -- checkpoints ------------------------------------------------------------------------------------------------------
-
-
-def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Replace `path` by `state` as a whole or not at all: temporary file, fsync, rename."""
-    with atomic_write(path) as file:
-        torch.save(state, file)
-
-
-def read_checkpoint(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The state under `path`, None if there is no such file; ValueError if it is damaged or from another training."""
-    if not path.exists():
-        return None
+def _whole(name: str, value: Any, low: int | None) -> int:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        there = state["settings"]
-    except Exception as error:
-        raise ValueError(f"checkpoint {str(path)!r} cannot be read ({error}); delete it to start afresh") from error
-    if there != settings:
-        other = {k: (there.get(k), v) for k, v in settings.items() if there.get(k) != v}
-        told = ", ".join(f"{k} was {a} and is now {b}" for k, (a, b) in other.items())
-        raise ValueError(
-            f"checkpoint {str(path)!r} belongs to another training: {told}; delete it or choose another file"
-        )
-    return state
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or (low is not None and number < low):
+        raise ValueError(f"{name} must be a whole number{'' if low is None else f' of at least {low}'}, got {value!r}")
+    return number
 
 
-def _check(module: Any, loss: Any, **numbers: float) -> None:
-    if not isinstance(module, nn.Module):
-        raise TypeError(
-            f"module must be a torch.nn.Module, got {type(module).__name__}; the order is (module, data, loss)"
-        )
-    if not callable(loss):
-        raise TypeError(f"loss must be a function (module, batch, generator) -> scalar, got {type(loss).__name__}")
-    for name in ("steps", "batch_size", "every"):
-        if not isinstance(numbers[name], int) or numbers[name] < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, got {numbers[name]!r}")
-    for name in ("lr", "clip"):
-        if not 0 < numbers[name] < math.inf:
-            raise ValueError(f"{name} must be positive, got {numbers[name]!r}")
-    if not 0 <= numbers["ema"] < 1:
-        raise ValueError(f"ema must lie in [0, 1), got {numbers['ema']!r}")
+def _number(name: str, value: Any, fits: Callable[[float], bool], allowed: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, (str, bytes)) or not fits(number):
+        raise ValueError(f"{name} must be a number, {allowed}, got {value!r}")
+    return number

@@ -441,7 +441,10 @@ def test_train_ends_with_the_card(tmp_path, capsys, recipe):
     path = tmp_path / "runs" / "tiny.safetensors"
     assert str(path) in out and isinstance(weights.load(path), DigitClassifier)
     code, out, err = run(capsys, "train", "tiny", "--profile", "smoke", "--out", tmp_path / "runs")
-    assert code == 2 and "--resume" in sentence(err)
+    assert code == 2 and "finished" in sentence(err) and "--resume" not in err
+    before = path.read_bytes()
+    code, out, err = run(capsys, "train", "tiny", "--profile", "laptop", "--out", tmp_path / "runs", "--resume")
+    assert code == 0 and "finished already" in out and "right: 0.125" in out and path.read_bytes() == before
 
 
 @pytest.mark.slow

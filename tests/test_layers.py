@@ -24,8 +24,8 @@ evaluate                                  who draws, who judges, with what sampl
 metrics                                   the numbers, each beside its floor or ceiling
 weights, train                            saved and loaded by names alone; the loop
 latent                                    latent diffusion: autoencoder, denoiser and text in one
-samplers, elbo                            what is done with a denoiser
-guidance, mixture, data                   a denoiser led, one that is exact; digits and scenes
+samplers, elbo, checkpoints               what is done with a denoiser; a training, kept
+guidance, mixture, data, batches          a denoiser led, one that is exact; digits and scenes; data of any kind, in batches
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images, pictures, stored        noise; pictures, as numbers and as files; what lies in files, read without trust
 gaussian, rng, files, download, profile, shipped   the ground: nothing of the package but checks

@@ -67,7 +67,7 @@ def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_o
         and card["command"] == f"python -m diffcourse train {name} --profile smoke --out whole"
     )
     assert len(card["losses"]) == 20 and card["recipe"]["steps"] == 20
-    with pytest.raises(FileExistsError, match="--resume"):
+    with pytest.raises(FileExistsError, match="finished: choose another folder"):
         recipes.run(name, profile="smoke", out=whole)
 
 

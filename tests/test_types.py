@@ -31,7 +31,6 @@ TO_DO = {
     "plot/lesson_01",
     "plot/lesson_05b",
     "plot/picture",
-    "recipes/__init__",
     "recipes/classifier",
     "recipes/denoisers",
     "scenes",

@@ -3,12 +3,11 @@
 One module a model: what is built, with which loss, and how the result is measured; its entries of `RECIPES` stand at its end.
 """
 
-import json
 import platform
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +25,7 @@ from diffcourse.evaluate import (
     scenes_ceiling,
     score,
 )
-from diffcourse.files import write_json
+from diffcourse.files import check_writable, user_path
 from diffcourse.recipes import autoencoder, classifier, clip, denoisers, ldm, vae
 from diffcourse.recipes.autoencoder import autoencoder_loss, measure_autoencoder, scene_autoencoder, unit_latents
 from diffcourse.recipes.classifier import FLOOR_SIZES, classifier_loss, jitter, make_reference, measure_classifier
@@ -43,7 +42,7 @@ from diffcourse.recipes.denoisers import (
 from diffcourse.recipes.ldm import captioned_ldm, latent_loss, measure_ldm, scene_latents, text_unet
 from diffcourse.recipes.recipe import Recipe, seeded_build
 from diffcourse.recipes.vae import lesson_01_bounds, measure_vae, vae_loss
-from diffcourse.train import Progress, engine, fit
+from diffcourse.train import Progress, engine, fit, read_checkpoint
 
 __all__ = [
     "FLOOR_SIZES",
@@ -106,54 +105,63 @@ def run(
 ) -> Iterator[Progress]:
     """Train a recipe and write `out`/NAME.safetensors with its card, which `weights.load` reads; yields after every step.
 
-    A checkpoint NAME.checkpoint in `out` lets a stopped run go on with resume=True, to the very same weights. Without it, an `out` that
-    already holds this training is a FileExistsError. Of several launched processes the first writes, and the others end before it measures.
+    A checkpoint NAME.checkpoint in `out` lets a stopped run go on with resume=True, to the very same weights; what is finished already is
+    left as it is, which is told. Without resume, an `out` that already holds this training is a FileExistsError. Of several launched
+    processes the first writes, and the others end before it measures.
     """
     if name not in RECIPES:
         raise ValueError(f"name must be one of {', '.join(RECIPES)}, got {name!r}")
     profile = profiles.name() if profile is None else profile
     if profile not in profiles.PROFILES:
         raise ValueError(f"profile must be one of {', '.join(profiles.PROFILES)}, got {profile!r}")
-    out = Path(out)
-    checkpoint, log = out / f"{name}.checkpoint", out / f"{name}.log.json"
-    if not resume:
-        for path in (checkpoint, out / f"{name}.safetensors"):
-            if path.exists():
-                raise FileExistsError(
-                    f"{str(path)!r} exists: continue with --resume (resume=True), or choose another folder with --out"
-                )
-    main = engine().is_main_process
-    if main:
-        write_json(out / f".{name}.probe", {})  # an unwritable folder is told now, not after an hour
-        (out / f".{name}.probe").unlink()
-    if not isinstance(RECIPES[name], Recipe):
+    recipe, main, out = RECIPES[name], engine().is_main_process, user_path(out)
+    checkpoint, path = out / f"{name}.checkpoint", out / f"{name}.safetensors"
+    if checkpoint.exists():
+        if not resume:
+            raise FileExistsError(
+                f"{str(checkpoint)!r} exists, of a training that was stopped: continue with --resume (resume=True), "
+                "or choose another folder with --out"
+            )
+        if isinstance(recipe, Recipe):
+            _check_same(checkpoint, {"steps": recipe.steps[profile], "seed": seed, **recipe.options})
+    elif path.exists():
+        if not resume:
+            raise FileExistsError(f"{str(path)!r} exists, finished: choose another folder with --out, or remove it")
         if main:
-            RECIPES[name](out / f"{name}.safetensors")
+            print(
+                f"{str(path)!r} is finished already: nothing was trained. To train again, choose another folder with --out."
+            )
         return iter(())
-    return _run(name, RECIPES[name], profile, out, seed, checkpoint, log)
+    if main:
+        check_writable(path)
+    if not isinstance(recipe, Recipe):
+        if main:
+            recipe(path)
+        return iter(())
+    return _run(name, recipe, profile, out, seed, checkpoint)
 
 
-def _run(
-    name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path, log: Path
-) -> Iterator[Progress]:
+def _check_same(checkpoint: Path, settings: dict[str, Any]) -> None:
+    """ValueError if a checkpoint is of other steps or options: `fit` would go on from it, but not to the weights of this recipe."""
+    saved = read_checkpoint(checkpoint)
+    there = saved["settings"] if saved else {}
+    told = [f"{k} was {there[k]} and is now {v}" for k, v in settings.items() if k in there and there[k] != v]
+    if told:
+        raise ValueError(
+            f"checkpoint {str(checkpoint)!r} belongs to another training: {'; '.join(told)}; "
+            "resume it with the profile and seed that it began with, or choose another folder with --out"
+        )
+
+
+def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path) -> Iterator[Progress]:
     processes = engine()
     main, world = processes.is_main_process, processes.num_processes
     with processes.local_main_process_first():  # one process downloads, the others find it
         source = recipe.data()
-    model = seeded_build(recipe.build, seed)
-    history = json.loads(log.read_text()) if checkpoint.exists() and log.exists() else {"seconds": 0.0, "losses": []}
-    steps, stride = recipe.steps[profile], max(1, recipe.steps[profile] // 200)
-    seconds, start, recent = history["seconds"], time.monotonic(), []
+    model, steps = seeded_build(recipe.build, seed), recipe.steps[profile]
     options = {"every": max(1, min(500, steps // 4)), **recipe.options}
-    for progress in fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options):
-        recent.append(progress.loss)
-        if progress.step % stride == 0:
-            kept = [entry for entry in history["losses"] if entry[0] < progress.step]
-            history["losses"] = [*kept, [progress.step, round(sum(recent) / len(recent), 5)]]
-            recent = []
-        if main and (progress.step % options["every"] == 0 or progress.step == steps):
-            history["seconds"] = round(seconds + time.monotonic() - start, 1)
-            write_json(log, history)
+    training = fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options)
+    for progress in training:
         yield progress
     if not main:
         return
@@ -167,11 +175,11 @@ def _run(
         + (f" --seed {seed}" if seed else ""),
         "data": f"{len(source)} images, {source.source.split(':')[0]}",
         "recipe": {"steps": steps, "seed": seed, **recipe.options} | ({"processes": world} if world > 1 else {}),
-        "training_seconds": history["seconds"],
+        "training_seconds": round(training.log.seconds, 1),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),
         "versions": {"torch": torch.__version__.split("+")[0]},
-        "losses": history["losses"],
+        "losses": training.log.losses,
     }
     if recipe.finish:
         recipe.finish(progress.ema, source)
@@ -180,4 +188,3 @@ def _run(
     card["metrics"] = recipe.measure(weights.load(path), profile)
     save(card)
     checkpoint.unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
