@@ -1,12 +1,27 @@
 """Files that are written as a whole or not at all. Without torch: the command line and the progress file use it too."""
 
 import contextlib
+import errno
 import json
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+
+def user_path(path: str | Path) -> Path:
+    """The path that a reader names, with ~ expanded. TypeError for what is no path; ValueError for an empty one and an unknown ~."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a path must be a str or a Path, got {type(path).__name__} {path!r:.60}")
+    text = os.fspath(path)
+    if not isinstance(text, str) or not text.strip() or "\0" in text:
+        raise ValueError(f"a path must name a file or folder, got {text!r:.60}")
+    expanded = Path(os.path.expanduser(text))
+    if expanded.parts[:1] and text[0] == "~" == expanded.parts[0][0]:
+        raise ValueError(f"nobody's home folder is known as {expanded.parts[0]!r}: give the whole path, or ./{text}")
+    return expanded
 
 
 @contextlib.contextmanager
@@ -28,6 +43,20 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def check_writable(path: str | Path) -> None:
+    """OSError if no file could be written there: told before the work whose result goes into it. Nothing is changed."""
+    path = Path(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "cannot write a file where a folder is", str(path))
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    try:
+        path.exists()  # a name that is too long
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write ({error.strerror})", str(path)) from error
 
 
 def lessons() -> Path:

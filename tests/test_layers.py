@@ -28,7 +28,7 @@ samplers, elbo                            what is done with a denoiser
 guidance, mixture, data                   a denoiser led, one that is exact; digits and scenes
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images                          noise; pictures, as numbers and in what order
-gaussian, rng, files, profile, shipped    the ground: nothing of the package
+gaussian, rng, files, console, profile, shipped    the ground: nothing of the package
 """
 
 ROWS = [line.split("  ")[0].split(", ") for line in LAYERS.strip().splitlines()][::-1]
