@@ -255,14 +255,19 @@ def refuses(line: str, word: str, folder: Path) -> str:
     return err
 
 
+def _short(line: str) -> str:
+    text = line.encode("ascii", "backslashreplace").decode().replace("\0", "\\0").replace("\n", "\\n")
+    return text if len(text) <= 70 else f"{text:.60} … ({len(text)})"
+
+
 def _refused(line: str, word: str) -> None:
-    @case(f"refused: {line:.70}" + f" … ({len(line)})" * (len(line) > 70))
+    @case(f"refused: {_short(line)}")
     def _(folder: Path) -> None:
         refuses(line, word, folder)
 
 
 def _ends_well(line: str, slow: bool) -> None:
-    @case(f"ends well: {line:.70}" + f" … ({len(line)})" * (len(line) > 70), slow=slow)
+    @case(f"ends well: {_short(line)}", slow=slow)
     def _(folder: Path) -> None:
         with mock.patch("diffcourse.doctor.HOST", ("127.0.0.1", 9)):
             code, out, err = run(line, folder)
