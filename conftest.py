@@ -23,6 +23,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("DIFFCOURSE_DATA", None)  # no test needs the full MNIST
 
+import numpy.testing  # noqa: E402, F401  numpy 1.26 starts `lscpu` when this is imported, in whichever test that is
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -243,7 +243,11 @@ def peak(n, batch):
     if not Path("/proc/self/clear_refs").exists():
         return None
     run = subprocess.run(
-        [sys.executable, "-c", PROBE, str(n), str(batch or 0)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROBE, str(n), str(batch or 0)],
+        capture_output=True,
+        text=True,
+        check=True,
+        encoding="utf-8",
     )
     return round(float(run.stdout), 1)
 

@@ -26,9 +26,9 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "batches", "checkpoints", "checks", "cli", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files", "gaussian", "guidance",
-    "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes",
-    "schedule", "shipped", "stored", "train", "weights", "widgets",
+    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
+    "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile",
+    "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

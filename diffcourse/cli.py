@@ -1,59 +1,49 @@
 """The command line: `python -m diffcourse lab | doctor | sample | train | progress | weights`, also installed as `diffcourse`.
 
 This module imports nothing heavy: each command imports what it needs. What a reader can mend is told in one sentence on stderr, with exit
-code 2 for what she typed and 1 for the rest; a traceback means a bug.
+code 2 for what she typed and 1 for the rest; a traceback means a bug. What can be known before work begins is told before.
 """
 
 import argparse
 import json
 import math
 import os
-import shlex
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from diffcourse import __version__
-from diffcourse.files import user_path
+from diffcourse import __version__, console
+from diffcourse.console import fail
+from diffcourse.files import check_writable, user_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+MOST_DIGITS, MOST_SCENES = 1000, 100  # in one picture
 SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "lms": "LMS", "dpmpp": "DPMSolverPP"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 not possible here, 2 wrong arguments, 130 stopped with Ctrl-C."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show "é" shows "?"
+    return console.run(lambda: _main(list(sys.argv[1:] if argv is None else argv)))
+
+
+def _main(given: list[str]) -> int:
+    for text in given:
+        if "\0" in text or not _is_text(text):
+            raise ValueError(f"an argument must be text in UTF-8, got {text!r}")
     rest: list[str] = []
     if given[:1] == ["lab"] and "--" in given:
         cut = given.index("--")
         given, rest = given[:cut], given[cut + 1 :]
-    try:
-        arguments = parser().parse_args(given)
-    except SystemExit as stop:  # argparse has said what is wrong, or printed its help
-        return int(stop.code or 0)
+    arguments = parser().parse_args(given)
     arguments.jupyter = rest
     try:
-        code = arguments.run(arguments) or 0
-        sys.stdout.flush()
-        return code
-    except BrokenPipeError:  # the reader of our output is gone: `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
-    except KeyboardInterrupt:
-        return _fail("stopped", 130)
-    except (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, ValueError) as error:
-        return _fail(error, 2)
-    except (OSError, FloatingPointError) as error:
-        return _fail(error, 1)
-    except ImportError as error:
-        more = " (`python -m diffcourse doctor` says what is missing)" if error.name else ""
-        return _fail(f"{error}{more}", 1)
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise FileNotFoundError("the current folder is gone: start from another one") from error
+    return arguments.run(arguments) or 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,19 +69,21 @@ def parser() -> argparse.ArgumentParser:
     sample = _command(commands, "sample", run_sample, "draw digits, or scenes from a prompt", SAMPLE)
     sample.add_argument("--prompt", help="what to draw, in words: a scene of one digit")
     sample.add_argument("--negative", help="with --prompt: what to lead the picture away from")
-    sample.add_argument("--n", type=int, help="with --prompt: how many pictures (1)")
+    sample.add_argument("--n", type=_whole(1, MOST_SCENES), help="with --prompt: how many pictures (1)")
     sample.add_argument("--digits", type=_digits, help="without --prompt: what to draw, one image each (0123456789)")
     sample.add_argument(
-        "--guidance", type=_finite, help="1 is the plain model, more is stricter (2, and 5 with --prompt)"
+        "--guidance", type=_number(-1000, 1000), help="1 is the plain model, more is stricter (2, and 5 with --prompt)"
     )
-    sample.add_argument("--steps", type=int, default=20, help="levels of noise to walk through (%(default)s)")
-    sample.add_argument("--seed", type=int, default=0, help="another number, other digits (%(default)s)")
+    sample.add_argument("--steps", type=_whole(1), default=20, help="levels of noise to walk through (%(default)s)")
+    sample.add_argument(
+        "--seed", type=_whole(0, 2**63 - 1), default=0, help="another number, other digits (%(default)s)"
+    )
     sample.add_argument("--out", type=_picture, help="the picture to write (digits.png, scene.png)")
     sample.add_argument("--weights", help="a shipped name, or a .safetensors file (mnist-ddpm, captioned-ldm)")
     sample.add_argument(
         "--sampler", choices=SAMPLERS, help="how to walk from noise to image (the course's best choice)"
     )
-    sample.add_argument("--eta", type=_finite, help="noise of --sampler ddim, from 0 to 1 (0)")
+    sample.add_argument("--eta", type=_number(0, 1), help="noise of --sampler ddim, from 0 to 1 (0)")
     sample.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
 
     train = _command(commands, "train", run_train, "train one of the shipped weights again", TRAIN)
@@ -102,7 +94,12 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--out", type=_path, default=Path("runs"), help="the folder for the result (%(default)s)")
     train.add_argument("--resume", action="store_true", help="go on where a stopped training was")
-    train.add_argument("--seed", type=int, default=0, help="of the initial weights, data order and noise (%(default)s)")
+    train.add_argument(
+        "--seed",
+        type=_whole(0, 2**63 - 1),
+        default=0,
+        help="of the initial weights, data order and noise (%(default)s)",
+    )
 
     progress = _command(commands, "progress", run_progress, "show which exercises are done", PROGRESS)
     progress.add_argument("lesson", nargs="?", help="one lesson, such as 02, with all its exercises")
@@ -133,7 +130,8 @@ def run_lab(arguments: argparse.Namespace) -> int:
 
 
 DOCTOR = """Checks versions, device, memory, disk, kernel, data, weights and network, and
-says for each problem how to mend it. It downloads and changes nothing.
+says for each problem how to mend it. It downloads and changes nothing; to see
+whether there is a network it opens a connection to pypi.org, and sends nothing.
 Exit code 0: nothing stops the course.
 
   diffcourse doctor
@@ -143,7 +141,7 @@ Exit code 0: nothing stops the course.
 def run_doctor(arguments: argparse.Namespace) -> int:
     from diffcourse import doctor
 
-    findings = doctor.examine()
+    findings = doctor.examine(online=True)
     print(json.dumps(doctor.as_json(findings), indent=1) if arguments.json else doctor.report(findings))
     return 1 if doctor.stops(findings) else 0
 
@@ -166,6 +164,8 @@ def run_sample(arguments: argparse.Namespace) -> int:
     for option in ("digits",) if with_prompt else ("negative", "n"):
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
+    out = arguments.out or Path("scene.png" if with_prompt else "digits.png")
+    check_writable(out)
     from diffcourse import evaluate, plot, samplers
 
     sampler: Any = evaluate.SAMPLER
@@ -173,13 +173,14 @@ def run_sample(arguments: argparse.Namespace) -> int:
         sampler = samplers.DDIM(arguments.eta)
     elif arguments.sampler is not None:
         sampler = getattr(samplers, SAMPLERS[arguments.sampler])()
-    with warnings.catch_warnings(record=True) as unknown:
+    with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         images, read = (_draw_scenes if with_prompt else _draw_digits)(arguments, sampler)
-    out = arguments.out or Path("scene.png" if with_prompt else "digits.png")
     plot.save(images, out, columns=min(2 if with_prompt else 10, len(images)))
-    for warning in unknown:
-        _fail(warning.message, 0)
+    for message in (
+        warning.message for warning in told if warning.category is UserWarning
+    ):  # words that it does not know
+        fail(message, 0)
     many = f"{len(images)} images" if len(images) > 1 or not with_prompt else "1 image"
     print(f"{out}: {many} in {time.perf_counter() - start:.1f} s, {arguments.steps} steps of {sampler}")
     print(read)
@@ -198,7 +199,10 @@ def _draw_digits(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     labels = [int(digit) for digit in arguments.digits or "0123456789"]
     denoise = clipped(guided(model, labels, 2.0 if arguments.guidance is None else arguments.guidance))
     shape, options = (len(labels), 1, 28, 28), {"seed": arguments.seed, "device": arguments.device}
-    images = samplers.sample(denoise, model.schedule, shape, sampler, arguments.steps, batch=100, **options)
+    try:
+        images = samplers.sample(denoise, model.schedule, shape, sampler, arguments.steps, batch=100, **options)
+    except (RuntimeError, IndexError) as error:  # of other pictures, or fewer labels
+        raise ValueError(f"--weights {name}: does not draw digits of 28x28 pixels ({error})") from error
     read = metrics.probabilities(images.cpu()).argmax(dim=1).tolist()
     right = sum(a == b for a, b in zip(read, labels, strict=True))
     return images, f"the judge reads {''.join(map(str, read))}: {right} of {len(labels)} right"
@@ -209,8 +213,6 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     from diffcourse.latent import LatentDiffusion
 
     name, n = arguments.weights or "captioned-ldm", 1 if arguments.n is None else arguments.n
-    if n < 1:
-        raise ValueError(f"--n must be at least 1, got {n}")
     if name not in weights.names() and Path(name).expanduser().is_dir():
         model = LatentDiffusion.from_pretrained(name, _device(arguments.device))
     else:
@@ -263,7 +265,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     try:
         _follow(run, getattr(recipes.RECIPES[name], "options", {}).get("batch_size", 64))
     except KeyboardInterrupt:
-        return _fail(_how_to_resume(arguments), 130) if _first_process() else 130
+        return fail(_how_to_resume(arguments), 130) if _first_process() else 130
     if not _first_process():
         return 0
     path = out / f"{name}.safetensors"
@@ -305,10 +307,10 @@ def _how_to_resume(arguments: argparse.Namespace) -> str:
         return "stopped before the first checkpoint: nothing was saved"
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         return "stopped; to go on: the same command with --resume, with as many processes"
-    command = ["python -m diffcourse train", arguments.name, f"--out {shlex.quote(str(arguments.out))}"]
-    command += [f"--profile {arguments.profile}"] if arguments.profile else []
-    command += [f"--seed {arguments.seed}"] if arguments.seed else []
-    return f"stopped; to go on: {' '.join(command)} --resume"
+    command = ["python", "-m", "diffcourse", "train", arguments.name, "--out", str(arguments.out)]
+    command += ["--profile", arguments.profile] if arguments.profile else []
+    command += ["--seed", str(arguments.seed)] if arguments.seed else []
+    return f"stopped; to go on: {console.line(*command, '--resume')}"
 
 
 PROGRESS = """Shows how far each lesson is done and what is next; of the lessons that are
@@ -350,7 +352,7 @@ def run_weights(arguments: argparse.Namespace) -> int:
         print(f"{name}  {card['bytes'] / 1e6:.2f} MB, verified")
         print("\n".join(f"  {line}" for line in [card.get("about", ""), *_metrics(card)]))
     for error in damaged.values():
-        _fail(error, 1)
+        fail(error, 1)
     return 1 if damaged else 0
 
 
@@ -394,7 +396,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence, where to find help, and nothing more."""
 
     def error(self, message: str) -> None:
-        self.exit(_fail(f"{message} ({self.prog} --help shows how)", 2))
+        self.exit(fail(f"{message} ({self.prog} --help shows how)", 2))
 
 
 def _command(commands: Any, name: str, run: Any, about: str, more: str) -> argparse.ArgumentParser:
@@ -405,19 +407,32 @@ def _command(commands: Any, name: str, run: Any, about: str, more: str) -> argpa
 
 
 def _digits(text: str) -> str:
-    if not text or any(c not in "0123456789" for c in text):
-        raise argparse.ArgumentTypeError(f"only digits 0 to 9, such as 2026, got {text!r}")
+    if not text or any(c not in "0123456789" for c in text) or len(text) > MOST_DIGITS:
+        many = f", {len(text)} of them" if len(text) > MOST_DIGITS else ""
+        raise _wrong(f"1 to {MOST_DIGITS} digits 0 to 9, such as 2026", text, many)
     return text
 
 
-def _finite(text: str) -> float:
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    return lambda text: int(_within(int, text, f"a whole number {_range(least, most)}", least, most))
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    return lambda text: _within(float, text, f"a number {_range(least, most)}", least, most)
+
+
+def _within(kind: Any, text: str, allowed: str, least: float, most: float | None) -> float:
     try:
-        value = float(text)
+        value = kind(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"a finite number, got {text!r}")
+    if not least <= value <= (math.inf if most is None else most):
+        raise _wrong(allowed, text)
     return value
+
+
+def _range(least: float, most: float | None) -> str:
+    return f"of at least {least}" if most is None else f"from {least} to {most}"
 
 
 def _path(text: str) -> Path:
@@ -428,24 +443,28 @@ def _path(text: str) -> Path:
 
 
 def _picture(text: str) -> Path:
-    if Path(text).suffix.lower() not in PICTURES:
-        raise argparse.ArgumentTypeError(f"a file that ends in {', '.join(PICTURES)}, got {text!r}")
+    if not text.lower().endswith(PICTURES) or not Path(text).suffix:
+        raise _wrong(f"a file that ends in {', '.join(PICTURES)}", text)
     return _path(text)
+
+
+def _wrong(allowed: str, text: str, more: str = "") -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"must be {allowed}, got {text!r:.60}{more}")
 
 
 def _device(text: str) -> str:
     import torch
 
     try:
-        torch.empty(0, device=text)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.ones(1, device=text).sum().item()
+    except Exception as error:  # each backend has errors of its own
         raise ValueError(f"--device {text} cannot be used here: {str(error).splitlines()[0]}") from error
     return text
 
 
-def _fail(problem: object, code: int) -> int:
-    """One sentence on stderr; returns the exit code."""
-    if isinstance(problem, OSError) and problem.strerror:
-        problem = f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
-    print(f"diffcourse: {problem}", file=sys.stderr)
-    return code
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # bytes that the shell handed over and no encoding explains
+        return False
+    return True

@@ -1,6 +1,6 @@
 """Is everything here that the course needs? Each check is a small function that returns what it found, in a sentence, and how to mend it.
 
-Nothing is downloaded, nothing is changed. A check that fails itself is reported as a problem.
+Nothing is downloaded, nothing is changed, and only `network` asks anybody. A check that fails itself is reported as a problem.
 """
 
 import importlib
@@ -19,8 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from diffcourse import console
+
 GB = 1024**3
-PIP = f"{sys.executable} -m pip install"
 HOST = ("pypi.org", 443)
 SHOWN = ("torch", "torchvision", "transformers", "jupyterlab", "ipywidgets")
 
@@ -35,9 +36,9 @@ class Finding:
     mend: str = ""
 
 
-def examine() -> list[Finding]:
-    """Every check, in order."""
-    return [finding for check in CHECKS for finding in _safely(check)]
+def examine(*, online: bool = False) -> list[Finding]:
+    """Every check, in order; online: also the one that asks the package index whether it answers."""
+    return [finding for check in CHECKS if online or check is not network for finding in _safely(check)]
 
 
 def stops(findings: Iterable[Finding]) -> bool:
@@ -69,7 +70,7 @@ def _safely(check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
         found = check()
     except Exception as error:
         name, what = check.__name__, f"{type(error).__name__}: {error}".splitlines()[0]
-        mend = f'mend the other problems first; if there are none: {PIP} --force-reinstall "diffcourse[course]"'
+        mend = f"mend the other problems first; if there are none: {console.install('course')}"
         return [Finding(name, "problem", f"This check could not be made ({what}).", mend)]
     return found if isinstance(found, list) else [found]
 
@@ -97,7 +98,7 @@ def packages() -> list[Finding]:
     """Every package that diffcourse or its lessons need, against the bounds of its pyproject.toml."""
     from packaging.requirements import Requirement
 
-    missing, versions = [], {}
+    missing, untested, versions = [], [], {}
     for requirement in map(Requirement, requirements()):
         extras = ["course", "test"] if requirement.marker else [""]
         needed_by = [e for e in extras if not requirement.marker or requirement.marker.evaluate({"extra": e})]
@@ -113,10 +114,12 @@ def packages() -> list[Finding]:
                 continue
             found = f"{name} {versions[name]} does not fit (needed: {bounds})."
         if needed_by == ["test"]:
-            mend = f'only for running the tests: {PIP} "diffcourse[test]"'
-            missing.append(Finding("packages", "note", found, mend))
+            untested.append(bounds)
         else:
-            missing.append(Finding("packages", "problem", found, f'{PIP} "{bounds}"'))
+            missing.append(Finding("packages", "problem", found, console.pip(bounds)))
+    if untested:
+        text = f"Lessons need nothing more. The tests of diffcourse do: {', '.join(untested)}."
+        missing.append(Finding("packages", "note", text, f"only to run them: {console.install('test')}"))
     shown = ", ".join(f"{name} {versions[name]}" for name in SHOWN if name in versions)
     return [*missing, Finding("packages", "ok", f"{shown}; {len(versions)} packages in all.")]
 
@@ -150,7 +153,7 @@ def pytorch() -> Finding:
             importlib.import_module(name)
         except Exception as error:
             what = f"{type(error).__name__}: {error}".splitlines()[0]
-            mend = f"take both from one source: {PIP} --force-reinstall torch torchvision"
+            mend = f"take both from one source: {console.pip('--force-reinstall', 'torch', 'torchvision')}"
             return Finding("pytorch", "problem", f"{name} does not import ({what}).", mend)
     import torch
 
@@ -162,19 +165,18 @@ def kernel() -> Finding:
     """Do notebooks run in this environment?"""
     from diffcourse import lab
 
-    mend = f'{PIP} "diffcourse[course]"'
     for name in ("jupyterlab", "ipykernel"):
         if find_spec(name) is None:
-            return Finding(
-                "kernel", "problem", f"{name} is not installed in this environment: lessons cannot be opened.", mend
-            )
+            text = f"{name} is not installed in this environment: lessons cannot be opened."
+            return Finding("kernel", "problem", text, console.install("course"))
     own = lab.kernel_python()
     if not lab.same_environment(own):
         text = f"Notebooks opened from this environment would run in another one: the kernel python3 is {own}."
         mend = "open the course with `python -m diffcourse lab`, which puts this environment first"
         if lab.has_own_kernel():
             return Finding("kernel", "note", text, mend)
-        return Finding("kernel", "problem", text, f"{sys.executable} -m ipykernel install --sys-prefix; then {mend}")
+        ours = console.line(sys.executable, "-m", "ipykernel", "install", "--sys-prefix")
+        return Finding("kernel", "problem", text, f"{ours}; then {mend}")
     return Finding("kernel", "ok", f"Notebooks run in this environment ({own}).")
 
 
@@ -228,7 +230,7 @@ def memory() -> Finding:
 
 def disk() -> Finding:
     """Free disk space in the current folder and in the folder for progress and caches."""
-    rooms = [(folder, shutil.disk_usage(_existing(folder)).free) for folder in [Path.cwd(), *_folders().values()]]
+    rooms = [(folder, shutil.disk_usage(_existing(folder)).free) for folder in _folders().values()]
     folder, free = min(rooms, key=lambda room: room[1])
     text = f"{free / GB:.1f} GB free in {folder}."
     if free < GB / 10:
@@ -239,7 +241,7 @@ def disk() -> Finding:
 def folders() -> list[Finding]:
     """Can the folders be written to?"""
     found = []
-    for what, folder in {"lessons": Path.cwd(), **_folders()}.items():
+    for what, folder in _folders().items():
         try:
             with tempfile.TemporaryFile(dir=_existing(folder)):
                 pass
@@ -253,19 +255,25 @@ def folders() -> list[Finding]:
             found.append(Finding("folders", "problem", text, mend))
     if found:
         return found
-    return [Finding("folders", "ok", "; ".join(f"{what} in {folder}" for what, folder in _folders().items()) + ".")]
+    return [
+        Finding(
+            "folders",
+            "ok",
+            "; ".join(f"{what} in {folder}" for what, folder in _folders().items() if what != "lessons") + ".",
+        )
+    ]
 
 
 def _folders() -> dict[str, Path]:
     from diffcourse.data import cache_folder
     from diffcourse.learn.record import folder
 
-    return {"progress": folder(), "caches": cache_folder()}
+    return {"lessons": Path.cwd(), "progress": folder(), "caches": cache_folder()}
 
 
 def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists: there it would be made."""
-    return next(path for path in [folder, *folder.absolute().parents] if path.exists())
+    return next(path for path in [folder, *folder.absolute().parents] if os.path.exists(path))  # Path.exists may raise
 
 
 def speed() -> Finding:
@@ -358,7 +366,7 @@ def network() -> Finding:
 
 def _read(path: str) -> str:
     try:
-        return Path(path).read_text()
+        return Path(path).read_text(encoding="utf-8")
     except OSError:
         return ""
 

@@ -1,6 +1,7 @@
 """Files that are written as a whole or not at all. Without torch: the command line and the progress file use it too."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -69,16 +70,6 @@ def atomic_write(path: str | Path) -> Iterator[Any]:
                 os.unlink(file.name)
 
 
-def check_writable(path: str | Path) -> None:
-    """OSError now, and not after an hour, if the folder of `path` takes no file."""
-    with _saying(path):
-        path = Path(os.path.realpath(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _fragment(path) as file:
-            pass
-        os.unlink(file.name)
-
-
 @contextlib.contextmanager
 def _saying(path: str | Path) -> Iterator[None]:
     try:
@@ -145,6 +136,20 @@ def new_folder(folder: Path, last: str) -> Iterator[Path]:
                 os.replace(file, target)
     except OSError as error:
         raise OSError(error.errno, f"cannot write {str(folder)!r} ({error.strerror or error})") from error
+
+
+def check_writable(path: str | Path) -> None:
+    """OSError if no file could be written there: told before the work whose result goes into it. Nothing is changed."""
+    path = Path(path)
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "cannot write a file where a folder is", str(path))
+    above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    try:
+        path.exists()  # a name that is too long
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, f"cannot write ({error.strerror})", str(path)) from error
 
 
 def lessons() -> Path:

@@ -10,12 +10,14 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
+from diffcourse import console
 from diffcourse.files import atomic_write, lessons, named_by, user_path
 
 FIRST = "00_start_here.ipynb"
 MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out}
 HOMES = ("DIFFCOURSE_HOME", "DIFFCOURSE_DATA")
 OWN = Path(sys.prefix, "share", "jupyter")
+QUIET = ("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None")  # asks nobody
 
 
 def copy(target: str | Path, source: Path | None = None) -> list[str]:
@@ -69,15 +71,13 @@ def copy(target: str | Path, source: Path | None = None) -> list[str]:
 def start(folder: str | Path, *, browser: bool = True, arguments: Sequence[str] = ()) -> int:
     """JupyterLab in `folder`, with this interpreter for server and notebooks, opening the first lesson; its exit code."""
     if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
-        raise ModuleNotFoundError(
-            f'JupyterLab is not installed in this environment: run {sys.executable} -m pip install "diffcourse[course]"'
-        )
+        raise ModuleNotFoundError(f"JupyterLab is not installed in this environment: {console.install('course')}")
     if getattr(os, "geteuid", lambda: 1)() == 0 and "--allow-root" not in arguments:
         raise PermissionError(
             "JupyterLab does not like to run as root: use another user, or add -- --allow-root if this machine is only yours"
         )
     folder = user_path(folder).resolve()
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}"]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *QUIET]
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
     command += ([] if browser else ["--no-browser"]) + list(arguments)
     return _run(command, _environment())
@@ -100,7 +100,15 @@ def same_environment(python: str) -> bool:
         return True
     ask = [python, "-c", "import sys; print(sys.prefix)"]
     try:
-        answer = subprocess.run(ask, capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+        answer = subprocess.run(
+            ask,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=20,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.returncode == 0 and Path(answer.stdout.strip()).resolve() == Path(sys.prefix).resolve()

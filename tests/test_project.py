@@ -1,5 +1,7 @@
 """What the project says about itself: its version, how it is cited, and the commands of its contributor's page."""
 
+import ast
+import json
 import re
 import shlex
 import tomllib
@@ -150,3 +152,79 @@ def test_its_picture_of_the_layers_is_the_one_that_is_kept_and_its_paths_exist()
     assert block("layers") == LAYERS.strip()
     for path in re.findall(r"`((?:diffcourse|tests|benchmarks|tools)/[\w./]+)`", PAGE):
         assert (ROOT / path).exists() or "07" in path, path  # the lesson to come
+
+
+# -- every text is UTF-8, whatever the platform would make of it -----------------------------------------------------------
+
+
+def unencoded(text):
+    """The calls that open a file or a process as text without naming its encoding, as nodes of the syntax tree."""
+    if not re.search(r"read_text|write_text|open\(|Temporary\w*File|text=|universal_newlines", text):
+        return []  # quicker than to parse it
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return [call for call in calls if "encoding" not in {word.arg for word in call.keywords} and _reads_text(call)]
+
+
+def _reads_text(call):
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    given = [arg.value if isinstance(arg, ast.Constant) else None for arg in call.args]
+    named = {word.arg: getattr(word.value, "value", None) for word in call.keywords}
+    if name in ("read_text", "write_text"):
+        return len(given) <= (name == "write_text")
+    if name in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile", "SpooledTemporaryFile"):
+        binary = "b" if "Temporary" in name else "r"
+        place = 0 if "Temporary" in name or (isinstance(call.func, ast.Attribute) and name == "open") else 1
+        if isinstance(call.func, ast.Attribute) and name == "open" and call.args and not given[0]:
+            return False  # Image.open(path)
+        mode = named.get("mode", given[place] if len(given) > place else binary)
+        return bool(re.fullmatch(r"[rwaxt+]+", str(mode)))
+    return True in (named.get("text"), named.get("universal_newlines"))
+
+
+SOURCES = [
+    path
+    for folder in ("diffcourse", "tests", "tools", "benchmarks", "notebooks")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.suffix in (".py", ".ipynb") and ".ipynb_checkpoints" not in path.parts
+]
+
+
+def test_every_text_file_and_process_is_opened_as_utf_8():
+    """Windows would take its own code page: a card, a lesson or a progress file that reads well here would stop a reader there."""
+    found = []
+    for path in [*SOURCES, ROOT / "conftest.py"]:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            cells = [cell["source"] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+            text = "\n".join(
+                "".join(re.sub(r"^\s*[%!].*", "", line, flags=re.M) for line in cell) + "\n" for cell in cells
+            )
+        found += [f"{path.relative_to(ROOT)}:{call.lineno}" for call in unencoded(text)]
+    assert not found, f'say encoding="utf-8" in {", ".join(found)}'
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("path.read_text()", 1),
+        ("path.read_text(encoding='utf-8') + path.read_text('utf-8')", 0),
+        ("path.write_text(a)", 1),
+        ("path.write_text(a, 'utf-8')", 0),
+        ("open(path), open(path, 'a'), open(path, mode='w')", 3),
+        ("open(path, 'rb'), open(path, mode='ab'), Image.open(path), Image.open(io.BytesIO())", 0),
+        ("path.open('w')", 1),
+        ("path.open('wb')", 0),
+        ("subprocess.run(a, text=True), Popen(a, universal_newlines=True)", 2),
+        ("subprocess.run(a, text=True, encoding='utf-8'), subprocess.run(a)", 0),
+        ("NamedTemporaryFile('w'), TemporaryFile(mode='w+')", 2),
+        ("NamedTemporaryFile(), TemporaryFile(dir=a)", 0),
+    ],
+)
+def test_what_is_opened_in_the_platforms_encoding_is_found(line, found):
+    assert len(unencoded(line)) == found
+
+
+def test_the_command_of_the_ci_makes_the_platforms_encoding_an_error():
+    assert "export PYTHONWARNDEFAULTENCODING=1" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    filters = PROJECT["tool"]["pytest"]["ini_options"]["filterwarnings"]
+    assert filters.index("ignore::EncodingWarning") < filters.index("error::EncodingWarning:diffcourse")

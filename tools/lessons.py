@@ -42,7 +42,9 @@ def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat
 
 def write_reader(home: Path) -> None:
     """Progress of `READER`, who has done nothing yet."""
-    (home / "progress.json").write_text(json.dumps({"version": 1, "reader": READER, "exercises": {}, "quizzes": {}}))
+    (home / "progress.json").write_text(
+        json.dumps({"version": 1, "reader": READER, "exercises": {}, "quizzes": {}}), encoding="utf-8"
+    )
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -85,7 +87,7 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def faults(path: Path) -> list[str]:
     """What breaks the rules for a committed lesson, a sentence each."""
-    notebook = json.loads(path.read_text())
+    notebook = json.loads(path.read_text(encoding="utf-8"))
     found, cells = [], notebook["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     if path.stat().st_size > MOST_BYTES:
@@ -144,7 +146,11 @@ def lines(cell: dict) -> int:
 
 def items(path: Path) -> set[str]:
     """The curriculum items that a lesson says it covers."""
-    return {item for cell in json.loads(path.read_text())["cells"] for item in cell["metadata"].get("items", [])}
+    return {
+        item
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for item in cell["metadata"].get("items", [])
+    }
 
 
 def main(arguments: list[str]) -> int:

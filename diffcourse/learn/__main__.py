@@ -6,12 +6,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from diffcourse import console
 from diffcourse.learn import registry
 from diffcourse.learn.audit import Report, audit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code is 1 where the audit found a defect and 2 for an unknown name or path."""
+    """Run a command; the exit code is 1 where the audit found a defect, 2 for an unknown name or path, 130 after Ctrl-C."""
+    return console.run(lambda: _main(argv))
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m diffcourse.learn", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     auditing = commands.add_parser("audit", help="count exercises, named mistakes and quizzes, and prove them")

@@ -4,6 +4,8 @@ import math
 import os
 from typing import Any
 
+from diffcourse.console import say
+
 
 def expect(label: str, value: Any, ours: float, se: float) -> None:
     """Print a measured number beside ours: "accuracy: yours 0.83, ours 0.86 ± 0.03. They agree."
@@ -19,10 +21,10 @@ def expect(label: str, value: Any, ours: float, se: float) -> None:
     digits = _decimals(se)
     line = f"{label}: yours {_fixed(value, digits)}, ours {_fixed(ours, digits)} ± {_fixed(se, digits)}."
     if apart <= 3:
-        print(f"{line} They agree.")
+        say(f"{line} They agree.")
     else:
         where = "above" if value > ours else "below"
-        print(
+        say(
             f"{line} Yours lies {apart:.1f} standard errors {where} ours: more than chance explains. Other settings, perhaps?"
         )
     if apart > 4 and os.environ.get("DIFFCOURSE_TEST", "0") not in ("", "0"):

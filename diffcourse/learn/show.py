@@ -4,6 +4,8 @@ import html
 import sys
 from typing import Any
 
+from diffcourse.console import say
+
 EDGE = {"right": "#009E73", "wrong": "#D55E00", "open": "#0072B2"}  # Okabe-Ito; the words say the same
 
 
@@ -17,7 +19,7 @@ def kernel() -> Any:
 def show(text: str, markup: str | None = None, tone: str = "open") -> None:
     """Display text (and its markup, by default the escaped text) in a notebook; print the text elsewhere."""
     if kernel() is None:
-        print(text)
+        say(text)
         return
     from IPython.display import display
 
