@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.checks import check_floating, told, whole
+from diffcourse.checks import check_batch, told, whole
 from diffcourse.models.layers import ResBlock, SelfAttention, SinusoidalPositionEmbeddings, check_channels, zero
 
 
@@ -79,7 +79,7 @@ class SimpleUNet(nn.Module):
         return self.conv_out(torch.cat([h, x], dim=1))  # (B, out_channels, 28, 28)
 
     def _check(self, x: Tensor, t: Tensor, cond: Tensor | None) -> None:
-        check_floating("x", x)
+        check_batch("x", x)
         if not isinstance(t, Tensor):
             raise TypeError(
                 f"t must be a tensor of times, one an image, got {told(t)}; Denoiser(network, schedule) is what takes a level"

@@ -5,13 +5,17 @@ Most cases are lines of Python, evaluated with the names below; behind the arrow
 
 import copy
 import math
+import pickle
+import threading
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from campaign import case, refused
+from campaign import case, holds, refused
 from diffcourse import data, denoiser, elbo, gaussian, guidance, models, rng, samplers, schedule
 from diffcourse import mixture as mixtures
 from diffcourse.denoiser import Denoiser
@@ -72,7 +76,7 @@ with torch.random.fork_rng(devices=[]):
     torch.manual_seed(0)
     net, unet = Points(), SimpleUNet(channels=8, time_dim=8, num_classes=10)
     nn.init.normal_(unet.conv_out.weight, std=0.1)
-    vae = VAE(2, "mlp", hidden=8)
+    vae, fresh = VAE(2, "mlp", hidden=8), SimpleUNet(channels=8, time_dim=8, num_classes=10)
     X, PIX = torch.randn(4, 2), torch.randn(2, 1, 8, 8)
 S, ZERO, COSINE = DiffusionSchedule.linear(), DiffusionSchedule.linear().zero_terminal_snr(), DiffusionSchedule.cosine()
 model, plain, images = Denoiser(net, S, null=10), Denoiser(net, S), Denoiser(unet, S, null=10)
@@ -80,6 +84,8 @@ mixture, bumps = GaussianMixture.ring(3), two_bumps()
 exact, AT, MANY = mixture.denoise, S.at(500), S.at(torch.tensor([1, 2, 3, 4]), like=X)
 NOW, LEVELS, G = exact(X, AT), S.levels(4), torch.Generator().manual_seed(0)
 THREE, ONE_D = S.at(torch.tensor([1, 2, 3]), like=X[:3]), torch.randn(5, 1, generator=G)
+fresh = Denoiser(fresh, S, null=10)
+guided_model, clipped_images = guidance.guided(model, 1, 2.0), guidance.clipped(guidance.guided(images, 1, 2.0))
 META, AT_DATA, straight = torch.device("meta"), Level(0.0, 1.0, 0.0), Denoiser(net, Straight(), "flow")
 
 REFUSED = """
@@ -624,6 +630,7 @@ unet(PIX.numpy(), torch.ones(2))                                -> x, ndarray
 unet(PIX.long(), torch.ones(2))                                 -> x, int64
 unet(PIX[0], torch.ones(2))                                     -> x, (1, 8, 8)
 unet(torch.zeros(2, 1, 30, 30), torch.ones(2))                  -> x, 30
+unet(PIX[:0], torch.ones(0))                                     -> x, (0, 1, 8, 8)
 unet(PIX, torch.ones(2), 3)                                     -> cond, int
 unet(PIX, torch.ones(2), [1, 2])                                -> cond, list
 unet(PIX, torch.ones(2), torch.tensor([1.0, 2.0]))              -> cond, float32
@@ -662,7 +669,143 @@ kept(5)                                                         -> function, int
 """
 
 
-NAMES = {"np": np, "copy": copy, "elbo": elbo, "gaussian": gaussian, "samplers": samplers}
+RIGHT = """
+S.at(np.int64(5)) == S.at(np.float32(5)) == S.at(torch.tensor(5)) == S.at(np.array(5)) == S.at(5)
+S.at(Fraction(11, 2)) == S.at(5.5)
+S.at(-0.0) == S.at(0)
+S.levels(np.int64(5)) == S.levels(torch.tensor(5)) == S.levels(5)
+[at.t for at in S.levels(1, "karras")] == [999, -1] and [at.t for at in S.levels(2, "karras")] == [999, 0, -1]
+all(len(set(S.levels(n, "karras"))) == n + 1 for n in range(1, 40))
+DiffusionSchedule.linear(1).levels(1) == DiffusionSchedule.linear(1).levels(1, "karras")
+DiffusionSchedule(np.array([0.1, 0.2])).betas.tolist() == DiffusionSchedule((0.1, 0.2)).betas.tolist() == [0.1, 0.2]
+DiffusionSchedule.linear(np.int64(10)).config == DiffusionSchedule.linear(10).config
+ZERO.snr(999) == 0 and ZERO.at(999).nsr == INF and ZERO.time_of(INF) == 999
+same(*ZERO.posterior(X, X, 999)[:1], ZERO.posterior(X, X, torch.full((4,), 999))[0])
+same(S.q_sample(X, np.int64(5), X), S.q_sample(X, 5, X))
+jump(S.at(5), S.at(5)) == (1, 0) and posterior_coefficients(S.at(5), S.at(5)) == (0, 1, 0)
+elbo.noise_weights(DiffusionSchedule.linear(1)).shape == (0,)
+elbo.transition(exact, S, X, np.int64(5))[1] == elbo.transition(exact, S, X, 5)[1]
+alike(model(X.T.contiguous().T, AT), model(X, AT))
+alike(model(X[:1].expand(4, 2), AT), model(X[:1].repeat(4, 1), AT))
+alike(model(torch.stack([X, X], dim=2)[:, :, 0], AT), model(X, AT))
+alike(images(PIX.to(memory_format=torch.channels_last), AT), images(PIX, AT))
+alike(images(PIX.flip(-1).flip(-1), AT), images(PIX, AT))
+alike(model(X, S.at(torch.tensor([7] * 4), like=X), 1), model(X, S.at(7), 1))
+alike(model(X, S.at(torch.tensor([7]), like=X[:1]), 1), model(X, S.at(7), 1))
+alike(model(X, AT, np.array([1, 2, 3, 4])), model(X, AT, torch.tensor([1, 2, 3, 4])))
+alike(model(X, AT, (1, 2, 3, 4)), model(X, AT, [1, 2, 3, 4]))
+alike(model(X, AT, np.int64(3)), model(X, AT, torch.tensor(3)))
+alike(model(X, AT), model(X, AT, 10))
+alike(pickle.loads(pickle.dumps(model))(X, AT), model(X, AT))
+alike(copy.deepcopy(model)(X, AT), model(X, AT))
+alike(pickle.loads(pickle.dumps(guided(model, 1, 2.0)))(X, AT), guided(model, 1, 2.0)(X, AT))
+alike(copy.deepcopy(clipped(guided(model, 1, 2.0)))(X, AT), clipped(guided(model, 1, 2.0))(X, AT))
+alike(pickle.loads(pickle.dumps(autoguided(model.given(1), plain, 2.0)))(X, AT), autoguided(model.given(1), plain, 2.0)(X, AT))
+alike(nn.DataParallel(model)(X, AT), model(X, AT))
+alike(copy.deepcopy(model).double()(X.double(), AT), model(X, AT))
+alike(copy.deepcopy(images).bfloat16()(PIX.bfloat16(), AT), images(PIX, AT), 0.1)
+copy.deepcopy(images).half()(PIX.half(), AT).x0.dtype == torch.float16
+copy.deepcopy(model).to(META)(X.to(META), AT).x0.shape == (4, 2)
+model(X.requires_grad_(False).clone().requires_grad_(), AT).x0.requires_grad
+same(model.loss(X, t=5, noise=X), model.loss(X, t=torch.full((4,), 5), noise=X))
+same(model.loss(X, t=MANY.t.flatten().long(), noise=X, weight=lambda at: 2), 2 * model.loss(X, t=MANY.t.flatten().long(), noise=X))
+model.loss(X[:1], generator=G).isfinite()
+model.loss(mixture.sample(4, dtype=torch.float32)).isfinite()
+copy.deepcopy(model).double().loss(data.toy("rings", 4, dtype=torch.float64)).dtype == torch.float64
+Denoiser(net, Straight(), "flow").loss(X).isfinite()
+alike(guided(model, 1, np.float32(2))(X, AT), guided(model, 1, 2)(X, AT))
+alike(guided(model, 1, 2.0, interval=[0, INF])(X, AT), guided(model, 1, 2.0)(X, AT))
+alike(guided(model, np.int64(1), 2.0, uncond=np.int64(10))(X, AT), guided(model, 1, 2.0)(X, AT))
+alike(guided(images, 1, 2.0, rescale=0)(PIX, AT), guided(images, 1, 2.0)(PIX, AT))
+guided(fresh, [1, 2], 2.0, rescale=0.7)(PIX, AT).x0.isfinite().all()
+sample(guided(fresh, [1, 2], 2.0, rescale=1), S, (2, 1, 8, 8), steps=3).isfinite().all()
+guided(GaussianMixture([0.0, 1.0]).denoise_labelled, 0, 2.0, uncond=2)(ONE_D, AT).x0.isfinite().all()
+same(rescaled(X * 0, X, 0.7), X * 0) and same(rescaled(X * 0 + 0.1, X), X * 0 + 0.1)
+exact(X, AT).x0.dtype == torch.float32 and exact(X.double(), AT).x0.dtype == torch.float64
+exact(X.half(), AT).x0.dtype == exact(X.half(), AT).eps.dtype == torch.float16
+same(mixture.sample(9, generator=seeded(), dtype=torch.float32), mixture.sample(9, generator=seeded()).float())
+alike(mixture.denoise_labelled(X, AT, torch.tensor([0, 1, 2, 3], dtype=torch.int32)), mixture.denoise_labelled(X, AT, [0, 1, 2, 3]))
+same(drawn(model, shape=(np.int64(4), 2)), drawn(model))
+same(drawn(model, shape=torch.Size([4, 2])), drawn(model)) and same(drawn(model, shape=[4, 2]), drawn(model))
+same(drawn(model, seed=np.int64(0)), drawn(model)) and same(drawn(model, seed=torch.tensor(0)), drawn(model))
+same(drawn(model, batch=np.int64(3)), drawn(model, batch=100)) and same(drawn(model, batch=1), drawn(model))
+same(drawn(model, first=2, shape=(2, 2)), drawn(model)[2:])
+same(drawn(model, steps=np.int64(3)), drawn(model))
+same(drawn(model, x=X.clone().requires_grad_()), drawn(model, x=X)) and not drawn(model, x=X.clone().requires_grad_()).requires_grad
+same(drawn(model, x=X.T.contiguous().T), drawn(model, x=X))
+same(drawn(model, x=X[:1].expand(4, 2)), drawn(model, x=X[:1].repeat(4, 1)))
+same(drawn(model, levels=tuple(LEVELS)), drawn(model, levels=LEVELS))
+drawn(model, seed=-5).isfinite().all() and drawn(model, seed=2**80).isfinite().all()
+drawn(copy.deepcopy(model).double()).dtype == torch.float64
+drawn(copy.deepcopy(model).bfloat16()).dtype == torch.bfloat16 and drawn(copy.deepcopy(model).bfloat16()).isfinite().all()
+drawn(copy.deepcopy(images).half(), shape=(2, 1, 8, 8)).dtype == torch.float16
+same(drawn(nn.DataParallel(model)), drawn(model))
+all(drawn(exact, sampler=one, levels=[S.at(900), S.at(900), S.at(500), S.at(500), CLEAN]).isfinite().all() for one in ALL)
+all(drawn(exact, sampler=one, levels=[S.at(900), S.at(500), S.at(900), S.at(500), CLEAN]).isfinite().all() for one in BACK)
+all(drawn(exact, sampler=one, levels=ZERO.levels(5)).isfinite().all() for one in FROM_NOISE)
+drawn(exact, levels=[ZERO.at(5), ZERO.at(500), ZERO.at(999)]).isfinite().all()
+drawn(straight, schedule=Straight()).isfinite().all()
+all(drawn(exact, sampler=one, steps=n).isfinite().all() for one in ALL for n in (1, 2, 3))
+list(trajectory(lambda x, at: Estimate(x, at, x, x), X[:0], LEVELS, DDIM()))[-1].x.shape == (0, 2)
+len(image_generators(np.int64(2), seed=np.int64(1))) == 2 and image_generators(0) == []
+counter_seed(np.int64(3), "a") == counter_seed(3, "a") == counter_seed(torch.tensor(3), "a")
+draw(X[:0], []).shape == (0, 2)
+same(draw(X, (seeded(), seeded(1), seeded(2), seeded(3))), draw(X, [seeded(i) for i in range(4)]))
+gaussian.slerp(X * 0, X * 0, 0.5).eq(0).all() and math.isnan(gaussian.share_se(0.5, 0)) and math.isnan(gaussian.mean_se(X[:1, 0]))
+same(gaussian.gaussian_kl(X, 1, 0, 1), gaussian.standard_kl(X, X * 0))
+gaussian.gaussian_kl(X, 0.0, 0.0, 1.0).eq(INF).all()
+unet(PIX, torch.ones(2, dtype=torch.int64)).shape == PIX.shape
+cost.operations(net, (np.int64(1), 2), (1,)) == cost.operations(net, (1, 2), (1,)) > 0
+"""
+
+ALL = [
+    samplers.DDPM(),
+    samplers.DDPM("beta"),
+    samplers.DDIM(),
+    samplers.DDIM(1.0),
+    samplers.Euler(),
+    samplers.Heun(),
+    samplers.LMS(),
+]
+ALL += [samplers.DPMSolverPP(), samplers.DPMSolverPP(1), samplers.DPMSolverPP(stochastic=True)]
+
+BACK, FROM_NOISE = (ALL[2], ALL[5], ALL[6]), (ALL[0], ALL[2], *ALL[7:])
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def same(a: Tensor, b: Tensor, size: float = 1e-6) -> bool:
+    return torch.allclose(a, b, rtol=size, atol=size)
+
+
+def alike(a: denoiser.Estimate, b: denoiser.Estimate, size: float = 1e-5) -> bool:
+    """Two estimates that agree, in whatever precision each was made."""
+    return all(same(getattr(a, part).double(), getattr(b, part).double(), size) for part in ("x0", "eps"))
+
+
+def drawn(
+    denoise: Any,
+    shape: Any = (4, 2),
+    *,
+    schedule: Any = S,
+    sampler: Any = samplers.DDIM(),
+    steps: Any = 3,
+    **options: Any,
+) -> Tensor:
+    return samplers.sample(denoise, schedule, shape, sampler, steps, **{"seed": 0} | options)
+
+
+NAMES = {
+    "np": np,
+    "copy": copy,
+    "pickle": pickle,
+    "Fraction": Fraction,
+    "elbo": elbo,
+    "gaussian": gaussian,
+    "samplers": samplers,
+}
 for module in (rng, layers, cost, models, schedule, denoiser, guidance, mixtures, samplers):
     NAMES |= {name: value for name, value in vars(module).items() if name[0] != "_"}
 NAMES |= {name: value for name, value in globals().items() if name[0] != "_"}
@@ -693,8 +836,17 @@ def refuse(code: str, words: list[str]) -> None:
     case(code)(attempt)
 
 
+def be_right(code: str) -> None:
+    def attempt(folder: Path) -> None:
+        holds(bool(eval(code, NAMES)), "came out wrong")
+
+    case(f"right: {code}")(attempt)
+
+
 for code, words in lines(REFUSED).items():
     refuse(code, words)
+for code in RIGHT.strip().splitlines():
+    be_right(code)
 
 
 @case("data.mnist of a split that does not exist")
@@ -705,3 +857,64 @@ def _(folder: Path) -> None:
 @case("model(X.to(META), AT)", slow=True)  # torch takes seconds to load what it knows of this device
 def _(folder: Path) -> None:
     refused(lambda: model(X.to(META), AT), "meta", "cpu")
+
+
+# -- states of torch, and more than one at a time ----------------------------------------------------------------------
+
+
+@case("right: in inference mode, with deterministic algorithms, under autocast")
+def _(folder: Path) -> None:
+    wanted = drawn(images, (2, 1, 8, 8))
+    with torch.inference_mode():
+        holds(same(drawn(images, (2, 1, 8, 8)), wanted), "inference mode changes the images")
+    torch.use_deterministic_algorithms(True)
+    try:
+        holds(same(drawn(images, (2, 1, 8, 8)), wanted), "deterministic algorithms change the images")
+        images.loss(PIX, 1, drop_prob=0.5).backward()
+    finally:
+        torch.use_deterministic_algorithms(False)
+        images.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        holds(same(drawn(images, (2, 1, 8, 8)), wanted, 0.2), "autocast changes the images")
+        images.loss(PIX)
+
+
+@case("right: with float64 as the default dtype")
+def _(folder: Path) -> None:
+    wanted = [drawn(model), mixture.sample(4, generator=seeded()), data.toy("rings", 4)]
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = [drawn(model), mixture.sample(4, generator=seeded()), data.toy("rings", 4)]
+        model.loss(X, 1, drop_prob=0.5)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    holds(all(a.dtype == b.dtype for a, b in zip(found, wanted, strict=True)), "dtypes follow the default")
+    holds(same(found[0], wanted[0]) and same(found[1], wanted[1]), "numbers follow the default")
+
+
+@case("right: four threads draw from one model")
+def _(folder: Path) -> None:
+    wanted, found = [drawn(guided_model, seed=i) for i in range(4)], {}
+    threads = [threading.Thread(target=lambda i=i: found.update({i: drawn(guided_model, seed=i)})) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    holds(all(torch.equal(found[i], wanted[i]) for i in range(4)), "threads disturb each other")
+
+
+@case("right: compiled without a compiler", slow=True)
+def _(folder: Path) -> None:
+    for made in (torch.compile(model, backend="eager"), Denoiser(torch.compile(net, backend="eager"), S, null=10)):
+        holds(alike(made(X, AT, 1), model(X, AT, 1)) and same(drawn(made), drawn(model)), "compiled it differs")
+        made.loss(X).backward()
+    model.zero_grad()
+
+
+@case("right: a model keeps its mode, its gradients and the generators of torch")
+def _(folder: Path) -> None:
+    state, modes = torch.get_rng_state(), [part.training for part in images.modules()]
+    drawn(clipped_images, (2, 1, 8, 8), sampler=samplers.DDPM())
+    holds(torch.equal(torch.get_rng_state(), state), "the generator of torch moved")
+    holds([part.training for part in images.modules()] == modes, "modes changed")
+    holds(all(p.grad is None for p in images.parameters()), "gradients were made")
