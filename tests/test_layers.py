@@ -34,7 +34,10 @@ checks                                    what functions ask of their arguments
 
 ROWS = [line.split("  ")[0].split(", ") for line in LAYERS.strip().splitlines()][::-1]
 HEIGHT = {room: height for height, row in enumerate(ROWS) for room in row}
-ONLY = {"models": {"gaussian", "rng", "shipped"}, "weights": {"files"}}  # what these import besides themselves
+ONLY = {
+    "models": {"gaussian", "rng", "shipped", "download"},
+    "weights": {"files"},
+}  # what these import besides themselves
 BY_NAME = {"__init__", "weights", "learn.registry", "doctor"}  # use importlib, whose imports are not seen here
 
 

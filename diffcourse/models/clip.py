@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import shipped
+from diffcourse.download import of_hub
 
 SMALL = 4096  # tokens; vocabularies below it come from a few captions, and hold each of their words whole
 
@@ -73,6 +74,8 @@ class TextEncoder(nn.Module):
         from transformers import CLIPConfig, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
         with _quiet(), _explained(name_or_folder):
+            if isinstance(model, str) and (cached := of_hub(model)) is not None:
+                model = tokenizer = cached
             described, _ = CLIPTextConfig.get_config_dict(model)
             kind = described.get("model_type") or described.get("_class_name")
             if kind == "clip":  # both halves: of the image's, nothing is loaded
