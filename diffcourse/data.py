@@ -491,7 +491,7 @@ def toy(name: str, n: int, *, seed: int = 0, dtype: torch.dtype = torch.float32)
 
     name: "two_moons", "swiss_roll", "checkerboard" or "rings". For toys whose density is known exactly see `GaussianMixture`.
     """
-    if name not in TOYS:
+    if not isinstance(name, str) or name not in TOYS:
         raise ValueError(f"name must be one of {', '.join(TOYS)}, got {name!r}")
     n, seed = whole("n", n, 1), whole("seed", seed)
     generator = torch.Generator().manual_seed(seed)

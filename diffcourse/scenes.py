@@ -13,7 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from diffcourse.images import ImageData, first_place, to_float, walk
+from diffcourse.checks import told, whole
+from diffcourse.images import ImageData, check_images, first_place, to_float, walk
 from diffcourse.rng import counter_seed
 
 SIDE = 64  # of a scene, in pixels
@@ -102,7 +103,8 @@ def held_out(attributes: Tensor) -> Tensor:
 
     Such combinations are a digit in the ink of `HELD_OUT_INKS`, and an ink on the ground of `HELD_OUT_GROUNDS`.
     """
-    return torch.tensor([_held_out(d, i, b) for d, i, _, b, _ in attributes.tolist()], dtype=torch.bool)
+    rows = _checked(attributes).tolist()
+    return torch.tensor([_held_out(d, i, b) for d, i, _, b, _ in rows], dtype=torch.bool)
 
 
 def _held_out(digit: int, ink: int, background: int) -> bool:
@@ -153,10 +155,11 @@ PHRASINGS = len(SENTENCES) * 2 * 3 * 3  # sentence, numeral or word, word for th
 
 def caption(attributes: Sequence[int] | Tensor, phrasing: int = 0) -> str:
     """The attributes of one scene (5) as a sentence; `phrasing` is one of `PHRASINGS` ways to say it, taken modulo their number."""
-    if any(value is None for value in attributes):
-        raise ValueError(f"attributes must all be named for a caption, got {attributes}")
-    digit, ink, size, ground, place = _checked(torch.as_tensor(attributes).view(1, -1))[0].tolist()
-    return _caption(digit, ink, size, ground, place, phrasing)
+    if not isinstance(attributes, (Tensor, Sequence)) or any(value is None for value in attributes):
+        raise ValueError(f"attributes must all be named for a caption, five whole numbers, got {told(attributes)}")
+    row = [whole(f"attributes[{i}]", value) for i, value in enumerate(attributes)]
+    digit, ink, size, ground, place = _checked(torch.tensor([row]))[0].tolist()
+    return _caption(digit, ink, size, ground, place, whole("phrasing", phrasing, 0))
 
 
 def _caption(digit: int, ink: int, size: int, ground: int, place: int, phrasing: int) -> str:
@@ -190,6 +193,8 @@ def attributes_of(caption: str) -> Attributes:
     Made for the captions of this module, which it reads exactly, and it understands free text that is built like them. A colour belongs to
     the background if it stands before a word such as "background" or "paper", or after "on", "over" or "against"; otherwise to the ink.
     """
+    if not isinstance(caption, str):
+        raise TypeError(f"caption must be a str, got {told(caption)}")
     words = [*re.findall(r"[a-z]+|\d+|[^\sa-z\d]", caption.lower()), ""]
     inks, grounds = set(), set()
     for i, word in enumerate(words):
@@ -218,7 +223,7 @@ def compose(
     The digit's box is resized (bilinear) until its longer side has the length in `SIZES`, and its centre goes to the place of the
     position plus `shift` (B, 2), pixels down and right. phrasing: of the captions, one or one a scene.
     """
-    if digits.ndim != 4 or digits.shape[1:] != (1, 28, 28):
+    if check_images(digits, name="digits").shape[1:] != (1, 28, 28):
         raise ValueError(f"digits must be (B, 1, 28, 28), got {tuple(digits.shape)}")
     attributes = _checked(attributes)
     if len(attributes) != len(digits):
@@ -239,6 +244,8 @@ def compose(
     scale = side / longer
     centre = torch.stack([_centre(place // 3, side), _centre(place % 3, side)], dim=1)
     if shift is not None:
+        if not isinstance(shift, Tensor) or shift.shape != (len(digits), 2):
+            raise ValueError(f"shift must be a tensor ({len(digits)}, 2), pixels down and right, got {told(shift)}")
         centre = centre + shift
     # whole pixels where the scale is 1, so that nothing is blurred without need
     down = (centre[:, 0] - scale * (bottom - top) / 2).round() - scale * top
@@ -247,7 +254,9 @@ def compose(
 
     colours = torch.tensor(list(COLOURS.values())) / 127.5 - 1
     paint, paper = (colours[c][:, :, None, None] for c in (ink, ground))
-    phrasings = [phrasing] * len(digits) if isinstance(phrasing, int) else phrasing
+    phrasings = list(phrasing) if isinstance(phrasing, Sequence) else [whole("phrasing", phrasing, 0)] * len(digits)
+    if len(phrasings) != len(digits):
+        raise ValueError(f"phrasing must be one number, or one for each of {len(digits)} scenes, got {len(phrasings)}")
     captions = [_caption(*row, p) for row, p in zip(attributes.tolist(), phrasings, strict=True)]
     return Scenes(torch.lerp(paper, paint, coverage), captions, attributes, coverage)
 
@@ -292,7 +301,9 @@ def _triangles(n: int, side: int, scale: Tensor, offset: Tensor) -> Tensor:
 
 def _checked(attributes: Tensor) -> Tensor:
     """Attributes (B, 5) as int64, or a ValueError that says what is wrong."""
-    if attributes.ndim != 2 or attributes.shape[1] != 5 or attributes.is_floating_point():
+    if not isinstance(attributes, Tensor):
+        raise TypeError(f"attributes must be a tensor of whole numbers (B, 5), got {told(attributes)}")
+    if attributes.ndim != 2 or attributes.shape[1] != 5 or attributes.is_floating_point() or attributes.is_complex():
         raise ValueError(f"attributes must be whole numbers (B, 5), got {attributes.dtype} {tuple(attributes.shape)}")
     for column, (name, values) in zip(attributes.T, ATTRIBUTES.items(), strict=True):
         if bool((column < 0).any()) or bool((column >= len(values)).any()):
@@ -320,8 +331,11 @@ class CaptionedDigits:
     alike: int = 1
 
     def __post_init__(self):
-        if self.alike < 1:
-            raise ValueError(f"alike must be at least 1, got {self.alike}")
+        if not isinstance(self.digits, ImageData) or self.digits.images.shape[1:] != (1, 28, 28):
+            raise TypeError(
+                f"digits must be ImageData of images (N, 1, 28, 28), such as data.mnist(), got {told(self.digits)}"
+            )
+        whole("alike", self.alike, 1)
 
     def __len__(self) -> int:
         return len(self.digits)
@@ -341,8 +355,7 @@ class CaptionedDigits:
 
     def take(self, n: int, *, seed: int = 0, heldout: bool = False) -> Scenes:
         """n scenes for an evaluation: scene i follows from (seed, i) alone. heldout: only combinations that are `held_out`."""
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
+        n = whole("n", n, 1)
         return self._scenes(0, n, seed, heldout or (None if self.every_combination else False))
 
     def _scenes(self, first: int, n: int, seed: int, heldout: bool | None, alike: int = 1) -> Scenes:

@@ -35,7 +35,7 @@ checks                                    what functions ask of their arguments
 ROWS = [line.split("  ")[0].split(", ") for line in LAYERS.strip().splitlines()][::-1]
 HEIGHT = {room: height for height, row in enumerate(ROWS) for room in row}
 ONLY = {
-    "models": {"gaussian", "rng", "shipped", "checks", "files", "stored"},
+    "models": {"gaussian", "rng", "shipped", "checks", "files", "stored", "download"},
     "weights": {"files", "shipped", "stored"},
 }  # what these import besides themselves
 BY_NAME = {"__init__", "weights", "learn.registry", "doctor"}  # use importlib, whose imports are not seen here

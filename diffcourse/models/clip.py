@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import shipped
+from diffcourse.download import of_hub
 from diffcourse.files import user_path
 from diffcourse.stored import blamed, check_finite, check_no_pointer, own_path, parameters_at_most, reason
 
@@ -79,6 +80,8 @@ class TextEncoder(nn.Module):
         from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
         with _quiet(), _explained(name_or_folder):
+            if isinstance(model, str) and (cached := of_hub(model)) is not None:
+                model = tokenizer = cached
             settings, projected = _settings(model, str(name_or_folder))
             network = CLIPTextModelWithProjection if projected else CLIPTextModel
             options = {"config": settings, "variant": variant, "dtype": torch.float32, "use_safetensors": True}

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,7 +90,7 @@ def _at_home(folder: Path) -> None:
     os.environ["HOME"] = os.environ["USERPROFILE"] = str(folder)
 
 
-for _form in ("~/mine", "~/a/../mine", "~//mine"):
+for _form in ("~/mine", "~//mine", "~/mine/"):
 
     @case(f"DIFFCOURSE_HOME={_form}")
     def _(folder: Path, form: str = _form) -> None:
@@ -163,7 +162,7 @@ def _recipe(out: str) -> None:
     folder = Path(os.path.expanduser(out))
     folder.mkdir(parents=True)
     (folder / "mnist-ddpm.safetensors").write_bytes(b"")
-    refused(lambda: list(recipes.run("mnist-ddpm", "smoke", out)), "mnist-ddpm", error=FileExistsError)
+    refused(lambda: list(recipes.run("mnist-ddpm", profile="smoke", out=out)), "mnist-ddpm", error=FileExistsError)
 
 
 def _fit(checkpoint: str) -> None:
@@ -256,11 +255,9 @@ def _(folder: Path) -> None:
 @case("the current folder is deleted", slow=True)
 def _(folder: Path) -> None:
     (folder / "gone").mkdir()
-    code = (
-        "import os; os.chdir('gone'); os.rmdir('../gone')\nfrom diffcourse.learn import record\nprint(record.folder())"
-    )
+    code = "import os; os.chdir('gone'); os.rmdir('../gone')\nfrom diffcourse import files\nprint(files.home())"
     os.environ["PYTHONPATH"] = str(ROOT)
-    for home in (str(folder / "home"), "relative"):
+    for home in (str(folder / "home"), "relative"):  # of torch, MKL gives up there: it is not ours to mend
         os.environ["DIFFCOURSE_HOME"] = home
         holds(python("-c", code, code=0).stdout.strip().endswith(home), "elsewhere")
 
@@ -331,11 +328,11 @@ for _name, (_make, _said, _missing) in IN_THE_WAY.items():
         source, mine = _source(folder), folder / "mine"
         mine.mkdir()
         make(mine)
-        before = {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()}
+        before, told = {p: p.read_bytes() for p in mine.rglob("*") if p.is_file()}, []
         for _ in range(2):  # the second time as well
-            told = "\n".join(lab.copy(mine, source))
+            told.append("\n".join(lab.copy(mine, source)))
             _all_but(mine, missing)
-        holds(said in "\n".join(lab.copy(folder / "mine", source)) or said in told or said.startswith("Kept"), told)
+        holds(said in told[0] and all("up to date" in again or said in again for again in told), str(told))
         holds(all(p.read_bytes() == content for p, content in before.items()), "something of the reader's was changed")
         new = (mine / missing).with_suffix(".new.ipynb") if missing.endswith("ipynb") else None
         holds(new is None or new.read_text(encoding="utf-8") == f"{missing}, 1", "the lesson does not lie beside it")
@@ -389,4 +386,3 @@ def _(folder: Path) -> None:
     for name in ("data.py", "files.py", "learn.py"):
         Path(name).write_text("raise SystemExit(7)", encoding="utf-8")
     cli("lab", "--copy-only", code=0)
-    holds(sys.executable != "", "")

