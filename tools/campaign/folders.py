@@ -279,7 +279,10 @@ for key in ("thresholding", "clip_sample"):
         holds(any(key in str(w.message) for w in caught), "nobody said so")
 
 
-@case("a folder of one's own that has a shipped name: each is found by its own rule, and is not saved over the name", slow=True)
+@case(
+    "a folder of one's own that has a shipped name: each is found by its own rule, and is not saved over the name",
+    slow=True,
+)
 def _(folder: Path) -> None:
     model = painter()
     for name, save in ("captioned-ldm", model.save), ("tiny-clip", model.text.save_pretrained):
