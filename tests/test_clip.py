@@ -273,6 +273,34 @@ def test_saved_and_loaded_it_says_the_same(encoder, folders, tmp_path):
     assert torch.equal(again(PROMPTS), alone(PROMPTS)) and again.text_projection is None
 
 
+def test_tokens_that_were_added_are_kept(clip, tokenizer, tmp_path):
+    """Textual inversion: a new word with an embedding of its own."""
+    words, model = copy.deepcopy(tokenizer), copy.deepcopy(clip)
+    words.add_tokens(["<cat-toy>", transformers.AddedToken("<Dog>", single_word=True, lstrip=True)])
+    words.add_tokens(["<new>"], special_tokens=True)
+    model.text_model.resize_token_embeddings(len(words))
+    encoder, prompts = TextEncoder(model, words), ["a <cat-toy> two", "<Dog> big<new> red"]
+    encoder.save_pretrained(tmp_path / "folder")
+    for again in (
+        TextEncoder.from_pretrained(tmp_path / "folder"),
+        weights.load(weights.save(tmp_path / "text", encoder)),
+        weights.load(weights.save(tmp_path / "clip", CLIP(model, words))).text,
+    ):
+        assert again.config == encoder.config and torch.equal(again.ids(prompts), encoder.ids(prompts))
+        assert (again.ids(prompts) >= len(tokenizer)).sum() == 3 and torch.equal(again(prompts), encoder(prompts))
+        assert again.tokenizer.tokenize("a <dog> <Dog>big") == words.tokenize("a <dog> <Dog>big")
+
+
+def test_a_tokenizer_that_was_changed_in_another_way_is_not_saved_as_it_was_before(clip, tokenizer, tmp_path):
+    from tokenizers.normalizers import Replace
+
+    words = copy.deepcopy(tokenizer)
+    words.backend_tokenizer.normalizer = Replace("cats", "dogs")
+    with pytest.raises(ValueError, match="tokenizer is not that of a CLIP: more of it was changed than its tokens"):
+        weights.save(tmp_path / "text", TextEncoder(clip, words))
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["openai/clip-vit-large-patch14", "clip-of-mine"])
 def test_a_name_without_a_network_says_how_to_get_the_file(name):
     with pytest.raises(

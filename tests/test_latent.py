@@ -19,6 +19,7 @@ from diffcourse import (
     fit,
     recipes,
     scenes,
+    weights,
 )
 from diffcourse.latent import BLOCK, CachedLatents
 from diffcourse.models import UNet2DCondition
@@ -103,6 +104,27 @@ def test_what_is_saved_comes_back_whole(tmp_path, predicts, schedule):
         assert name == other and torch.equal(a, b)
     assert twin.text.config == model.text.config
     assert torch.equal(draw(model), draw(twin))
+
+
+def test_tokens_that_were_added_come_back_with_the_folder(tmp_path):
+    model = stand_ins.latent_diffusion()
+    twin = weights.load(weights.save(tmp_path / "twin", model))  # whose tokenizer may be changed
+    twin.text.tokenizer.add_tokens(["<cat-toy>"])
+    twin.text.text_model.resize_token_embeddings(len(twin.text.tokenizer))
+    again = LatentDiffusion.from_pretrained(twin.save(tmp_path / "folder"))
+    prompt = "a red <cat-toy> two"
+    assert again.text.ids(prompt).max() == len(model.text.tokenizer)
+    assert torch.equal(again.text.ids(prompt), twin.text.ids(prompt)) and again.text.config == twin.text.config
+
+
+def test_a_null_of_its_own_is_not_lost(tmp_path, model):
+    own = Denoiser(model.denoiser.network, model.denoiser.schedule, null=model.denoiser.null + 1)
+    painter = LatentDiffusion(model.autoencoder, own, model.text, size=16)
+    with pytest.raises(
+        ValueError, match=r"null of its own, for which this layout has no place: weights\.save keeps it"
+    ):
+        painter.save(tmp_path / "folder")
+    assert torch.equal(weights.load(weights.save(tmp_path / "file", painter)).denoiser.null, own.null)
 
 
 def test_a_folder_that_is_not_whole_or_damaged_is_told(tmp_path, model):

@@ -5,11 +5,13 @@ import os
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from diffcourse import weights
 from diffcourse.denoiser import Denoiser
-from diffcourse.models import DigitClassifier, SimpleUNet
+from diffcourse.models import DigitClassifier, SimpleUNet, UNet2DCondition
 from diffcourse.schedule import DiffusionSchedule
 
 
@@ -75,6 +77,113 @@ def test_a_class_that_describes_itself_is_saved_once_its_home_is_named(tmp_path,
     monkeypatch.setitem(weights.HOMES, "Scaled", __name__)
     twin, x = weights.load(path), torch.randn(2, 1, 28, 28)
     assert type(twin) is Scaled and twin.factor == 3.0 and torch.equal(twin.network(x), model.eval().network(x))
+
+
+schedules = st.one_of(
+    st.builds(DiffusionSchedule.linear, st.integers(2, 40)),
+    st.builds(DiffusionSchedule.cosine, st.integers(2, 40), st.floats(0.001, 0.1)),
+    st.builds(lambda T: DiffusionSchedule.scaled_linear(T).zero_terminal_snr(), st.integers(2, 40)),
+    st.builds(DiffusionSchedule, st.lists(st.floats(0.001, 0.9), min_size=1, max_size=9)),
+)
+nulls = st.one_of(
+    st.none(), st.integers(0, 10), st.builds(torch.full, st.tuples(st.integers(1, 3), st.just(4)), st.floats(-9, 9))
+)
+
+
+class Own(nn.Module):
+    """A network of one's own: its buffers are saved too."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(1, width, 3, padding=1), nn.BatchNorm2d(width)
+        self.last = nn.Conv2d(width, 1, 1)
+        self.register_buffer("scale", torch.full((1,), 1 / 3, dtype=torch.float64))
+
+    def forward(self, x, t, cond=None):
+        return self.last(self.norm(self.first(x))) * self.scale.float() + t.view(-1, 1, 1, 1) / 100
+
+
+networks = st.one_of(
+    st.builds(
+        lambda c, n: SimpleUNet(channels=8 * c, time_dim=8, num_classes=n),
+        st.integers(1, 2),
+        st.sampled_from([None, 10]),
+    ),
+    st.builds(
+        lambda w: UNet2DCondition((4 * w,), 4, heads=2, layers_per_block=1, norm_num_groups=2), st.integers(1, 3)
+    ),
+    st.builds(Own, st.integers(1, 4)),
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(networks, schedules, st.sampled_from(["eps", "x0", "v", "flow"]), nulls)
+def test_whatever_a_denoiser_is_comes_back(tmp_path, network, schedule, predicts, null):
+    model = Denoiser(network, schedule, predicts, null)
+    path = weights.save(tmp_path / "any", model)
+    twin = weights.load(path, into=type(network)(network.first.out_channels) if isinstance(network, Own) else None)
+    assert weights.describe(twin) == weights.describe(model) and type(twin.network) is type(network)
+    assert twin.schedule.config == schedule.config and torch.equal(twin.schedule.betas, schedule.betas)
+    ours, theirs = model.state_dict(), twin.state_dict()
+    assert ours.keys() == theirs.keys()
+    assert all(ours[k].dtype == theirs[k].dtype and torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+# -- networks of one's own ------------------------------------------------------------------------------------------------
+
+
+def trained(width=4):
+    torch.manual_seed(3)
+    network = Own(width)
+    network(torch.randn(4, 1, 8, 8), torch.arange(4.0))  # the norm has seen a batch
+    return network
+
+
+def test_a_network_of_ones_own_is_filled_into_a_new_one(tmp_path):
+    network, x, t = trained(), torch.randn(2, 1, 8, 8), torch.tensor([1.0, 2.0])
+    path = weights.save(tmp_path / "mine", network, {"note": "two hours"})
+    fresh = Own()
+    assert weights.load(path, into=fresh) is fresh and not fresh.training
+    assert torch.equal(fresh(x, t), network.eval()(x, t)) and fresh.scale.dtype == torch.float64
+    assert weights.verify(path)["model"] == {"type": "own", "class": "Own"}
+
+
+def test_a_denoiser_of_ones_own_network_comes_back_with_what_it_predicts(tmp_path):
+    model = Denoiser(trained(), DiffusionSchedule.cosine(50), predicts="v")
+    path = weights.save(tmp_path / "mine", model)
+    fresh, x, at = Own(), torch.randn(2, 1, 8, 8), model.schedule.at(7)
+    twin = weights.load(path, into=fresh)
+    assert twin.network is fresh and twin.predicts == "v" and twin.schedule.T == 50
+    assert torch.equal(twin(x, at).x0, model.eval()(x, at).x0)
+    whole = Denoiser(Own(), DiffusionSchedule.cosine(50), predicts="v")
+    assert weights.load(path, into=whole) is whole and torch.equal(whole(x, at).x0, twin(x, at).x0)
+
+
+@pytest.mark.parametrize(
+    ("into", "says"),
+    [
+        (lambda: None, r"Own is a class of your own: make one, and load\(…, into=it\) fills it"),
+        (lambda: Own(5), r"into does not fit: network.first.bias is \(4,\) in the file and \(5,\) in Own"),
+        (
+            lambda: SimpleUNet(channels=8),
+            "into must be a new Denoiser or Own like the one that was saved, got a SimpleUNet",
+        ),
+        (
+            lambda: Denoiser(Own(), DiffusionSchedule.cosine(50)),
+            "like the one that was saved, got one that differs in predicts$",
+        ),
+        (lambda: Denoiser(Own(), DiffusionSchedule.cosine(40), "v"), "got one that differs in schedule$"),
+        (lambda: 3, "model must be a Denoiser, a LatentDiffusion or another torch module, got int"),
+    ],
+)
+def test_what_is_not_like_the_saved_one_is_not_filled(tmp_path, into, says):
+    path = weights.save(tmp_path / "mine", Denoiser(trained(), DiffusionSchedule.cosine(50), "v"))
+    place = into()
+    before = [p.clone() for p in place.parameters()] if isinstance(place, nn.Module) else []
+    with pytest.raises(ValueError, match=says) as error:
+        weights.load(path, into=place)
+    assert "mine.safetensors" in str(error.value)
+    assert all(torch.equal(a, b) for a, b in zip(before, place.parameters() if before else (), strict=True))
 
 
 def test_half_precision_halves_the_file_and_keeps_integers(tmp_path):

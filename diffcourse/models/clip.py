@@ -542,6 +542,6 @@ def _describe(tokenizer: Any) -> dict[str, Any]:
     description |= {name: getattr(tokenizer, name) for name in SPECIAL}
     if added := [token for token in content["added_tokens"] if token["id"] not in numbers]:
         description["added"] = added
-    if _tokenizer(description)(PROBE).input_ids != tokenizer(PROBE).input_ids:
+    if _tokenizer(description)(PROBE, verbose=False).input_ids != tokenizer(PROBE, verbose=False).input_ids:
         raise ValueError("tokenizer is not that of a CLIP: more of it was changed than its tokens, and would be lost")
     return description

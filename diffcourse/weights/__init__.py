@@ -230,12 +230,11 @@ def _fill(into: nn.Module, spec: dict[str, Any], state: dict[str, Tensor]) -> nn
     elif owns == [type(into).__name__]:
         model = build(spec, own=into)
     else:
-        differs = [key for key in sorted(spec.keys() | ours.keys()) if spec.get(key) != ours.get(key)]
-        held = f"a {spec['type']}" if spec["type"] != "own" else "the network"
-        raise ValueError(
-            f"into must be like {held} that was saved{f', or its {owns[0]}' if owns else ''}; "
-            f"{type(into).__name__} differs in {', '.join(differs)}"
-        )
+        saved, kind = spec["type"] if spec["type"] != "own" else owns[0], type(into).__name__
+        keys = [key for key in sorted(spec.keys() | ours.keys()) if spec.get(key) != ours.get(key)]
+        wanted = " or ".join(dict.fromkeys([saved, *owns]))
+        told = f"one that differs in {', '.join(keys)}" if kind == saved else f"a {kind}"
+        raise ValueError(f"into must be a new {wanted} like the one that was saved, got {told}")
     there = tuple(_parts(spec, "shipped"))
     wanted = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor) and not k.startswith(there)}
     for name in sorted(wanted.keys() | state.keys()):
