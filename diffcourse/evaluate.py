@@ -50,6 +50,8 @@ def asked_for(n: int, seed: int = 0) -> Tensor:
     """n labels, drawn as often as they are in MNIST: what `digits` asks for."""
     if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
         raise ValueError(f"n must be a whole number of at least 1, got {n!r}")
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
+        raise ValueError(f"seed must be a whole number, got {seed!r}")
     return torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
 
 
@@ -83,6 +85,9 @@ def prompts_followed(images: Tensor, scenes: Scenes) -> dict[str, float]:
 
 def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccuracy:
     """The prompt accuracy of the autoencoder's reconstructions of true scenes: no denoiser of its latents can be expected to do better."""
+    if not isinstance(model, LatentDiffusion) or not isinstance(shown, Scenes):
+        kinds = f"{type(model).__name__} and {type(shown).__name__}"
+        raise TypeError(f"model and shown must be a LatentDiffusion and Scenes, got {kinds}")
     recon = in_parts(partial(model.autoencoder, sample=False), shown.images)
     return metrics.prompt_accuracy(recon, shown.attributes)
 

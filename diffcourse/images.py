@@ -174,22 +174,21 @@ def check_images(images: Tensor, *, name: str = "images") -> Tensor:
     """Images (B, C, H, W) of floating-point numbers in [-1, 1], as they are; else a TypeError or ValueError that names `name`.
 
     Noisy, unclipped and diverging images reach beyond [-1, 1], however far: that is no fault. Images in [0, 1] or 0 … 255 are told by
-    their black, which is 0 where it should be -1: nothing of the whole batch is negative, and the darkest pixel lies below 1/255 or the
-    brightest above 2. A batch without contrast (each image all of one grey) is taken as it is, and so are bright pictures in [0, 1]
-    that have no black: nothing tells them from bright ones in [-1, 1].
+    their black, which is 0 where it should be -1: nothing of the whole batch is negative, and one number in a thousand lies below 1/255
+    or the brightest above 2. A batch without contrast (each image all of one grey) is taken as it is, and so are bright pictures in
+    [0, 1] that have no black: nothing tells them from bright ones in [-1, 1].
     """
     check_tensor(images, name, "(B, C, H, W)")
     if images.dtype not in FLOATS:
         way = "diffcourse.data.to_float makes them of 0 … 255"
         raise TypeError(f"{name} must be floating-point numbers in [-1, 1], got {images.dtype}: {way}")
     low, high = _extent(images, name)
-    if low >= 0 and (low < 1 / 255 or high > 2):
+    if low >= 0 and (high > 2 or 1000 * int((images < 1 / 255).sum()) >= images.numel()):
         flat = images.detach().flatten(1)
         if bool((flat.amax(dim=1) > flat.amin(dim=1)).any()):
             way = "2·x - 1" if high <= 2 else "x / 127.5 - 1"
-            raise ValueError(
-                f"{name} must lie in [-1, 1], where black is -1; got values from {low:g} to {high:g}, none below 0: {way} brings them there"
-            )
+            came = f"values from {low:g} to {high:g}, none of them negative"
+            raise ValueError(f"{name} must lie in [-1, 1], where black is -1; got {came}: {way} brings them there")
     return images
 
 

@@ -276,14 +276,14 @@ def compare(
             )
         else:
             made.append(_features_of(check_images(given, name=name), features))
-    far, n, held, rest = _splits(made[0], made[1], ("samples", "real"), seed, splits, k)
-    return Comparison(far, covered(n, rest, k=k), covered(held, rest, k=k))
+    far, (some, held, rest) = _splits(made[0], made[1], ("samples", "real"), seed, splits, k)
+    return Comparison(far, covered(some, rest, k=k), covered(held, rest, k=k))
 
 
 def _splits(
     drawn: Tensor, real: Tensor, names: tuple[str, str], seed: int, splits: int = 5, k: int = 1
-) -> tuple[Distance, Tensor, Tensor, Tensor]:
-    """The distance of features (N, F) to parts of real ones (M, F), its floor; and of the first split: drawn, held out and the rest."""
+) -> tuple[Distance, list[Tensor]]:
+    """The distance of features (N, F) to parts of real ones (M, F), and its floor; and of the first split: drawn, held out, the rest."""
     _check_count("k", k)
     _check_count("splits", splits)
     few = max(2, k + 1)
@@ -292,17 +292,18 @@ def _splits(
         raise ValueError(f"{' and '.join(names)} must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
     if not bool((real != real[0]).any()):
         raise ValueError(f"{names[1]} must differ from each other, got {len(real)} times the same: there is no floor")
+    _check_count("seed", seed, -(2**63))
     g = torch.Generator().manual_seed(seed)
     n = min(len(drawn), len(real) // 2)
-    values, floors, first = [], [], ()
+    values, floors, parts = [], [], []
     for _ in range(splits):
         some, order = drawn[torch.randperm(len(drawn), generator=g)[:n]], torch.randperm(len(real), generator=g)
         held, rest = real[order[:n]], real[order[n:]]
-        first = first or (some, held, rest)
         target = statistics(rest)
         values.append(frechet_distance(statistics(some), target))
         floors.append(frechet_distance(statistics(held), target))
-    return Distance(sum(values) / splits, sum(floors) / splits, n), *first
+        parts = parts or [some, held, rest]
+    return Distance(sum(values) / splits, sum(floors) / splits, n), parts
 
 
 def _features_of(images: Tensor, function: Callable[[Tensor], Tensor], size: int = 100) -> Tensor:

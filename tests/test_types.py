@@ -26,7 +26,6 @@ TO_DO = {
     "models/unet",
     "models/unet_condition",
     "models/vae",
-    "plot/charts",
     "plot/images",
     "plot/lesson_01",
     "plot/lesson_05b",

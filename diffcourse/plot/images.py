@@ -73,19 +73,28 @@ def strip(
     shapes = dict.fromkeys(tuple(check_images(frames[i], name=f"frames[{i}]").shape) for i in chosen)
     if len(shapes) > 1:
         raise ValueError(f"frames must all have one shape (B, C, H, W), got {', '.join(map(str, shapes))}")
-    B, N, (_, H, W) = len(frames[0]), len(chosen), frames[0].shape[1:]
-    names = texts("names", names, B, "a row")
-    images = torch.stack([to_pixels(frames[i]) for i in chosen], dim=1)  # (B, N, C, H, W): N frames
+    names = texts("names", names, len(frames[chosen[0]]), "a row")
+    titles = titles and [titles[i] for i in chosen]
+    picture = rows_of_pixels([to_pixels(frames[i]) for i in chosen], titles, names, scale, alt)
+    if colours is not None:
+        picture.colours = check_whole("colours", colours, 2, 256)
+    return picture
+
+
+def rows_of_pixels(
+    frames: Sequence[Tensor], titles: Sequence[str] | None, names: Sequence[str] | None, scale: float, alt: str
+) -> Picture:
+    """`strip` of pixels: frames (B, C, H, W) in uint8."""
+    images = torch.stack(list(frames), dim=1)  # (B, N, C, H, W): N frames
+    B, N, _, H, W = images.shape
     with style():
         room = max(0.6, 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
         picture, ax = canvas(N * scale + 0.1 + room, B * scale + (0.3 if titles else 0.1))
         mosaic(ax, images.flatten(0, 1), B, N, gap=1)
-        tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles and [titles[i] for i in chosen])
+        tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles)
         tick_labels(ax, ax.set_yticks, [(i + 0.5) * (H + 1) for i in range(B)], names)
         ax.xaxis.tick_top()
-    picture.alt = alt or f"{B} images in {N} stages" + (f": {', '.join(titles[i] for i in chosen)}" if titles else "")
-    if colours is not None:
-        picture.colours = check_whole("colours", colours, 2, 256)
+    picture.alt = alt or f"{B} images in {N} stages" + (f": {', '.join(titles)}" if titles else "")
     return picture
 
 

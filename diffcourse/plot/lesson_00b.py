@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffcourse.plot.picture import COLOURS, Picture, canvas, style
+from diffcourse.images import check_points
+from diffcourse.plot.picture import COLOURS, Picture, canvas, style, to_curve, to_numbers
 
 
 def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
@@ -15,6 +16,7 @@ def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
 
     Left: the running averages of 12 runs, and truth ± 2 std/sqrt(n). Right: the root mean square error over all runs, and std/sqrt(n).
     """
+    draws = check_points(draws, "draws", least=2)
     runs, most = draws.shape
     sizes = np.unique(np.geomspace(2, most, 60).astype(int))
     averages = (draws.cumsum(dim=1)[:, sizes - 1] / torch.as_tensor(sizes)).numpy()
@@ -42,12 +44,13 @@ def bayes(
 ) -> Picture:
     """Bayes' rule in three panels over one axis x_0: prior, likelihood of what was seen, posterior (and its mean)."""
     panels = {"prior p(x₀)": prior, "likelihood p(xₜ | x₀)": likelihood, "posterior p(x₀ | xₜ)": posterior}
+    grid = to_numbers("grid", grid)
+    panels = {name: to_curve(name, (grid, values))[1] for name, values in panels.items()}
     with style():
         picture, axes = canvas(5.5, 4.2, rows=3, sharex=True)
         for ax, colour, (name, values) in zip(axes, COLOURS, panels.items(), strict=False):
-            values = np.asarray(values).ravel()
-            ax.fill_between(np.asarray(grid).ravel(), values, color=colour, alpha=0.3)
-            ax.plot(np.asarray(grid).ravel(), values, color=colour, linestyle="-")
+            ax.fill_between(grid, values, color=colour, alpha=0.3)
+            ax.plot(grid, values, color=colour, linestyle="-")
             ax.set(ylim=(0, 1.15 * float(values.max())), yticks=[])
             ax.set_title(name, loc="left")
         if mean is not None:
@@ -82,11 +85,16 @@ def jensen(low: float, high: float, *, alt: str = "") -> Picture:
 
 def arrows(points: Tensor, vectors: Tensor, *, cloud: Tensor | None = None, title: str = "", alt: str = "") -> Picture:
     """A field of arrows `vectors` (N, 2) at `points` (N, 2), over dots of data (M, 2); their lengths are scaled together to fit."""
+    points, vectors = check_points(points, "points", dimensions=2), check_points(vectors, "vectors", dimensions=2)
+    if points.shape != vectors.shape:
+        raise ValueError(f"points and vectors must be equally many, got {len(points)} and {len(vectors)}")
     with style():
         picture, ax = canvas(4.2, 4.3)
         if cloud is not None:
-            ax.scatter(*cloud.detach().numpy().T, s=14, color=COLOURS[4], alpha=0.6, linewidths=0)
-        ax.quiver(*points.detach().numpy().T, *vectors.detach().numpy().T, color=COLOURS[0], width=0.005)
+            ax.scatter(
+                *check_points(cloud, "cloud", dimensions=2).numpy().T, s=14, color=COLOURS[4], alpha=0.6, linewidths=0
+            )
+        ax.quiver(*points.numpy().T, *vectors.numpy().T, color=COLOURS[0], width=0.005)
         ax.set(aspect="equal", title=title, xlabel="x₁", ylabel="x₂")
     picture.alt = alt or f"{len(points)} arrows over a plane. {title}"
     return picture

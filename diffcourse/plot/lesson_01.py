@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor
 
+from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, style
+from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, check_named, check_number, style, to_numbers
 
 
 def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: str = "") -> Picture:
@@ -48,8 +49,12 @@ def latent_map(codes: Tensor, labels: Tensor, *, limit: float = 3.5, alt: str = 
 
 
 def _glyphs(ax: Axes, codes: Tensor, labels: Tensor, limit: float) -> None:
+    codes = check_points(codes, "codes", dimensions=2)
+    kinds = to_numbers("labels", labels)
+    if len(kinds) != len(codes) or not np.isin(kinds, range(10)).all():
+        raise ValueError(f"labels must be {len(codes)} digits from 0 to 9, one a code, got {kinds}")
     for k in range(10):
-        cloud = codes[labels == k].detach().cpu().numpy()
+        cloud = codes[torch.from_numpy(kinds == k)].numpy()
         if len(cloud):
             ax.scatter(*cloud.T, marker=f"${k}$", s=22, color=CLASSES[k], linewidths=0, alpha=0.85)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="z₁", ylabel="z₂", aspect="equal")
@@ -91,7 +96,7 @@ def autoencoders(x: Tensor, recon: Tensor, mean: Tensor, std: Tensor, z: Tensor,
 
     x and recon (1, C, H, W) in [-1, 1]; mean, std and z (D,) of q(z | x), drawn as bars.
     """
-    mean, std, z = (v.detach().cpu().double().flatten().numpy() for v in (mean, std, z))
+    mean, std, z = (to_numbers(name, v) for name, v in (("mean", mean), ("std", std), ("z", z)))
     pictures = to_pixels(torch.cat([x, recon]))
     with style():
         picture, axes = canvas(8.0, 4.1, rows=2)
@@ -141,7 +146,7 @@ def _bars(ax: Axes, left: float, width: float, values: np.ndarray, colour: str, 
 
 def draws(codes: Tensor, images: Tensor, *, alt: str = "") -> Picture:
     """Drawn codes (N, D) as bars, and below each the image (N, C, H, W) in [-1, 1] that it is decoded to."""
-    N, values = len(codes), codes.detach().cpu().numpy()
+    N, values = len(codes), check_points(codes, "codes").numpy()
     with style():
         picture, axes = canvas(0.95 * N, 1.75, columns=N, rows=2, squeeze=False)
         for i in range(N):
@@ -202,6 +207,9 @@ def cave(alt: str = "") -> Picture:
 
 def evidence(rows: Mapping[str, tuple[float, float]], log_p: float, *, alt: str = "") -> Picture:
     """For several q {name: (ELBO, KL to the true posterior)}: bars that end at log p(x), however the two share it (nats)."""
+    check_number("log_p", log_p)
+    for name, numbers in check_named("rows", rows, "(ELBO, KL)").items():
+        to_numbers(f"rows[{name!r}]", numbers)
     with style():
         picture, ax = canvas(6.6, 0.5 * len(rows) + 0.9)
         low = min(bound for bound, _ in rows.values())

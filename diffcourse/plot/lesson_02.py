@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, COLOURS, FORWARD, LINES, REVERSE, Picture, canvas, style
+from diffcourse.plot.picture import AIM, COLOURS, FORWARD, LINES, REVERSE, Picture, canvas, check_number, style
 from diffcourse.schedule import DiffusionSchedule, Level
 
 
@@ -21,6 +21,8 @@ def chains(
         raise ValueError(f"ways must be forward, reverse or both, got {ways!r}")
     if len(frames) != len(titles):
         raise ValueError(f"titles must hold {len(frames)} texts, one a frame, got {len(titles)}")
+    if not frames:
+        raise ValueError("frames must hold at least one tensor (1, C, H, W), got none")
     images = to_pixels(torch.cat(list(frames)))
     n, H, W = len(images), images.shape[2], images.shape[3]
     step = round(1.35 * W)
@@ -150,6 +152,7 @@ def bound_map(values: Sequence[float] | None = None, alt: str = "") -> Picture:
 
 def noise_level(image: Tensor, alpha: float, sigma: float, title: str = "", alt: str = "") -> Picture:
     """A noisy image (C, H, W) beside two bars: by how much the clean image and the noise in it were multiplied."""
+    check_number("alpha", alpha), check_number("sigma", sigma)
     with style():
         picture, axes = canvas(5.4, 2.2, columns=2, width_ratios=(1, 1.4))
         mosaic(axes[0], to_pixels(image[None]), 1, 1, 1)

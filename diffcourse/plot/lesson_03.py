@@ -7,8 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, tick_labels, to_pixels
-from diffcourse.plot.picture import AIM, COLOURS, FORWARD, REVERSE, Picture, canvas, style
+from diffcourse.plot.picture import (
+    AIM,
+    COLOURS,
+    FORWARD,
+    REVERSE,
+    Picture,
+    canvas,
+    check_named,
+    style,
+    to_curve,
+    to_numbers,
+)
 
 
 def algorithms(alt: str = "") -> Picture:
@@ -107,14 +119,18 @@ def descents(
     surface: tuple[Any, Any, Any], paths: Mapping[str, Tensor], *, x: str = "", y: str = "", alt: str = ""
 ) -> Picture:
     """Paths of descent {name: (steps, 2)} on a surface (xs (W,), ys (H,), heights (H, W)), a panel each; the lowest point is marked."""
-    xs, ys, heights = (np.asarray(v) for v in surface)
+    xs, ys, heights = (to_numbers(f"surface[{i}]", v, most=1 + i // 2) for i, v in enumerate(surface))
+    paths = {
+        name: check_points(path, f"paths[{name!r}]", dimensions=2)
+        for name, path in check_named("paths", paths, "path").items()
+    }
     row, column = np.unravel_index(heights.argmin(), heights.shape)
     levels = np.geomspace(max(float(heights.min()), 1e-6) * 1.02, float(heights.max()), 9)
     with style():
         picture, axes = canvas(2.7 * len(paths), 2.6, columns=len(paths), squeeze=False, sharey=True)
         for ax, colour, (name, path) in zip(axes[0], COLOURS * 2, paths.items(), strict=False):
             ax.contour(xs, ys, heights, levels=levels, colors="0.75", linewidths=0.7, linestyles="-")
-            ax.plot(*np.asarray(path).T, "o-", color=colour, markersize=2, linewidth=1)
+            ax.plot(*path.numpy().T, "o-", color=colour, markersize=2, linewidth=1)
             ax.plot([xs[column]], [ys[row]], "x", color="black", markersize=7)
             ax.set(title=name, xlabel=x, xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
         axes[0][0].set_ylabel(y)
@@ -133,6 +149,8 @@ def denoised_level(
     alt: str = "",
 ) -> Picture:
     """Rows of images {name: (N, C, H, W)}, and beside them an error (xs, ys) with the place `at` marked."""
+    to_curve("curve", curve)
+    check_named("rows", rows, "images")
     images = torch.stack([to_pixels(v) for v in rows.values()])  # (rows, N, C, H, W)
     R, N, _, H = images.shape[:4]
     with style():
@@ -153,6 +171,7 @@ def reading(
     digit: Tensor, probabilities: Tensor, rows: Mapping[str, Tensor], titles: Sequence[str], *, alt: str = ""
 ) -> Picture:
     """A digit (1, 1, H, W), what the judge reads in it (10,), and rows of images {name: (N, 1, H, W)} with a title a column."""
+    to_numbers("probabilities", probabilities), check_named("rows", rows, "images")
     images = torch.stack([to_pixels(v) for v in rows.values()])
     R, N, _, H, W = images.shape
     with style():

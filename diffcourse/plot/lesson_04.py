@@ -8,7 +8,19 @@ import torch
 from torch import Tensor
 
 from diffcourse.plot.images import mosaic, strip, tick_labels, to_pixels
-from diffcourse.plot.picture import BESIDE, COLOURS, LINES, Picture, canvas, logarithmic, style, ticks_at
+from diffcourse.plot.picture import (
+    BESIDE,
+    COLOURS,
+    LINES,
+    Picture,
+    canvas,
+    check_named,
+    logarithmic,
+    style,
+    ticks_at,
+    to_curve,
+    to_numbers,
+)
 
 
 def convergence(
@@ -21,6 +33,9 @@ def convergence(
     alt: str = "",
 ) -> Picture:
     """Errors against steps or calls {name: (steps, errors)} on logarithmic axes; guides: slopes to compare with, drawn dotted."""
+    series = {
+        n: to_curve(f"series[{n!r}]", pair) for n, pair in check_named("series", series, "(steps, errors)").items()
+    }
     with style():
         picture, ax = canvas(5.6, 3.0)
         everything = [float(v) for _, errors in series.values() for v in errors]
@@ -55,10 +70,12 @@ def paths(
     named: Mapping[str, tuple[Any, Any]], *, x: str = "t", y: str = "", height: float = 2.4, alt: str = ""
 ) -> Picture:
     """How points wander while they are sampled: {panel title: (times (n,), places (n, B))}; time runs from left to right, noisy first."""
+    check_named("named", named, "(times, places)")
     with style():
         picture, axes = canvas(2.7 * len(named), height, columns=len(named), squeeze=False, sharey=True)
         for ax, (title, (times, places)) in zip(axes[0], named.items(), strict=True):
-            places = np.asarray(places)
+            times, places = to_numbers(f"times of {title}", times), to_numbers(f"places of {title}", places, most=2)
+            places = places.reshape(len(times), -1)
             ends = places[-1]
             for i in range(places.shape[1]):
                 colour = COLOURS[0] if ends[i] < np.median(ends) else COLOURS[1]
@@ -81,6 +98,7 @@ def scheduler_curve(
     """
     if not len(steps) == len(noise) == len(frames):
         raise ValueError(f"steps, noise and frames must be equally many, got {len(steps)}, {len(noise)}, {len(frames)}")
+    to_curve("steps and noise", (steps, noise))
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(9, len(frames))).round().astype(int))
     images = to_pixels(torch.cat([frames[i] for i in chosen]))
     with style():
@@ -102,6 +120,7 @@ def scheduler_curve(
 
 def level_grids(named: Mapping[str, Sequence[Any]], *, alt: str = "") -> Picture:
     """Where the levels of a grid lie: {name: levels}, a row each, against t (left) and against sigma/alpha (right, logarithmic)."""
+    check_named("named", named, "levels")
     with style():
         picture, axes = canvas(8.2, 0.7 + 0.36 * len(named), columns=2, sharey=True)
         for row, levels in enumerate(named.values()):

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.plot.images import strip, to_pixels
-from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, style
+from diffcourse.images import check_images, check_latents, to_uint8
+from diffcourse.plot.images import rows_of_pixels, texts, to_pixels
+from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, check_number, style
 
 
 def latents(
@@ -24,21 +25,23 @@ def latents(
 
     images, decoded (B, 3, H, W) in [-1, 1]: the pictures before and after. names: one a row.
     """
-    B, C = z.shape[:2]
+    B, C = check_latents(z, "z").shape[:2]
     side = images.shape[-1] if images is not None else max(64, z.shape[-1])
-    parts = {f"channel {c + 1}": tile for c, tile in enumerate(greys(z, reach, side).unbind(dim=1))}
+    parts = {f"channel {c + 1}": to_uint8(tile) for c, tile in enumerate(greys(z, reach, side).unbind(dim=1))}
     if images is not None:
-        parts = {"picture": images, **parts}
+        parts = {"picture": to_pixels(images), **parts}
     if decoded is not None:
-        parts = {**parts, "decoded": decoded}
+        parts = {**parts, "decoded": to_pixels(decoded)}
     alt = alt or f"{C} latent channels in grey of {B} pictures" + (
         ", beside them what they decode to" if decoded is not None else ""
     )
-    return strip(list(parts.values()), list(parts), names=names, scale=scale, alt=alt)
+    names = texts("names", names, B, "a row")
+    return rows_of_pixels(list(parts.values()), list(parts), names, scale, alt)
 
 
 def greys(z: Tensor, reach: float, side: int) -> Tensor:
     """Channels of latents (B, C, h, w) as RGB tiles (B, C, 3, side, side) in [-1, 1]: black at -reach, white at reach."""
+    check_latents(z), check_number("reach", reach, above=0)
     tiles = F.interpolate(z.detach().float().cpu() / reach, size=(side, side), mode="nearest")
     return tiles.clamp(-1, 1)[:, :, None].expand(-1, -1, 3, -1, -1)
 
@@ -169,12 +172,9 @@ def latent_edit(
     rows = [[*channels[0], before, place], [*channels[1], after, change]]
     columns = [*(f"channel {c + 1}" for c in range(len(z))), "decoded", "where, change"]
     frames = [torch.stack([rows[0][i], rows[1][i]]) for i in range(len(columns))]
-    picture = strip(
-        frames,
-        columns,
-        names=["before", "after"],
-        scale=1.1,
-        alt=alt or f"latent channels and decoded picture: {title}",
-    )
+    for name, image in (("before", before), ("after", after)):
+        check_images(image[None], name=name)
+    told = alt or f"latent channels and decoded picture: {title}"
+    picture = rows_of_pixels([to_uint8(frame) for frame in frames], columns, ["before", "after"], 1.1, told)
     picture.axes[0].set_xlabel(title)
     return picture

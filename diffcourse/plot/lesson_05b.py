@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from diffcourse.images import check_latents, check_points
 from diffcourse.plot.images import to_pixels
 from diffcourse.plot.picture import (
     AIM,
@@ -20,9 +21,11 @@ from diffcourse.plot.picture import (
     REVERSE,
     Picture,
     canvas,
+    check_named,
     draw_arrow,
     draw_box,
     style,
+    to_numbers,
     word,
 )
 
@@ -58,6 +61,7 @@ def tokenized(
 
 def embedded(tokens: Sequence[Any], table: Tensor, states: Tensor, *, alt: str = "") -> Picture:
     """Each token's row of the table (L, D), and what the encoder makes of it (L, D): two maps of numbers, one row a token."""
+    check_points(table, "table"), check_points(states, "states")
     names = [f"{word(t.text)}  {t.id}" for t in tokens]
     with style():
         picture, axes = canvas(7.2, 0.21 * len(names) + 0.8, columns=2, sharey=True)
@@ -85,6 +89,7 @@ def similarities(images: Tensor, captions: Sequence[str], values: Tensor, *, tit
     images, N = to_pixels(images), len(captions)
     if values.shape != (len(images), N):
         raise ValueError(f"values must be ({len(images)}, {N}), an image a row, got {tuple(values.shape)}")
+    check_points(values, "values")
     with style():
         picture, (left, right) = canvas(8.2, 0.44 * N + 1.1, columns=2, width_ratios=(1, 1.25))
         left.imshow(values.detach().cpu().numpy(), cmap="viridis", interpolation="nearest")
@@ -124,7 +129,7 @@ def caption_map(points: Tensor, attributes: Tensor, *, shown: Sequence[str] | No
 
     names = list(ATTRIBUTES)
     shown = names if shown is None else shown
-    points = points.detach().cpu().numpy()
+    points = check_points(points, "points", dimensions=2).numpy()
     with style():
         picture, axes = canvas(1.75 * len(shown), 2.3, columns=len(shown), squeeze=False)
         for ax, name in zip(axes[0], shown, strict=True):
@@ -168,7 +173,7 @@ def word_maps(
     All maps of one row have one scale, from 0 to the row's largest value; with own_scale each has its own, from its least value to its
     largest, and its mean is written below.
     """
-    images, maps = to_pixels(images), maps.detach().float().cpu()
+    images, maps = to_pixels(images), check_latents(maps, "maps").detach().float().cpu()
     R, L = maps.shape[:2]
     if len(words) != L or len(images) != R:
         raise ValueError(f"maps must be ({len(images)}, {len(words)}, h, w), got {tuple(maps.shape)}")
@@ -328,6 +333,7 @@ def found(
 ) -> Picture:
     """Tokens of a caption with bars {name: one value a token}, and the images (K, C, H, W) that were found, with a title each."""
     images = to_pixels(images)
+    bars = {name: to_numbers(f"bars[{name!r}]", values) for name, values in check_named("bars", bars, "values").items()}
     names, n = list(bars), len(tokens)
     with style():
         picture = Picture(figsize=(8.4, max(2.9, 0.2 * n + 1.0)), dpi=100, layout="constrained")

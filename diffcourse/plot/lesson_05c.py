@@ -8,7 +8,19 @@ from torch import Tensor
 
 from diffcourse.gaussian import share_se
 from diffcourse.plot.images import to_pixels
-from diffcourse.plot.picture import AIM, BESIDE, COLOURS, FORWARD, REVERSE, Picture, canvas, draw_arrow, draw_box, style
+from diffcourse.plot.picture import (
+    AIM,
+    BESIDE,
+    COLOURS,
+    FORWARD,
+    REVERSE,
+    Picture,
+    canvas,
+    check_named,
+    draw_arrow,
+    draw_box,
+    style,
+)
 
 
 def objectives(alt: str = "") -> Picture:
@@ -147,6 +159,7 @@ def ldm_results(alt: str = "") -> Picture:
 
 def costs(rows: Mapping[str, tuple[float, float]], names: tuple[str, str], *, alt: str = "") -> Picture:
     """What two ways cost, {what: (first, second)}: bars of their ratio to the first, which is 1, on a logarithmic axis."""
+    check_named("rows", rows, "(first, second)")
     with style():
         picture, ax = canvas(7.4, 0.42 * len(rows) + 0.95)
         for i, (first, second) in enumerate(rows.values()):
@@ -171,7 +184,7 @@ def accuracies(
     shares: Mapping[str, Mapping[str, float]], wanted: Mapping[str, float] | None = None, *, n: int = 0, alt: str = ""
 ) -> Picture:
     """Shares {series: {attribute: share}} as points, a column an attribute; wanted {attribute: share} as lines; n: pictures behind each."""
-    columns = list(next(iter(shares.values())))
+    columns = list(next(iter(check_named("shares", shares, "{attribute: share}").values())))
     with style():
         picture, ax = canvas(6.8, 2.7)
         for i, (name, row) in enumerate(shares.items()):

@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor
 
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import COLOURS, Picture, log_axis, style
+from diffcourse.plot.picture import COLOURS, Picture, check_named, log_axis, style, to_curve
 
 
 def guidance_row(
@@ -22,6 +22,8 @@ def guidance_row(
     log: the curves with a logarithmic axis.
     """
     images = to_pixels(images)
+    for what, curve in check_named("panels", panels, "(scales, values)").items():
+        to_curve(f"panels[{what!r}]", curve)
     with style():
         picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
         FigureCanvasAgg(picture)

@@ -1,5 +1,7 @@
 """A pad to draw a digit on, by mouse, pen or finger."""
 
+from typing import Any
+
 import anywidget
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ import traitlets
 from torch import Tensor
 
 from diffcourse import data
+from diffcourse.images import check_images
 
 
 class DigitPad(anywidget.AnyWidget):
@@ -83,8 +86,17 @@ class DigitPad(anywidget.AnyWidget):
       border: 1px solid #888; }
     """
 
+    @traitlets.validate("value")
+    def _whole(self, proposal: Any) -> bytes:
+        value = bytes(proposal["value"])
+        if len(value) not in (0, self.SIDE**2):
+            raise ValueError(f"value must be {self.SIDE}·{self.SIDE} grey values, or none, got {len(value)}")
+        return value
+
     def show(self, digit: Tensor) -> None:
         """Draw a digit (1, 1, 28, 28) in [-1, 1]."""
+        if check_images(digit, name="digit").shape != (1, 1, 28, 28):
+            raise ValueError(f"digit must be (1, 1, 28, 28), got {tuple(digit.shape)}")
         large = F.interpolate(digit, size=(self.SIDE, self.SIDE))
         self.value = data.to_uint8(large).numpy().tobytes()
 

@@ -67,6 +67,12 @@ class Explorer(ipywidgets.VBox):
         return {**content, **still}, {**metadata, "image/png": {"alt": self.alt}}
 
 
+def check_kind(name: str, given: Any, kind: type, also: str = "") -> None:
+    """A TypeError that names the argument where it is not of the kind."""
+    if not isinstance(given, kind):
+        raise TypeError(f"{name} must be a {kind.__name__}{also}, got {type(given).__name__}")
+
+
 def shown(picture: Any) -> tuple[bytes, str]:
     """PNG and words of what has both, as `plot.Picture`, or of any matplotlib figure."""
     if hasattr(picture, "png") and hasattr(picture, "alt"):

@@ -8,7 +8,7 @@ import torch
 from diffcourse import plot
 from diffcourse.mixture import GaussianMixture, two_bumps
 from diffcourse.schedule import Level
-from diffcourse.widgets.explorer import Explorer, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
 class PosteriorExplorer(Explorer):
@@ -19,6 +19,7 @@ class PosteriorExplorer(Explorer):
 
     def __init__(self, mixture: GaussianMixture | None = None, sigma: float = 0.5, x_t: float = 0.3):
         mixture = two_bumps() if mixture is None else mixture
+        check_kind("mixture", mixture, GaussianMixture)
         if mixture.D != 1:
             raise ValueError(f"mixture must be one-dimensional, got {mixture.D} dimensions")
         controls = {

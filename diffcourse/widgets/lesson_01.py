@@ -10,7 +10,7 @@ from diffcourse import plot
 from diffcourse.images import check_points
 from diffcourse.models import VAE
 from diffcourse.plot.picture import check_whole
-from diffcourse.widgets.explorer import Explorer, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
 class LatentExplorer(Explorer):
@@ -23,6 +23,7 @@ class LatentExplorer(Explorer):
     LIMIT = 3.5
 
     def __init__(self, vae: VAE, codes: Tensor, labels: Tensor, z: tuple[float, float] = (0.0, 0.0), places: int = 29):
+        check_kind("vae", vae, VAE)
         if vae.latent_dim != 2:
             raise ValueError(f"vae must have 2 latent dimensions, got {vae.latent_dim}")
         check_points(codes, "codes", dimensions=2)

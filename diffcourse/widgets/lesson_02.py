@@ -8,9 +8,10 @@ from torch import Tensor
 
 from diffcourse import plot
 from diffcourse.images import check_images
+from diffcourse.plot.picture import check_whole
 from diffcourse.rng import draw
 from diffcourse.schedule import DiffusionSchedule
-from diffcourse.widgets.explorer import Explorer, choice, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, choice, slider
 
 
 class NoiseExplorer(Explorer):
@@ -24,6 +25,7 @@ class NoiseExplorer(Explorer):
     ):
         check_images(image, name="image")
         schedule = DiffusionSchedule.linear() if schedule is None else schedule
+        check_kind("schedule", schedule, DiffusionSchedule)
         noise = draw(image, torch.Generator().manual_seed(seed))
         t = (schedule.T - 1) // 4 if t is None else t
         super().__init__(
@@ -54,6 +56,7 @@ class ScheduleExplorer(Explorer):
 
     def __init__(self, image: Tensor, T: int = 1000, *, schedule: str = "linear", t: int | None = None, seed: int = 0):
         check_images(image, name="image")
+        check_whole("T", T, 2)
         named = {
             "linear": DiffusionSchedule.linear(T, 0.1 / T, 20 / T),
             "cosine": DiffusionSchedule.cosine(T),

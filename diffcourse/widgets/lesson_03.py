@@ -13,7 +13,7 @@ from diffcourse.denoiser import Denoiser, evaluating
 from diffcourse.images import check_images
 from diffcourse.rng import draw
 from diffcourse.widgets.digit_pad import DigitPad
-from diffcourse.widgets.explorer import Explorer, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
 class DenoiserExplorer(Explorer):
@@ -33,9 +33,12 @@ class DenoiserExplorer(Explorer):
         t: int | None = None,
         seed: int = 0,
     ):
+        check_kind("model", model, Denoiser)
         check_images(images)
         T = model.schedule.T
         times = sorted({*range(0, T, max(1, T // 20)), T - 1}) if times is None else sorted(times)
+        if not times:
+            raise ValueError("times must hold at least one code index, got none")
         frames = self.guesses(model, images, labels, times, seed)
         t = times[len(times) // 2] if t is None else min(times, key=lambda v: abs(v - t))
         super().__init__(
@@ -82,6 +85,7 @@ class OwnDigitExplorer(Explorer):
     def __init__(
         self, model: Denoiser, example: Tensor, times: Sequence[int] = (100, 300, 500, 700, 900), *, seed: int = 0
     ):
+        check_kind("model", model, Denoiser)
         if check_images(example, name="example").shape != (1, 1, 28, 28):
             raise ValueError(f"example must be one digit (1, 1, 28, 28), got {tuple(example.shape)}")
         self.digit, self._model, self._times = example, model, list(times)

@@ -10,7 +10,7 @@ from diffcourse.denoiser import evaluating
 from diffcourse.images import check_images
 from diffcourse.models import AutoencoderKL
 from diffcourse.rng import draw
-from diffcourse.widgets.explorer import Explorer, choice, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, choice, slider
 
 EDITS = ("add", "multiply by", "add noise times")
 REGIONS = {  # shares of the height and of the width, (from, to); without extent: a single place
@@ -40,6 +40,7 @@ class LatentChannelExplorer(Explorer):
         amount: float = 1.5,
         seed: int = 0,
     ):
+        check_kind("vae", vae, AutoencoderKL)
         check_images(images)
         with evaluating(vae), torch.no_grad():
             latents = vae.encode(images, sample=False)

@@ -11,7 +11,7 @@ from diffcourse import plot
 from diffcourse.images import check_images
 from diffcourse.models import CLIP
 from diffcourse.plot.picture import check_whole
-from diffcourse.widgets.explorer import Explorer, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
 class CaptionExplorer(Explorer):
@@ -32,6 +32,7 @@ class CaptionExplorer(Explorer):
     def __init__(self, clip: CLIP, images: Tensor, caption: str = EXAMPLES[0], *, most: int = 4):
         if not isinstance(clip, CLIP):
             raise TypeError(f"clip must be a CLIP, got {type(clip).__name__}")
+        check_kind("caption", caption, str)
         check_images(images), check_whole("most", most)
         self._clip, self._images, self._most = clip, images, most
         with torch.no_grad():

@@ -12,7 +12,7 @@ from diffcourse import metrics, plot, scenes
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
 from diffcourse.plot.picture import check_whole
-from diffcourse.widgets.explorer import Explorer, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
 class PromptBox(Explorer):
@@ -42,7 +42,7 @@ class PromptBox(Explorer):
     ):
         if not isinstance(model, LatentDiffusion):
             raise TypeError(f"model must be a LatentDiffusion, got {type(model).__name__}")
-        check_whole("n", n)
+        check_whole("n", n), check_kind("prompt", prompt, str)
         self._model, self._n, self._kept = model, n, {}
         wide = ipywidgets.Layout(width="40em", max_width="100%")
         style = {"description_width": "initial"}

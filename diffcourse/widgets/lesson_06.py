@@ -43,7 +43,8 @@ class GuidanceExplorer(Explorer):
     ):
         if not isinstance(model, Denoiser) or model.null is None:
             raise TypeError(f"model must be a Denoiser with labels and a null label, got {type(model).__name__}")
-        chosen = sorted((r for r in rows if r["kind"] == "curve" and r["clipped"]), key=lambda r: r["guidance"])
+        rows = [r for r in rows if isinstance(r, Mapping)] if isinstance(rows, Sequence) else []
+        chosen = sorted((r for r in rows if r.get("kind") == "curve" and r.get("clipped")), key=lambda r: r["guidance"])
         if not chosen:
             raise ValueError("rows must hold lines of kind 'curve', clipped; benchmarks/guidance.py measures them")
         self.images = self.compute(model, labels, [r["guidance"] for r in chosen], steps, seed)

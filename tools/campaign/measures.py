@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from campaign import case, holds, refused
 from diffcourse import data, evaluate, metrics, plot, scenes, weights, widgets
+from diffcourse.denoiser import Denoiser
 from diffcourse.latent import latents_to_pil
-from diffcourse.models import AutoencoderKL, DigitClassifier
+from diffcourse.models import AutoencoderKL, DigitClassifier, SimpleUNet
+from diffcourse.schedule import DiffusionSchedule
 
 G = torch.Generator().manual_seed(0)
 NAN, INF = math.nan, math.inf
@@ -352,6 +354,38 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "a trajectory of tensors": (lambda: widgets.TrajectoryExplorer([DIGITS]), ("path", "Tensor")),
     "rows of two sizes": (lambda: widgets.zip_rows(DIGITS, DIGITS[:3]), ("rows", "(3, 1, 28, 28)")),
     "no rows": (lambda: widgets.zip_rows(), ("rows", "none")),
+    "an explorer of a network": (lambda: widgets.DenoiserExplorer(nn.Linear(1, 1), DIGITS), ("model", "Linear")),
+    "an explorer of a mixture that is 3": (lambda: widgets.PosteriorExplorer(3), ("mixture", "int")),
+    "an explorer of a schedule of one step": (lambda: widgets.ScheduleExplorer(DIGITS[:1], T=1), ("T", "1")),
+    "an explorer of benchmarks that are none": (
+        lambda: widgets.GuidanceExplorer(Denoiser(SimpleUNet(num_classes=10), DiffusionSchedule.cosine(9), null=10), 3),
+        ("rows", "curve"),
+    ),
+    "a pad that shows NaN": (lambda: widgets.DigitPad().show(DIGITS[:1] * NAN), ("digit", "finite")),
+    "a pad of three pixels": (lambda: setattr(widgets.DigitPad(), "value", b"123"), ("value", "3")),
+    # figures of one lesson
+    "a map of codes that are NaN": (lambda: plot.latent_map(CLOUD * NAN, LABELS[:60]), ("codes", "finite")),
+    "a map of labels of 12": (lambda: plot.latent_map(CLOUD, LABELS[:60] + 3), ("labels", "0 to 9")),
+    "arrows that are NaN": (lambda: plot.arrows(CLOUD, CLOUD * NAN), ("vectors", "finite")),
+    "Bayes of infinity": (lambda: plot.bayes([0, 1], [1, INF], [1, 1], [1, 1]), ("prior", "finite")),
+    "averages of draws in one row": (lambda: plot.monte_carlo(torch.randn(9), 0.0), ("draws", "(9,)")),
+    "latents drawn as NaN": (lambda: plot.latents(torch.full((1, 4, 8, 8), NAN)), ("z", "finite")),
+    "a level of NaN": (lambda: plot.noise_level(DIGITS[0], NAN, 1.0), ("alpha", "nan")),
+    "a surface of NaN": (
+        lambda: plot.descents(([0, 1], [0, 1], np.full((2, 2), NAN)), {"a": CLOUD}),
+        ("surface[2]", "nan"),
+    ),
+    "errors that are NaN": (lambda: plot.convergence({"mine": ([1, 2], [1, NAN])}), ("mine", "nan")),
+    "paths of nothing": (lambda: plot.paths({}), ("named", "none")),
+    "cosines that are NaN": (
+        lambda: plot.similarities(SCENES, ["a"] * 6, torch.full((6, 6), NAN)),
+        ("values", "finite"),
+    ),
+    "what a judge reads is NaN": (
+        lambda: plot.reading(DIGITS[:1], torch.full((10,), NAN), {"a": DIGITS[:2]}, ["1", "2"]),
+        ("probabilities", "nan"),
+    ),
+    "shares of nothing": (lambda: plot.accuracies({}), ("shares", "none")),
     "a schedule explorer of [0, 1]": (lambda: widgets.ScheduleExplorer((DIGITS[:1] + 1) / 2), ("image", "[-1, 1]")),
 }
 for _what, (_call, _words) in REFUSED.items():
@@ -447,9 +481,16 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     plot.grid(80 * torch.randn(4, 1, 28, 28, generator=G))
     plot.grid(1e30 * torch.randn(4, 1, 28, 28, generator=G))  # a sampler that diverged
-    holds(metrics.distance(1e4 * DIGITS).ratio > 1e3, "a diverged sampler scores well")
+    holds(metrics.distance(1e4 * DIGITS).ratio > 10, "a diverged sampler scores well")
     metrics.probabilities(DIGITS[:4] + torch.randn(4, 1, 28, 28, generator=G))
     plot.strip([torch.full((1, 1, 8, 8), v) for v in (-1.0, 0.0, 0.5, 1.0)])  # each without contrast
+
+
+@case("channels of latents that were cleared are drawn")
+def _(folder: Path) -> None:
+    z = torch.cat([torch.zeros(1, 4, 8, 4), torch.rand(1, 4, 8, 4, generator=G)], dim=3)  # like pictures in [0, 1]
+    plot.latents(z).png()
+    plot.latent_edit(z[0], z[0], torch.ones(8, 8) > 0, SCENES[0], SCENES[1])
 
 
 @case("points in one place are drawn, and long titles, and dollars")
