@@ -141,7 +141,11 @@ def _run(
     with processes.local_main_process_first():  # one process downloads, the others find it
         source = recipe.data()
     model = seeded_build(recipe.build, seed)
-    history = json.loads(log.read_text()) if checkpoint.exists() and log.exists() else {"seconds": 0.0, "losses": []}
+    history = (
+        json.loads(log.read_text(encoding="utf-8"))
+        if checkpoint.exists() and log.exists()
+        else {"seconds": 0.0, "losses": []}
+    )
     steps, stride = recipe.steps[profile], max(1, recipe.steps[profile] // 200)
     seconds, start, recent = history["seconds"], time.monotonic(), []
     options = {"every": max(1, min(500, steps // 4)), **recipe.options}

@@ -25,7 +25,7 @@ NETWORKS = "diffcourse.models"
 
 def available() -> dict[str, dict[str, Any]]:
     """The shipped weights: {name: card}."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(SHIPPED.glob("*.json"))}
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SHIPPED.glob("*.json"))}
 
 
 def save(
@@ -163,7 +163,7 @@ def _read(name_or_path: str | Path) -> tuple[dict[str, Any], bytes]:
             f"weights {name!r} have no card {card_path.name!r} beside them: it says what the tensors are"
         )
     try:
-        card = json.loads(card_path.read_text())
+        card = json.loads(card_path.read_text(encoding="utf-8"))
         want, size = card["sha256"], card["bytes"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"the card {card_path.name!r} is damaged ({error})") from error
