@@ -69,12 +69,6 @@ def _(folder: Path) -> None:
     holds((folder / "a.png").read_bytes() == (folder / "b.png").read_bytes(), "another picture")
 
 
-@case("a training whose stderr is closed, and then read by nobody", slow=True)
-def _(folder: Path) -> None:
-    done = shell("DIFFCOURSE_PROFILE=smoke diffcourse train mnist-reference --out a 2>&-")
-    holds(done.returncode == 0, f"{done.returncode}: {done.stderr}")
-
-
 for _name in ("C", "POSIX", "C.UTF-8", "no_SUCH.locale"):
 
     @case(f"weights and progress where the locale is {_name}", slow=True)
