@@ -22,6 +22,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests and the solved lesson
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("DIFFCOURSE_DATA", None)  # no test needs the full MNIST
+os.environ.pop(
+    "PYTHONWARNDEFAULTENCODING", None
+)  # heard by this process; in others torch's warnings would stand on stderr
 
 import numpy.testing  # noqa: E402, F401  numpy 1.26 starts `lscpu` when this is imported, in whichever test that is
 

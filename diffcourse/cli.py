@@ -8,6 +8,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
 import time
 import warnings
@@ -26,7 +27,10 @@ SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "l
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 not possible here, 2 wrong arguments, 130 stopped with Ctrl-C."""
-    return console.run(lambda: _main(list(sys.argv[1:] if argv is None else argv)))
+    code = console.run(lambda: _main(list(sys.argv[1:] if argv is None else argv)))
+    if argv is None:  # all is said and written: a late Ctrl-C cannot stop it, only make Python's end noisy
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
 
 
 def _main(given: list[str]) -> int:
@@ -397,6 +401,9 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:
         self.exit(fail(f"{message} ({self.prog} --help shows how)", 2))
+
+    def print_help(self, file: Any = None) -> None:
+        print(self.format_help(), end="", file=file)  # argparse's own swallows that the output is full
 
 
 def _command(commands: Any, name: str, run: Any, about: str, more: str) -> argparse.ArgumentParser:

@@ -19,8 +19,8 @@ def run(command: Callable[[], int]) -> int:
 
     What a reader can mend is one sentence on stderr; another exception is a bug and passes.
     """
-    _prepare()
     try:
+        _prepare()
         code = command()
     except SystemExit as stop:  # argparse has said what is wrong, or printed its help
         code = int(stop.code or 0)

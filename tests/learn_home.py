@@ -20,7 +20,7 @@ class Home:
         return self.path / "progress.json"
 
     def of(self, name: str) -> dict:
-        data = json.loads(self.file.read_text()) if self.file.exists() else {"exercises": {}}
+        data = json.loads(self.file.read_text(encoding="utf-8")) if self.file.exists() else {"exercises": {}}
         return data["exercises"].get(name, {})
 
     def letters(self, *options: int) -> str:
@@ -31,7 +31,9 @@ class Home:
     def belongs_to(self, reader: str) -> None:
         """Progress of a certain reader, who has done nothing yet."""
         self.path.mkdir(exist_ok=True)
-        self.file.write_text(json.dumps({"version": 1, "reader": reader, "exercises": {}, "quizzes": {}}))
+        self.file.write_text(
+            json.dumps({"version": 1, "reader": reader, "exercises": {}, "quizzes": {}}), encoding="utf-8"
+        )
 
 
 @pytest.fixture

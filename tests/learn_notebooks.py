@@ -146,10 +146,10 @@ class Solved:
 
     def __init__(self, lessons: Sequence[Path]):
         self.told: dict[str, dict] = {}
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed with self)
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed with self)
         command = [sys.executable, __file__, *map(str, lessons)]
         pipes = {"stdout": subprocess.PIPE, "stderr": self.errors}
-        self.process = subprocess.Popen(command, text=True, **pipes) if lessons else None
+        self.process = subprocess.Popen(command, text=True, **pipes, encoding="utf-8") if lessons else None
 
     def __enter__(self) -> Self:
         return self

@@ -95,7 +95,7 @@ def test_saved_weights_come_back_with_their_scaling_factor(tmp_path):
     again = weights.load(weights.save(tmp_path / "vae", vae))
     assert again.scaling_factor == 0.7 and again.config == vae.config and not again.training
     assert torch.equal(again.encode(x, rng()), vae.encode(x, rng()))
-    spec = json.loads((tmp_path / "vae.json").read_text())["model"]
+    spec = json.loads((tmp_path / "vae.json").read_text(encoding="utf-8"))["model"]
     assert spec == {"type": "AutoencoderKL", "config": {**vae.config, "scaling_factor": 0.7}}
 
 

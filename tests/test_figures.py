@@ -18,7 +18,11 @@ from PIL import Image
 
 from diffcourse import plot
 
-FILES = [path for path in sorted(Path(__file__).parent.glob("test_*.py")) if "\nPICTURES = {" in path.read_text()]
+FILES = [
+    path
+    for path in sorted(Path(__file__).parent.glob("test_*.py"))
+    if "\nPICTURES = {" in path.read_text(encoding="utf-8")
+]
 CASES = [
     pytest.param(draw, id=f"{path.stem.removeprefix('test_')}: {what}")
     for path in FILES
@@ -58,7 +62,7 @@ def test_every_figure_is_handed_on_and_has_a_case():
 
 def drawn(path):
     """The names `plot.…` that stand in a file's table of pictures."""
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PICTURES":
             attributes = [n for n in ast.walk(node.value) if isinstance(n, ast.Attribute)]
             return {n.attr for n in attributes if ast.unparse(n.value) == "plot"}

@@ -21,7 +21,7 @@ CORE = ["schedule", "denoiser", "samplers", "mixture", "rng", "profile", "models
 
 
 def in_a_fresh_process(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return done.stdout
 

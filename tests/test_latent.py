@@ -140,8 +140,10 @@ def test_a_folder_that_is_not_whole_or_damaged_is_told(tmp_path, model):
         with pytest.raises(ValueError, match=r"cannot be read|damaged"):
             LatentDiffusion.from_pretrained(folder)
         (folder / name).write_bytes(content)
-    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-    (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps(config | {"prediction_type": "flow"}))
+    config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text(encoding="utf-8"))
+    (folder / "scheduler" / "scheduler_config.json").write_text(
+        json.dumps(config | {"prediction_type": "flow"}), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="prediction_type 'flow' is none of epsilon"):
         LatentDiffusion.from_pretrained(folder)
 

@@ -228,7 +228,7 @@ def test_the_examples_in_the_guide_work(tmp_path, monkeypatch):
     texts = [part.split("\n\n", 1)[1] for part in inspect.getdoc(registry.data).split("`::")[1:]]
     for name, text in zip(("guide_exercise", "guide_quizzes"), texts, strict=True):
         indented = itertools.takewhile(lambda line: not line or line.startswith("    "), text.splitlines())
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent("\n".join(indented)))
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent("\n".join(indented)), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     report = audit_exercise(importlib.import_module("guide_exercise").EXERCISE)
     assert report.defects == ["07.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20

@@ -790,7 +790,9 @@ def test_lessons_are_found_without_being_listed():
 @pytest.mark.slow
 def test_importing_is_light():
     code = "import sys, diffcourse.learn; print(*{'ipywidgets', 'matplotlib', 'IPython', 'torchvision', 'transformers'} & set(sys.modules))"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True, encoding="utf-8"
+    ).stdout
     assert out.strip() == ""
 
 

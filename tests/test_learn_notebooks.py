@@ -118,7 +118,7 @@ def untouched(tmp_path_factory):
     (folder / "home").mkdir()
     write_reader(folder / "home")
     notebook = run(lesson(*CELLS), folder, folder / "home")
-    return notebook, json.loads((folder / "home" / "progress.json").read_text())
+    return notebook, json.loads((folder / "home" / "progress.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow
@@ -182,7 +182,7 @@ def test_letters_in_a_notebook_are_those_of_the_order_that_the_reader_sees(untou
 def test_a_solved_lesson_is_recognised(tmp_path):
     notebook = run(solve(lesson()), tmp_path, tmp_path / "home")
     assert verdicts(notebook)[NAME].startswith(f"{NAME}: right.\n")
-    assert json.loads((tmp_path / "home" / "progress.json").read_text())["exercises"][NAME]["solved"]
+    assert json.loads((tmp_path / "home" / "progress.json").read_text(encoding="utf-8"))["exercises"][NAME]["solved"]
 
 
 OWN = (

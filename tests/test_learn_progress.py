@@ -148,7 +148,7 @@ def write(path, *cells):
     cells = [
         c if isinstance(c, dict) else nbformat.v4.new_markdown_cell(c, id=f"text-{i}") for i, c in enumerate(cells)
     ]
-    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)), encoding="utf-8")
 
 
 def test_the_next_exercise_is_a_link_to_the_cell_with_the_heading_above_it(tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_the_next_exercise_is_a_link_to_the_cell_with_the_heading_above_it(tmp_p
 @pytest.mark.parametrize("content", ["", "[]", '{"cells": 3}', '{"cells": [3]}', '{"cells": [{"source": 1}]}', "\0"])
 def test_a_notebook_that_cannot_be_read_is_no_error(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "98.ipynb").write_text(content)
+    (tmp_path / "98.ipynb").write_text(content, encoding="utf-8")
     (tmp_path / "00_a_folder.ipynb").mkdir()
     page = progress()._repr_html_()
     assert " 98: <b>0 of 5</b>" in page and " 00: <b>0 of 2</b>" in page and '<a href="98.ipynb">98.noised</a>' in page
@@ -238,7 +238,7 @@ def test_reset_of_an_unknown_name_changes_nothing(name):
 
 def test_a_reader_keeps_her_id_through_a_restart_and_a_reset(home, monkeypatch):  # noqa: F811
     hers = record.reader()
-    assert len(hers) == 32 and json.loads(home.file.read_text())["reader"] == hers
+    assert len(hers) == 32 and json.loads(home.file.read_text(encoding="utf-8"))["reader"] == hers
     restart(monkeypatch)
     record.attempted(NAME, right=True)
     progress(reset="all")
@@ -266,14 +266,19 @@ def test_two_notebooks_that_draw_an_id_at_once_agree_on_the_first(home, monkeypa
 def test_an_older_file_or_one_with_a_strange_id_gets_one_and_keeps_all_else(home, extra):  # noqa: F811
     home.path.mkdir()
     done = {"attempts": 2, "hints": 0, "solution": 0, "solved": "2026-01-01T00:00:00+00:00", "last": None}
-    home.file.write_text(json.dumps({"version": 1, "exercises": {NAME: done}, "quizzes": {}, **extra}))
+    home.file.write_text(
+        json.dumps({"version": 1, "exercises": {NAME: done}, "quizzes": {}, **extra}), encoding="utf-8"
+    )
     hers = record.reader()
     assert len(hers) == 32 and record.reader() == hers and home.of(NAME) == done
-    assert json.loads(home.file.read_text())["version"] == record.VERSION == 1 and record.STORE.notices == []
+    assert (
+        json.loads(home.file.read_text(encoding="utf-8"))["version"] == record.VERSION == 1
+        and record.STORE.notices == []
+    )
 
 
 def test_in_a_folder_that_cannot_be_written_the_id_is_kept_in_memory(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("a file, so nothing can be created below it")
+    (tmp_path / "file").write_text("a file, so nothing can be created below it", encoding="utf-8")
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path / "file" / "home"))
     hers = record.reader()
     progress(reset="all")
@@ -318,15 +323,15 @@ def test_a_damaged_file_is_set_aside_and_said(home, content, writes, capsys):  #
 def test_two_damaged_files_are_both_kept(home):  # noqa: F811
     home.path.mkdir()
     for content in ("a", "b", "c"):
-        home.file.write_text(content)
+        home.file.write_text(content, encoding="utf-8")
         progress()
-    assert sorted(p.read_text() for p in home.path.glob("progress.damaged-*")) == ["a", "b", "c"]
+    assert sorted(p.read_text(encoding="utf-8") for p in home.path.glob("progress.damaged-*")) == ["a", "b", "c"]
 
 
 def test_a_folder_that_cannot_be_written_is_said_once_and_stops_nothing(home, tmp_path, monkeypatch, capsys):  # noqa: F811
     import learn_exercises as ours
 
-    (tmp_path / "file").write_text("a file, so nothing can be created below it")
+    (tmp_path / "file").write_text("a file, so nothing can be created below it", encoding="utf-8")
     monkeypatch.setenv("DIFFCOURSE_HOME", str(tmp_path / "file" / "home"))
     assert check(NAME, ours.noised_in_a_loop) is ours.noised_in_a_loop
     text = capsys.readouterr().out
@@ -395,11 +400,12 @@ print(record.STORE.notices)
 @pytest.mark.slow
 def test_two_notebooks_at_once_lose_nothing(home):  # noqa: F811
     processes = [
-        subprocess.Popen([sys.executable, "-c", TWO, who], stdout=subprocess.PIPE, text=True) for who in ("a", "b")
+        subprocess.Popen([sys.executable, "-c", TWO, who], stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        for who in ("a", "b")
     ]
     for process in processes:
         assert process.communicate(timeout=100)[0].strip() == "[]" and process.returncode == 0
-    data = json.loads(home.file.read_text())["exercises"]
+    data = json.loads(home.file.read_text(encoding="utf-8"))["exercises"]
     assert data["98.noised"]["attempts"] == 80
     assert sum(name.startswith("98.only_") for name in data) == 80
 

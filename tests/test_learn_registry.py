@@ -82,7 +82,7 @@ def lesson(tmp_path, monkeypatch):
 
     def write(**files: str) -> None:
         for name, text in files.items():
-            (tmp_path / FOLDER / f"{name}.py").write_text(text)
+            (tmp_path / FOLDER / f"{name}.py").write_text(text, encoding="utf-8")
         importlib.invalidate_caches()
 
     write(__init__='"""Lesson 97."""', _cases=CASES, e02_and_one=AND_ONE, e01_doubled=DOUBLED, quizzes=QUIZZES)
@@ -189,7 +189,7 @@ def own(home, tmp_path, monkeypatch):  # noqa: F811
     def write(folder="my_exercises", **files: str):
         (tmp_path / folder).mkdir(exist_ok=True)
         for name, text in files.items():
-            (tmp_path / folder / f"{name}.py").write_text(text)
+            (tmp_path / folder / f"{name}.py").write_text(text, encoding="utf-8")
         return tmp_path / folder
 
     yield write
@@ -236,13 +236,13 @@ def test_a_package_of_ones_own_is_registered_as_a_module(own, monkeypatch):
     blur = BLUR.replace("from _cases", "from .more")
     folder = own(__init__="", blur=blur, _more=HELPERS).rename(own().with_name("mine"))
     (folder / "_more.py").rename(folder / "more.py")
-    (folder / "more.py").write_text(HELPERS + "EXERCISES, QUIZZES = [], []\n")
+    (folder / "more.py").write_text(HELPERS + "EXERCISES, QUIZZES = [], []\n", encoding="utf-8")
     monkeypatch.syspath_prepend(folder.parent)
     with pytest.raises(ValueError, match=r"mine\.more defines neither EXERCISE nor QUIZZES"):
         register(importlib.import_module("mine"))
     (folder / "more.py").unlink()
-    (folder / "_more.py").write_text(HELPERS)
-    (folder / "blur.py").write_text(blur.replace(".more", "._more"))
+    (folder / "_more.py").write_text(HELPERS, encoding="utf-8")
+    (folder / "blur.py").write_text(blur.replace(".more", "._more"), encoding="utf-8")
     for name in [name for name in sys.modules if name.startswith("mine")]:
         del sys.modules[name]
     importlib.invalidate_caches()
@@ -290,7 +290,7 @@ def test_what_cannot_be_registered_is_refused_and_nothing_of_it_is_kept(own, tmp
         with pytest.raises(error, match=told):
             register(*what)
         assert registry.EXTRA == {}
-    (tmp_path / "text.txt").write_text("")
+    (tmp_path / "text.txt").write_text("", encoding="utf-8")
     with pytest.raises(ValueError, match=r"a file of exercises ends in \.py"):
         register(tmp_path / "text.txt")
 

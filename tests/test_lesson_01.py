@@ -142,7 +142,7 @@ def test_cross_entropy_with_targets_below_zero_has_no_floor():
 
 
 def test_the_card_and_the_lesson_measure_the_same_digits():
-    source = "".join("".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"])
+    source = "".join("".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"])
     assert "data.binarise(digits.take(50, seed=0).images, torch.Generator().manual_seed(0))" in source
     assert "draws, rng, log_w = 50" in source
     vae = made()

@@ -283,7 +283,7 @@ def test_an_image_depends_on_its_batch_with_batchnorm_only():
 
 
 def cell_with(text):
-    cells = json.loads(LESSON.read_text())["cells"]
+    cells = json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     return next(source for source in sources if text in source)
 

@@ -74,7 +74,7 @@ def test_a_picture_file_is_turned_upright_cut_to_its_middle_and_resized(tmp_path
 
 
 def test_what_is_no_picture_or_does_not_fit_is_refused(tmp_path):
-    (tmp_path / "words.png").write_text("no picture")
+    (tmp_path / "words.png").write_text("no picture", encoding="utf-8")
     with pytest.raises(ValueError, match="must be a picture file"):
         load_image(tmp_path / "words.png")
     with pytest.raises(FileNotFoundError):

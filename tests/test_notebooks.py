@@ -57,7 +57,7 @@ def _pictures(notebook):
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 def test_links_between_lessons_lead_somewhere(path):
-    text = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+    text = "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
     for target in re.findall(r"\]\(([^)#\s]+\.ipynb)", text):
         assert (path.parent / target).exists(), target
 
@@ -65,7 +65,9 @@ def test_links_between_lessons_lead_somewhere(path):
 @pytest.mark.slow
 def test_code_and_lessons_are_linted_and_formatted():
     for command in (["check", "--quiet"], ["format", "--check", "--quiet"]):
-        run = subprocess.run([sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True)
+        run = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "."], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
+        )
         assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -24,6 +24,7 @@ def run(*command, cwd, **environment):
         text=True,
         timeout=300,
         stdin=subprocess.DEVNULL,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -39,7 +40,7 @@ def wheel(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore"):
         shutil.copy(ROOT / name, source / name)
     (source / "notebooks" / ".ipynb_checkpoints").mkdir(exist_ok=True)
-    (source / "notebooks" / ".ipynb_checkpoints" / "00-checkpoint.ipynb").write_text("{}")
+    (source / "notebooks" / ".ipynb_checkpoints" / "00-checkpoint.ipynb").write_text("{}", encoding="utf-8")
     run("-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=source)
     (path,) = folder.glob("*.whl")
     return path

@@ -48,7 +48,13 @@ def test_its_code_runs(tmp_path):
     assert len([line for line in code.splitlines() if line]) <= 6
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        encoding="utf-8",
     )
     assert done.returncode == 0, done.stderr
     assert os.listdir(tmp_path) == ["digits.png"]
@@ -134,8 +140,10 @@ def test_ci_runs_the_readmes_command():
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & stat.S_IXUSR
     subprocess.run(["bash", "-n", script], check=True)
-    extract = re.search(r"^command=\$\((awk .*?) README\.md", script.read_text(), re.M)[1]
-    found = subprocess.run(["bash", "-c", f"{extract} README.md"], cwd=ROOT, capture_output=True, text=True, check=True)
+    extract = re.search(r"^command=\$\((awk .*?) README\.md", script.read_text(encoding="utf-8"), re.M)[1]
+    found = subprocess.run(
+        ["bash", "-c", f"{extract} README.md"], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     assert found.stdout.strip() == block("test")
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
     (job,) = workflow["jobs"].values()

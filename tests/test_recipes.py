@@ -61,7 +61,7 @@ def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_o
     a, b = weights.load(whole / name), weights.load(broken / name)
     assert all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
     assert sorted(p.name for p in broken.iterdir()) == [f"{name}.json", f"{name}.safetensors"]
-    card = json.loads((whole / f"{name}.json").read_text())
+    card = json.loads((whole / f"{name}.json").read_text(encoding="utf-8"))
     assert (
         card["metrics"] == {"mode": False}
         and card["command"] == f"python -m diffcourse train {name} --profile smoke --out whole"
@@ -76,7 +76,7 @@ def test_unknown_names_profiles_and_unwritable_folders_are_told_before_any_work(
         recipes.run("mnist")
     with pytest.raises(ValueError, match="profile must be one of smoke"):
         recipes.run("mnist-ddpm", profile="fast", out=tmp_path)
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError, match="cannot write"):
         recipes.run("mnist-ddpm", profile="smoke", out=tmp_path / "file")
 

@@ -151,7 +151,11 @@ KILLED = """
 def run_process(file, how="never", when=0):
     script = textwrap.dedent(KILLED).format(tests=os.path.dirname(__file__))
     return subprocess.run(
-        [sys.executable, "-c", script, str(file), how, str(when)], capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", script, str(file), how, str(when)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        encoding="utf-8",
     )
 
 
@@ -205,7 +209,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_and_no_fragment(tmp_path, monkeyp
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OSError, match="cannot write"), files.atomic_write(tmp_path / "file" / "x"):
         pass
 

@@ -94,7 +94,7 @@ def tiny(folder, rank, stop=None):
         return recipes.classifier_loss(*arguments)
 
     def measure(module, profile):
-        with open(folder / "measures.log", "a") as log:
+        with open(folder / "measures.log", "a", encoding="utf-8") as log:
             log.write(f"{rank}\n")
         return {"right": 0.5}
 
@@ -114,7 +114,7 @@ def launch(folder, phase):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    (folder / "script.py").write_text(SCRIPT.format(tests=str(TESTS)))
+    (folder / "script.py").write_text(SCRIPT.format(tests=str(TESTS)), encoding="utf-8")
     options = ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", str(port)]
     options += ["--mixed_precision", "no", "--dynamo_backend", "no"]
     return subprocess.run(
@@ -130,6 +130,7 @@ def launch(folder, phase):
         text=True,
         timeout=300,
         cwd=folder,
+        encoding="utf-8",
     )
 
 
@@ -142,8 +143,8 @@ def folder(tmp_path_factory):
     assert torch.load(folder / "run.checkpoint", weights_only=True)["step"] == 5
     resumed = launch(folder, "resumed")
     assert resumed.returncode == 0, resumed.stderr
-    (folder / "out.txt").write_text(resumed.stdout)
-    (folder / "err.txt").write_text(resumed.stderr)
+    (folder / "out.txt").write_text(resumed.stdout, encoding="utf-8")
+    (folder / "err.txt").write_text(resumed.stderr, encoding="utf-8")
     return folder
 
 
@@ -180,7 +181,7 @@ def test_killed_and_resumed_they_reach_the_weights_of_an_unbroken_run(folder):
 
 
 def test_the_first_process_alone_writes_each_file_once(folder):
-    writes = [line.split() for line in (folder / "writes.log").read_text().splitlines()]
+    writes = [line.split() for line in (folder / "writes.log").read_text(encoding="utf-8").splitlines()]
     assert {rank for _, rank, _ in writes} == {"0"}
     assert [name for phase, _, name in writes if phase == "killed"] == ["run.checkpoint"]
     names = [name for phase, _, name in writes if phase == "resumed"]
@@ -192,13 +193,13 @@ def test_the_first_process_alone_writes_each_file_once(folder):
 
 
 def test_the_command_line_measures_once_speaks_once_and_resumes_exactly(folder):
-    assert (folder / "measures.log").read_text().split() == ["0", "0"]
-    assert (folder / "out.txt").read_text().count("right: 0.5") == 2
-    told = (folder / "err.txt").read_text()
+    assert (folder / "measures.log").read_text(encoding="utf-8").split() == ["0", "0"]
+    assert (folder / "out.txt").read_text(encoding="utf-8").count("right: 0.5") == 2
+    told = (folder / "err.txt").read_text(encoding="utf-8")
     assert told.count("the same command with --resume, with as many processes") == 1
     assert told.count("Measuring the result") == 2
     a, b = (weights.load(folder / out / "tiny") for out in ("unbroken", "stopped"))
     assert same(a.state_dict(), b.state_dict())
-    card = json.loads((folder / "unbroken" / "tiny.json").read_text())
+    card = json.loads((folder / "unbroken" / "tiny.json").read_text(encoding="utf-8"))
     assert card["recipe"]["processes"] == 2
     assert card["command"] == "torchrun --nproc_per_node 2 -m diffcourse train tiny --profile smoke --out unbroken"

@@ -46,7 +46,7 @@ TO_DO = {
 @pytest.mark.skipif(Version(torch.__version__) < Version("2.14"), reason="older versions of torch annotate otherwise")
 def test_every_module_but_those_on_the_list_is_clean_under_mypy():
     command = [sys.executable, "-m", "mypy", "--cache-dir", "/dev/null", "--no-error-summary"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200, encoding="utf-8")
     faults = re.findall(r"^diffcourse[/\\](.*)\.py:\d+: error: .*$", done.stdout, re.M)
     assert done.returncode in (0, 1), done.stdout + done.stderr
     unclean = {name.replace("\\", "/") for name in faults}

@@ -41,7 +41,7 @@ def test_a_denoiser_comes_back_whole(tmp_path, schedule):
     assert torch.equal(model.eval()(x, at, y).x0, twin(x, at, y).x0)
     assert twin.predicts == "v" and twin.null == 10 and not twin.training
     assert torch.equal(twin.schedule.betas, schedule.betas)
-    assert json.loads((tmp_path / "mine.json").read_text())["note"] == "a test"
+    assert json.loads((tmp_path / "mine.json").read_text(encoding="utf-8"))["note"] == "a test"
 
 
 def test_a_text_null_and_a_classifier_come_back(tmp_path):
@@ -214,8 +214,8 @@ def flip(path):
     [
         (lambda p: p.write_bytes(p.read_bytes()[:-100]), "truncated"),
         (flip, "SHA-256"),
-        (lambda p: p.with_suffix(".json").write_text("{"), "damaged"),
-        (lambda p: p.with_suffix(".json").write_text("[]"), "damaged"),
+        (lambda p: p.with_suffix(".json").write_text("{", encoding="utf-8"), "damaged"),
+        (lambda p: p.with_suffix(".json").write_text("[]", encoding="utf-8"), "damaged"),
         (lambda p: p.with_suffix(".json").unlink(), "no card"),
         (lambda p: p.unlink(), "no weights"),
     ],
@@ -230,13 +230,13 @@ def test_damage_is_told(tmp_path, damage, message):
 
 def test_a_card_that_describes_another_model_is_told(tmp_path):
     path = weights.save(tmp_path / "m", tiny())
-    card = json.loads(path.with_suffix(".json").read_text())
+    card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     card["model"]["network"]["config"]["channels"] = 16
-    path.with_suffix(".json").write_text(json.dumps(card))
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ValueError, match="do not fit the model: size mismatch for"):
         weights.load(path)
     card["model"]["network"]["type"] = "os"
-    path.with_suffix(".json").write_text(json.dumps(card))
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ValueError, match="does not know"):
         weights.load(path)
 

@@ -122,7 +122,7 @@ def test_files_with_the_old_names_of_the_attention_load(convolution, tmp_path):
     assert old.keys() == held.keys() and all(old[k] is held[k] for k in held)  # the caller's dictionary stays
     if not convolution:
         save_file(old, tmp_path / "diffusion_pytorch_model.safetensors")
-        (tmp_path / "config.json").write_text(json.dumps(dict(their.config)))
+        (tmp_path / "config.json").write_text(json.dumps(dict(their.config)), encoding="utf-8")
         their = diffusers.AutoencoderKL.from_pretrained(tmp_path, torch_dtype=torch.float64)
     x = pictures(config("the course's"))
     with torch.no_grad():

@@ -65,7 +65,7 @@ def test_zero_terminal_snr(kind, config):
 def test_a_scheduler_its_config_and_its_json_are_all_understood(tmp_path):
     scheduler = DDIMScheduler(**SD)
     scheduler.save_pretrained(tmp_path)
-    saved = json.loads((tmp_path / "scheduler_config.json").read_text())
+    saved = json.loads((tmp_path / "scheduler_config.json").read_text(encoding="utf-8"))
     for config in (scheduler, scheduler.config, saved):
         assert torch.equal(DiffusionSchedule.from_diffusers(config).betas, DiffusionSchedule.scaled_linear().betas)
 
