@@ -38,15 +38,15 @@ def as_data(data: Any, batch_size: int) -> tuple[Data, int]:
         except TypeError as error:
             if not hasattr(data, "__getitem__"):
                 raise TypeError(f"{DATA}; that of {type(data).__name__} does not fit: {error}") from error
-    if isinstance(data, (Tensor, tuple, list, dict)) and all(isinstance(leaf, Tensor) for leaf in leaves(data)):
+    if isinstance(data, list) and any(isinstance(entry, Tensor) for entry in data):
+        raise TypeError(
+            f"{DATA}; a list of tensors may be columns (make it a tuple) or entries (torch.stack makes one tensor)"
+        )
+    if isinstance(data, (Tensor, tuple, dict)) and all(isinstance(leaf, Tensor) for leaf in leaves(data)):
         shapes = [tuple(leaf.shape) for leaf in leaves(data)]
-        if len({shape[:1] for shape in shapes}) != 1 or () in shapes or isinstance(data, list):
-            told = (
-                f"a {type(data).__name__} of shapes {', '.join(map(str, shapes[:5]))}"
-                if shapes
-                else f"an empty {type(data).__name__}"
-            )
-            raise ValueError(f"{DATA}; got {told}")
+        if len({shape[:1] for shape in shapes}) != 1 or () in shapes:
+            got = f"shapes {', '.join(map(str, shapes[:5]))}" if shapes else f"an empty {type(data).__name__}"
+            raise ValueError(f"{DATA}; got {got}")
         return Walk(data, shapes[0][0], lambda index: _each(lambda part: part[index], data)), batch_size
     if isinstance(data, torch.utils.data.IterableDataset):
         data = torch.utils.data.DataLoader(data, batch_size)

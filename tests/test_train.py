@@ -1,17 +1,20 @@
 """Training: it learns, repeats itself, survives being killed at any moment, and says what is wrong."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from diffcourse import files, train
+from diffcourse import batches, files, train
 from diffcourse.rng import counter_seed
 
 
@@ -230,6 +233,133 @@ def test_bad_settings_are_named_at_once(arguments):
     name = next(iter(arguments))
     with pytest.raises(ValueError, match=name):
         train.fit(nn.Linear(1, 1), Points(), squared_error, **({"steps": 5} | arguments))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: (X, 2 * X - 1),
+        lambda: [(x, 2 * x - 1) for x in X],
+        lambda: torch.utils.data.TensorDataset(X, 2 * X - 1),
+        lambda: Augmented(),
+        lambda: torch.utils.data.DataLoader(Augmented(), batch_size=7, shuffle=True),
+    ],
+    ids=["tuple", "list of pairs", "Dataset", "a Dataset that draws", "DataLoader"],
+)
+def test_data_of_every_kind_trains_and_resumes_to_the_same_bits_and_leaves_random_states_alone(tmp_path, data):
+    def steps(module, stop=None, **options):
+        for progress in train.fit(module, data(), squared_error, steps=20, **options):
+            if progress.step == stop:
+                break
+        return weights_of(module)
+
+    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    options = {"checkpoint": tmp_path / "run", "every": 4}
+    steps(model(), 9, **options)
+    assert torch.equal(steps(model(), **options), steps(model()))
+    assert torch.equal(states[0], torch.get_rng_state()) and random.getstate() == states[2]
+    assert (np.random.get_state()[1] == states[1]).all()
+
+
+X = torch.randn(30, 1, generator=torch.Generator().manual_seed(0))
+
+
+class Augmented(torch.utils.data.Dataset):
+    """Pairs that are drawn anew at each visit, from three global generators."""
+
+    def __len__(self):
+        return len(X)
+
+    def __getitem__(self, i):
+        x = X[i] + 0.1 * torch.randn(1) + 0.1 * float(np.random.randn()) + random.gauss(0, 0.1)
+        return x, 2 * x - 1
+
+
+def test_a_loader_is_gone_through_as_it_is_and_every_process_takes_its_own_of_its_batches():
+    loader = torch.utils.data.DataLoader(torch.arange(10), batch_size=3)
+    alone, first, second = (batches.as_data(loader, 64)[0] for _ in range(3))
+    seen = [alone.batch(step, 3, seed=0).tolist() for step in range(6)]
+    assert seen == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9], [0, 1, 2], [3, 4, 5]]
+    two = [
+        [d.batch(step, 3, seed=0, rank=r, world=2).tolist() for r, d in enumerate((first, second))] for step in range(3)
+    ]
+    assert [batch for pair in two for batch in pair] == seen
+
+
+def test_each_entry_is_seen_once_an_epoch_and_batches_keep_their_form():
+    source, size = batches.as_data({"x": X, "y": {"z": 2 * X}}, 10)
+    epoch = [source.batch(step, size, seed=0) for step in range(3)]
+    assert torch.equal(torch.cat([b["x"] for b in epoch]).sort(dim=0)[0], X.sort(dim=0)[0])
+    assert all(torch.equal(b["y"]["z"], 2 * b["x"]) for b in epoch)
+
+
+def test_lists_and_dicts_go_to_the_device_and_texts_stay():
+    moved = batches.to_device([X, {"a": X, "b": ("text", X)}], torch.device("meta"))
+    assert [moved[0].is_meta, moved[1]["a"].is_meta, moved[1]["b"][1].is_meta] == [True] * 3 and moved[1]["b"][
+        0
+    ] == "text"
+
+
+def test_run_trains_with_a_bar_and_returns_the_average(tmp_path, capsys):
+    line, twin = model(), model()
+    *_, last = train.fit(twin, Points(), squared_error, steps=12)
+    average = train.run(line, Points(), squared_error, steps=12)
+    assert torch.equal(weights_of(average), weights_of(last.ema)) and not average.training
+    assert "12/12" in capsys.readouterr().err
+    train.run(model(), Points(), squared_error, steps=12, bar=False)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_training_that_nobody_iterates_is_noticed_and_one_that_was_begun_is_not():
+    training = train.fit(model(), Points(), squared_error, steps=5)
+    assert "has not begun" in repr(training)
+    with pytest.warns(UserWarning, match=r"nothing was trained.*train\.run"):
+        del training
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        training = train.fit(model(), Points(), squared_error, steps=5)
+        next(training)
+        assert "step 1 of 5" in repr(training)
+        training.close()
+        assert list(training) == []
+        del training
+
+
+OWN = """
+    import sys, warnings
+    import torch
+    sys.path.insert(0, {tests!r})
+    from accelerate import Accelerator
+    from test_train import Points, model, squared_error, weights_of
+    from diffcourse import train
+
+    theirs = Accelerator(mixed_precision="bf16", gradient_accumulation_steps=4, cpu=True)
+    net, optimizer = theirs.prepare(torch.nn.Linear(1, 1), None)[0], None
+    with theirs.accumulate(net):
+        pass
+    assert not theirs.sync_gradients and theirs.gradient_accumulation_steps == 4
+    line = model()
+    before = weights_of(line)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        first = next(train.fit(line, Points(), squared_error, steps=5, checkpoint="run", every=1))
+    assert [str(w.message) for w in said] == ["fit trains in bf16: your Accelerator, or ACCELERATE_MIXED_PRECISION, says so"], said
+    assert not torch.equal(before, weights_of(line)), "nothing was trained"
+    assert torch.load("run", weights_only=True)["settings"]["precision"] == "bf16"
+    assert not theirs.sync_gradients and theirs.gradient_accumulation_steps == 4
+"""
+
+
+@pytest.mark.slow
+def test_the_readers_own_accelerator_sets_the_precision_which_is_told_and_keeps_its_accumulation(tmp_path):
+    script = textwrap.dedent(OWN).format(tests=os.path.dirname(__file__))
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    file, line = tmp_path / "run", model()
+    with pytest.raises(ValueError, match="precision was bf16 and is now no"):
+        list(train.fit(line, Points(), squared_error, steps=5, checkpoint=file, every=1))
 
 
 def test_swapped_arguments_are_named():
