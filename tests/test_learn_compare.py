@@ -60,7 +60,7 @@ def test_cancellation_next_to_large_entries_is_tolerated():
         (torch.ones(2).bool(), torch.ones(2).long(), "dtype"),
         (torch.ones(2).long(), torch.tensor([1, 2]), "value"),
         (torch.ones(2), torch.tensor([1.0, math.nan]), "nan"),
-        (torch.ones(2), torch.tensor([1.0, math.inf]), "value"),
+        (torch.ones(2), torch.tensor([1.0, math.inf]), "inf"),
         (torch.tensor([1.0, math.inf]), torch.tensor([1.0, -math.inf]), "value"),
         (torch.tensor([1.0, math.inf]), torch.tensor([1.0, 3.0]), "value"),
         (torch.tensor([1.0, math.nan]), torch.tensor([1.0, 3.0]), "value"),

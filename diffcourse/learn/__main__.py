@@ -1,4 +1,5 @@
-"""Command line of the exercises: `python -m diffcourse.learn audit` proves them, `stub` and `solution` print their source."""
+"""Command line of the exercises: `python -m diffcourse.learn audit` proves them, `stub` and `solution` print their source; a
+solution that was shown is recorded."""
 
 import argparse
 import json
@@ -7,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from diffcourse import console
-from diffcourse.learn import registry
+from diffcourse.learn import record, registry
 from diffcourse.learn.audit import Report, audit
 
 
@@ -33,6 +34,9 @@ def _main(argv: Sequence[str] | None) -> int:
         own = registry.register(args.own) if args.own is not None else None
         if args.command != "audit":
             print(getattr(registry.exercise(args.name), args.command))
+            if args.command == "solution":
+                record.solution_shown(args.name)
+                print(*record.STORE.take_notices(), sep="\n", end="", file=sys.stderr)
             return 0
         report = Report()
         for which in own if own and args.which is None else [args.which]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.learn import compare, registry, run, source
-from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, worked_out
+from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, without_derivative, worked_out
 from diffcourse.learn.exercise import Exercise, Question, Quiz
 from diffcourse.learn.gradients import PARAMETERS
 from diffcourse.learn.mutants import mutants, rewritten
@@ -159,6 +159,8 @@ def _form(exercise: Exercise) -> Iterator[str]:
         yield f"it needs {FEWEST_MISTAKES} named mistakes and has {len(exercise.mistakes)}"
     if _learns(exercise) and not re.search("differentiable|gradient", exercise.stub, re.I):
         yield "gradients are compared and the stub does not say so: say in what it is differentiable, or set gradients"
+    if exercise.kind != "value" and exercise.gradients != [] and (errors := without_derivative(exercise)):
+        yield f"gradients are not compared: the reference stops where one is asked for ({errors[0]}); set gradients"
     unknown = set(exercise.gradients or []) - {PARAMETERS} - _argument_names(exercise)
     if unknown:
         yield f"gradients names {', '.join(sorted(unknown))}, which the reference does not take"

@@ -17,14 +17,14 @@ _FLOATS = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Difference:
-    """The first thing that differs. kind: "type", "dtype", "shape", "graph", "nan" (all of them about the form) or "value"."""
+    """The first thing that differs. kind: "type", "dtype", "shape", "graph", "nan" (all of them about the form), "inf" or "value"."""
 
     kind: str
     sentence: str
 
     @property
     def form(self) -> bool:
-        return self.kind != "value"
+        return self.kind not in ("value", "inf")
 
 
 def difference(expected: Any, got: Any, tolerance: float) -> Difference | None:
@@ -74,6 +74,8 @@ def _compare_tensor(expected: Tensor, got: Any, tolerance: float, what: str) -> 
     e, g = expected.double(), got.double()
     if bool((g.isnan() & ~e.isnan()).any()):
         return Difference("nan", f"{what} holds NaN, which is not a number, in {_count(g.isnan())}.")
+    if bool((endless := g.isinf() & e.isfinite()).any()):
+        return Difference("inf", f"{what} holds inf, which is infinity, in {_count(endless)}.")
     close = (e == g) | (e.isnan() & g.isnan()) | ((e - g).abs() <= tolerance * e.abs() + _absolute(e, tolerance))
     close &= (e.isfinite() & g.isfinite()) | (e == g) | e.isnan()
     return None if bool(close.all()) else Difference("value", _where_most(e, g, what))
@@ -115,6 +117,8 @@ def _compare_number(expected: Any, got: Any, tolerance: float, what: str) -> Dif
         return Difference("type", f"{what} is {a_kind(got)}, where a number is expected.")
     if math.isnan(got) and not math.isnan(expected):
         return Difference("nan", f"{what} is NaN, which is not a number.")
+    if math.isinf(got) and math.isfinite(expected):
+        return Difference("inf", f"{what} is {number(got)}, which is infinity.")
     allowed = 0.0 if isinstance(expected, int) else tolerance * abs(expected) if expected else 1e-2 * tolerance
     same = got == expected or (math.isnan(got) and math.isnan(expected)) or abs(got - expected) <= allowed < math.inf
     return None if same else Difference("value", f"{what} is {number(got)}.")

@@ -7,14 +7,16 @@ values are right, it may still lack a gradient, seed the global generator, or br
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from diffcourse.learn import compare, explain, gradients, mutants, patterns, run, show, words
+from diffcourse.learn import compare, explain, gradients, patterns, run, show, state, words
 from diffcourse.learn.exercise import Case, Exercise
+from diffcourse.learn.gradients import Products
 from diffcourse.learn.run import Outcome
 
 _PRINTED_LINES = 10
@@ -69,12 +71,30 @@ class Verdict:
         return ["It printed:", *shown, *(["  …"] if len(lines) > _PRINTED_LINES else [])]
 
 
+@state.left_alone
 def diagnose(exercise: Exercise, answer: Any, dtype: torch.dtype | None = None) -> Verdict:
     """The verdict on an answer, without showing or recording it. `dtype` runs the cases in that floating-point type."""
     if answer is ...:
         return Verdict(exercise.name, "not attempted")
+    judge = _ready(exercise, answer, dtype)
+    try:
+        return judge()
+    except Exception as error:  # of an object that raises whatever one asks it
+        return Verdict(exercise.name, "wrong", [f"It cannot be looked at without an error: {words.error(error)}."])
+
+
+def _ready(exercise: Exercise, answer: Any, dtype: torch.dtype | None) -> Callable[[], Verdict]:
+    """What judges an answer. All that is the exercise's own has run before: what it imports takes none of the answer's time."""
     if exercise.kind == "value":
-        return _diagnose_value(exercise, answer)
+        with state.kept_random_state():
+            return functools.partial(_diagnose_value, exercise, answer, worked_out(exercise.reference))
+    if not run.is_stub(answer):
+        _expected(exercise, dtype)
+        derivatives(exercise, dtype)
+    return lambda: _diagnose_code(exercise, answer, dtype)
+
+
+def _diagnose_code(exercise: Exercise, answer: Any, dtype: torch.dtype | None) -> Verdict:
     if complaint := _not_callable(exercise, answer):
         return Verdict(exercise.name, "wrong", [complaint])
     return _Diagnosis(exercise, answer, dtype).verdict()
@@ -89,8 +109,8 @@ def _not_callable(exercise: Exercise, answer: Any) -> str | None:
     return None
 
 
-def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
-    found = compare.difference(worked_out(exercise.reference), answer, exercise.tolerance)
+def _diagnose_value(exercise: Exercise, answer: Any, expected: Any) -> Verdict:
+    found = compare.difference(expected, answer, exercise.tolerance)
     if found is None:
         return Verdict(exercise.name, "right", _praise(exercise))
     for mistake in exercise.mistakes:
@@ -98,7 +118,7 @@ def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
             return Verdict(exercise.name, "wrong", [mistake.message], mistake=mistake.name)
     if found.form:
         return Verdict(exercise.name, "wrong", [found.sentence.replace("Your output", "Your answer")])
-    pair = (worked_out(exercise.reference), answer)
+    pair = (expected, answer)
     says = [*(patterns.right_parts([pair], exercise.tolerance) if isinstance(pair[0], tuple) else [])]
     if looks := patterns.pattern([pair], exercise.tolerance) or _mutant_value(exercise, answer):
         says.append(looks)
@@ -110,11 +130,11 @@ def _diagnose_value(exercise: Exercise, answer: Any) -> Verdict:
 
 
 def _mutant_value(exercise: Exercise, answer: Any) -> str | None:
-    for mutant in mutants.mutants(exercise):
-        made = run.Runner(2.0).call(mutant.answer)
-        if not made.error and compare.difference(made.value, answer, exercise.tolerance) is None:
-            return f"Yours is {mutant.says}"
-    return None
+    def same(wrong: Callable) -> bool:
+        made = run.Runner(2.0).call(wrong)
+        return not made.error and compare.difference(made.value, answer, exercise.tolerance) is None
+
+    return explain.mutant(exercise, same)
 
 
 def _praise(exercise: Exercise) -> list[str]:
@@ -128,6 +148,7 @@ def worked_out(value: Any) -> Any:
     return value() if callable(value) else value
 
 
+@state.left_alone
 def accepts(exercise: Exercise, answer: Any, seconds: float = 5.0) -> bool:
     """Is the answer right? The first thing that is not ends the search; nothing is explained."""
     if exercise.kind == "value":
@@ -142,6 +163,7 @@ def accepts(exercise: Exercise, answer: Any, seconds: float = 5.0) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
+@state.left_alone
 def _expected(exercise: Exercise, dtype: torch.dtype | None) -> list[Outcome]:
     """What the reference gives."""
     outcomes = [run.Runner(60.0).run(exercise, exercise.reference, case, dtype) for case in exercise.build_cases(dtype)]
@@ -152,17 +174,24 @@ def _expected(exercise: Exercise, dtype: torch.dtype | None) -> list[Outcome]:
 
 
 @functools.lru_cache(maxsize=256)
-def derivatives(
-    exercise: Exercise, dtype: torch.dtype | None = None
-) -> list[tuple[Case, list[int], dict[str, Tensor | None]]]:
-    """The cases in which the reference is differentiable: the outputs that count, and vᵀJ of the reference."""
-    found = []
-    for case in exercise.build_cases(dtype):
-        outputs: list[int] = []
-        outcome = gradients.derivative(exercise, exercise.reference, case, dtype, outputs)
-        if outcome.error is None and any(g is not None for g in outcome.value.values()):
-            found.append((case, outputs, outcome.value))
-    return found
+@state.left_alone
+def _derived(exercise: Exercise, dtype: torch.dtype | None) -> list[tuple[Case, Outcome]]:
+    return [
+        (case, gradients.derivative(exercise, exercise.reference, case, dtype)) for case in exercise.build_cases(dtype)
+    ]
+
+
+def derivatives(exercise: Exercise, dtype: torch.dtype | None = None) -> list[tuple[Case, Products]]:
+    """The cases in which the reference is differentiable, and vᵀJ of the reference."""
+    if exercise.gradients is not None and not exercise.gradients:
+        return []
+    found = [(case, outcome.value) for case, outcome in _derived(exercise, dtype) if not outcome.error]
+    return [(case, products) for case, products in found if any(g is not None for g in products.grads.values())]
+
+
+def without_derivative(exercise: Exercise) -> list[str]:
+    """The errors with which the reference stops where its inputs ask for a gradient."""
+    return [words.error(outcome.error) for _, outcome in _derived(exercise, None) if outcome.error]
 
 
 class _Diagnosis:
@@ -172,7 +201,8 @@ class _Diagnosis:
         self.exercise, self.answer, self.dtype = exercise, answer, dtype
         self.cases = exercise.build_cases(dtype)
         run.imported_first(answer)
-        self.runner = run.Runner(seconds)
+        with state.clean() as self.saved:
+            self.runner = run.Runner(seconds, saved=self.saved)
         self.outcomes: list[Outcome] = []
 
     @property
@@ -247,9 +277,7 @@ class _Diagnosis:
     def _error_sentence(self, error: BaseException) -> str:
         if isinstance(error, run.StateMismatch):
             return str(error)[0].upper() + str(error)[1:] + "."
-        kind, message = type(error).__name__, " ".join(words.told(error).split())
-        message = message if len(message) <= 300 else message[:297] + "…"
-        what = f"{kind}: {message}" if message else kind
+        what = words.error(error)
         place = run.where(error, run.source_files(self.answer))
         if place is None and isinstance(error, TypeError):
             return f"It could not be called the way the stub is: {what}. Compare your arguments with those of the stub."
@@ -280,15 +308,16 @@ class _Diagnosis:
         pairs = [(e.value, o.value) for e, o in zip(self.expected, self.outcomes, strict=True)]
         if told := patterns.but_for_the_form(pairs, self.exercise.tolerance):
             return told
-        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes)
+        self.saved.back_names()
+        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes, self.saved)
         return [says for says in (*found.parts(), found.mutant()) if says]
 
     def _mutation(self, differences: list[compare.Difference | None]) -> Verdict | None:
         name = next((outcome.mutated for outcome in self.outcomes if outcome.mutated), None)
         if name is None:
             return None
-        values = [v for case in self.cases for v in (*case.args, *case.kwargs.values(), *case.inputs)]
-        is_module = any(isinstance(v, nn.Module) for v in values) and not any(isinstance(v, Tensor) for v in values)
+        changed = [dict(self._arguments(case)).get(name) for case in self.cases]
+        is_module = any(isinstance(value, nn.Module) for value in changed)
         advice = (
             "Work on a copy of it: copy.deepcopy."
             if is_module
@@ -304,14 +333,12 @@ class _Diagnosis:
 
     def gradient(self) -> Verdict | None:
         """Values are right: does it learn where the reference does?"""
-        if self.exercise.gradients is not None and not self.exercise.gradients:
-            return None
-        for case, outputs, expected in derivatives(self.exercise, self.dtype):
-            got = gradients.derivative(self.exercise, self.answer, case, self.dtype, list(outputs))
+        for case, expected in derivatives(self.exercise, self.dtype):
+            got = gradients.derivative(self.exercise, self.answer, case, self.dtype, expected.outputs, self.saved)
             if got.error:
                 says = "Yours is right in its values, but with inputs that ask for a gradient it stops: "
                 return self._wrong([says + self._error_sentence(got.error)], self._inputs(case))
-            if found := gradients.difference(expected, got.value):
+            if found := gradients.difference(expected.grads, got.value.grads):
                 return self._wrong([f"Yours is right in its values, but {found}"], self._inputs(case))
         return None
 
@@ -342,9 +369,11 @@ class _Diagnosis:
 
     def _different(self, differences: list[compare.Difference | None]) -> Verdict | None:
         """What an answer with other values hears: what it is, else the invariant it breaks, and where it differs."""
-        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes)
+        self.saved.back_names()
+        found = explain.Explanation(self.exercise, self.answer, self.cases, self.expected, self.outcomes, self.saved)
         what = found.what()
-        if not what and (broken := self.invariant(right=False)):
+        infinite = any(difference and difference.kind == "inf" for difference in differences)
+        if not what and not infinite and (broken := self.invariant(right=False)):
             return broken
         what = what or found.where()
         looks = found.parts() + ([what] if what else [])
@@ -352,7 +381,7 @@ class _Diagnosis:
         i = min(failing, key=lambda i: (_case_size(self.cases[i]), compare.size(self.expected[i].value)))
         expected, got = self.expected[i].value, self.outcomes[i].value
         says = [f"It differs in {len(failing)} of {len(self.cases)} cases; this is the smallest of them."]
-        if failing[i].sentence and compare.size(expected) > 8:
+        if failing[i].sentence and (compare.size(expected) > 8 or infinite):
             says.append(failing[i].sentence)
         both = words.both(expected, got)
         return self._wrong(says + looks, [*self._inputs(self.cases[i]), ("expected", both[0]), ("got", both[1])])
@@ -363,8 +392,11 @@ class _Diagnosis:
             inputs = ", ".join(map(words.short, case.inputs))
             method = "" if case.method == "__call__" else f".{case.method}"
             return [("built with", ", ".join(built) or "nothing"), (f"called{method} with", inputs or "nothing")]
+        return [(name, words.short(value)) for name, value in self._arguments(case)]
+
+    def _arguments(self, case: Case) -> list[tuple[str, Any]]:
         values = [*case.args, *case.kwargs.values()]
-        return [(n, words.short(v)) for n, v in zip(run.argument_names(self.exercise, case), values, strict=True)]
+        return list(zip(run.argument_names(self.exercise, case), values, strict=True))
 
 
 def _unwritten(error: BaseException | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn import source
+from diffcourse.learn import source, state
 
 KINDS = ("function", "class", "value")
 _NAME = re.compile(r"(?!all\.)\w+\.[A-Za-z_]\w*")  # "all" is what progress(reset="all") forgets
@@ -163,7 +163,8 @@ class Exercise:
 
     def build_cases(self, dtype: torch.dtype | None = None) -> list[Case]:
         """Fresh cases, equal at every call; floating-point tensors in `dtype` where it is given."""
-        return [self._build(i, case, dtype) for i, case in enumerate(self.cases)]
+        with state.clean(), state.kept_random_state():
+            return [self._build(i, case, dtype) for i, case in enumerate(self.cases)]
 
     def _build(self, i: int, case: Any, dtype: torch.dtype | None) -> Case:
         if callable(case):

@@ -12,6 +12,7 @@ from diffcourse.learn.compare import difference, size
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.mutants import mutants
 from diffcourse.learn.run import Outcome, Runner
+from diffcourse.learn.state import Saved
 from diffcourse.learn.words import number, short
 
 PATIENCE = 0.25
@@ -28,8 +29,9 @@ class Explanation:
         cases: Sequence[Case],
         expected: Sequence[Outcome],
         outcomes: Sequence[Outcome],
+        saved: Saved | None = None,
     ):
-        self.exercise, self.answer, self.cases = exercise, answer, cases
+        self.exercise, self.answer, self.cases, self.saved = exercise, answer, cases, saved
         self.expected, self.outcomes = [o.value for o in expected], [o.value for o in outcomes]
         self.tolerance = exercise.tolerance
         self.wrong = [i for i, pair in enumerate(self._pairs()) if difference(*pair, self.tolerance)]
@@ -57,7 +59,7 @@ class Explanation:
         return list(zip(self.expected, self.outcomes, strict=True))
 
     def _again(self, answer: Any, case: Case, seed: int = run.SEED) -> Outcome:
-        return Runner(2.0, seed).run(self.exercise, answer, case)
+        return Runner(2.0, seed, self.saved if answer is self.answer else None).run(self.exercise, answer, case)
 
     def _noise_of_its_own(self) -> str | None:
         for i in self.wrong:
@@ -131,16 +133,10 @@ class Explanation:
 
     def mutant(self) -> str | None:
         """The changed reference that does the same."""
-        made, end = mutants(self.exercise), time.monotonic() + PATIENCE
         order = sorted(self.wrong, key=lambda i: size(self.expected[i])) + [
             i for i in range(len(self.cases)) if i not in self.wrong
         ]
-        for mutant in made:
-            if time.monotonic() > end:
-                return None
-            if mutant.says and all(self._same(mutant.answer, i) for i in order):
-                return f"Yours is {mutant.says}"
-        return None
+        return mutant(self.exercise, lambda wrong: all(self._same(wrong, i) for i in order))
 
     def _same(self, answer: Any, i: int) -> bool:
         other = self._again(answer, self.cases[i])
@@ -223,6 +219,17 @@ class Explanation:
             wrong = [k for k in range(n) if any(difference(e[k], g[k], self.tolerance) for e, g in pairs)]
             pairs = [(e[wrong[0]], g[wrong[0]]) for e, g in pairs] if wrong else []
         return patterns.tensor_pairs(pairs)
+
+
+def mutant(exercise: Exercise, same: Callable[[Any], bool]) -> str | None:
+    """What is said of the first changed reference that is the `same`, as far as patience reaches."""
+    made, end = mutants(exercise), time.monotonic() + PATIENCE
+    for wrong in made:
+        if time.monotonic() > end:
+            return None
+        if wrong.says and same(wrong.answer):
+            return f"Yours is {wrong.says}"
+    return None
 
 
 def _tuples(pairs: Sequence[tuple[Any, Any]]) -> bool:

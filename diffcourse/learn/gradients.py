@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,36 +12,50 @@ from torch import Tensor, nn
 from diffcourse.learn import run
 from diffcourse.learn.exercise import Case, Exercise, copied
 from diffcourse.learn.run import Outcome
+from diffcourse.learn.state import Saved
 
 PARAMETERS = "parameters"  # what the parameters of a module that an exercise builds are called in `Exercise.gradients`
 Leaves = dict[str, Tensor]
 
 
-def derivative(exercise: Exercise, answer: Any, case: Case, dtype: torch.dtype | None, outputs: list[int]) -> Outcome:
-    """vᵀJ of an answer on a case, by the name of every leaf; None where no gradient arrives.
+@dataclass(frozen=True)
+class Products:
+    """vᵀJ by the name of every leaf, None where no gradient arrives; and the tensors of the output that counted, by their positions."""
 
-    v is drawn once for all answers. `outputs` are the tensors of the output that count, by their positions; it is filled with those that
-    depend on a leaf where it is empty.
+    outputs: tuple[int, ...]
+    grads: dict[str, Tensor | None]
+
+
+def derivative(
+    exercise: Exercise,
+    answer: Any,
+    case: Case,
+    dtype: torch.dtype | None,
+    outputs: tuple[int, ...] = (),
+    saved: Saved | None = None,
+) -> Outcome:
+    """The `Products` of an answer on a case. v is drawn once for all answers.
+
+    `outputs` are those that count, by default those that depend on a leaf.
     """
 
-    def products() -> dict[str, Tensor | None]:
+    def products() -> Products:
         call, leaves = (_of_class if exercise.kind == "class" else _of_function)(exercise, answer, case, dtype)
         value = call()
-        found = list(_tensors(tuple(value) if isinstance(value, Iterator) else value))
+        found = list(_tensors(run.plain(tuple(value) if isinstance(value, Iterator) else value)))
         if outputs and len(found) == 1 and outputs[-1] > 0 and found[0].ndim:
             found = list(found[0])  # a tensor for a tuple
-        if not outputs:
-            outputs.extend(i for i, tensor in enumerate(found) if tensor.requires_grad)
+        count = outputs or tuple(i for i, tensor in enumerate(found) if tensor.requires_grad)
         g = torch.Generator().manual_seed(0)
-        drawn = {i: torch.randn(found[i].shape, generator=g, dtype=torch.float64) for i in outputs if i < len(found)}
+        drawn = {i: torch.randn(found[i].shape, generator=g, dtype=torch.float64) for i in count if i < len(found)}
         live = [i for i in drawn if found[i].requires_grad]
         if not live or not leaves:
-            return dict.fromkeys(leaves)
+            return Products(count, dict.fromkeys(leaves))
         cotangents = [drawn[i].to(found[i]) for i in live]
         grads = torch.autograd.grad([found[i] for i in live], list(leaves.values()), cotangents, allow_unused=True)
-        return dict(zip(leaves, grads, strict=True))
+        return Products(count, dict(zip(leaves, grads, strict=True)))
 
-    return run.Runner(60.0).call(products)
+    return run.Runner(60.0, saved=saved).call(products)
 
 
 def difference(expected: dict[str, Tensor | None], got: dict[str, Tensor | None]) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn import source
+from diffcourse.learn import source, state
 from diffcourse.learn.exercise import Case, Exercise
 from diffcourse.learn.words import short
 
@@ -33,6 +33,7 @@ class Mutant:
 
 
 @functools.lru_cache(maxsize=256)
+@state.left_alone
 def mutants(exercise: Exercise) -> tuple[Mutant, ...]:
     """All mutants of an exercise's reference, those of arguments first."""
     found: dict[str, Mutant] = {}

@@ -1,16 +1,10 @@
 """Runs a learner's code so that nothing it does harms the lesson: limited time, captured output, copied arguments, kept random state."""
 
 import contextlib
-import ctypes
 import io
 import itertools
 import linecache
-import random
-import signal
-import threading
-import time
 import traceback
-from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -20,16 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from diffcourse.learn.exercise import Case, Exercise, copied
+from diffcourse.learn.limit import Limit, TimeUp
+from diffcourse.learn.state import SEED, Saved, kept_random_state
 
 LIMIT = 10.0
 """Seconds that one check gives to the learner's code, all cases together."""
-SEED = 20_111  # of the global generators when an answer runs: one that nobody sets by hand
 _KEEP = 2000  # characters of printed output that are kept
 _MOST_ITEMS = 10_000  # of an iterator
-
-
-class TimeUp(BaseException):
-    """The learner's code ran too long. Not an Exception, so that `except Exception` in her loop does not stop it."""
 
 
 class StateMismatch(Exception):
@@ -61,31 +52,34 @@ def imported_first(answer: Any) -> None:
             import torch._dynamo  # noqa: F401
 
 
-class Runner:
-    """Calls functions within one budget of seconds, each with the global generators at `seed`."""
+def is_stub(answer: Any) -> bool:
+    """Is it a stub as it came, or is there a method that is: code that only says NotImplementedError?"""
+    return any(code.co_names == ("NotImplementedError",) for code in _codes(answer))
 
-    def __init__(self, seconds: float | None = None, seed: int = SEED):
+
+class Runner:
+    """Calls functions within one budget of seconds, each with the global generators at `seed`; `saved` is put back after each call."""
+
+    def __init__(self, seconds: float | None = None, seed: int = SEED, saved: Saved | None = None):
         self.seconds = LIMIT if seconds is None else seconds
-        self.left = self.seconds
-        self.seed = seed
+        self.limit = Limit(self.seconds)
+        self.seed, self.saved = seed, saved
 
     def call(self, function: Callable, *args: Any, **kwargs: Any) -> Outcome:
         """The outcome of function(*args, **kwargs). Only KeyboardInterrupt, the reader's own stop button, comes through."""
-        if self.left <= 0:
-            return Outcome(error=TimeUp())
-        outcome, printed, began = Outcome(), _Head(), time.monotonic()
+        outcome, printed = Outcome(), _Head()
         try:
             with printed.captured(), kept_random_state(self.seed), torch.enable_grad():
-                with time_limit(self.left):
-                    value = function(*args, **kwargs)
-                    outcome.value, outcome.yielded = _listed(value), isinstance(value, Iterator)
+                outcome.value, outcome.yielded = self.limit.call(_given, function, args, kwargs)
                 outcome.seeded = torch.initial_seed() != self.seed
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             outcome.error = error
+        finally:
+            if self.saved:
+                self.saved.back_often()
         outcome.printed = printed.text()
-        self.left -= time.monotonic() - began
         return outcome
 
     def run(self, exercise: Exercise, answer: Any, case: Case, dtype: torch.dtype | None = None) -> Outcome:
@@ -139,97 +133,6 @@ def _codes(answer: Any) -> list[CodeType]:
     return [code for code in found if code]
 
 
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raises TimeUp in the body after `seconds`: by SIGALRM in the main thread, elsewhere as well as the platform allows."""
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
-        yield from _alarm(seconds)
-    else:
-        yield from _timer(seconds)
-
-
-def _alarm(seconds: float) -> Iterator[None]:
-    active = True
-
-    def ring(signum: int, frame: Any) -> None:
-        if active:
-            raise TimeUp
-
-    before = signal.signal(signal.SIGALRM, ring)
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds, 0.5)  # rings again where a bare except swallowed it
-    began = time.monotonic()
-    try:
-        try:
-            yield
-        finally:
-            active = False
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        if outer:
-            signal.setitimer(signal.ITIMER_REAL, max(0.001, outer - (time.monotonic() - began)))
-
-
-def _timer(seconds: float) -> Iterator[None]:
-    in_main = threading.current_thread() is threading.main_thread()
-    ident, over, rang = ctypes.c_ulong(threading.get_ident()), threading.Event(), threading.Event()
-    lock = threading.Lock()
-
-    def ring() -> None:
-        wait = seconds
-        while not over.wait(wait):
-            with lock:
-                if over.is_set():
-                    return
-                rang.set()
-                if in_main:
-                    interrupt_main()
-                else:
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(TimeUp))
-            wait = 0.5
-
-    before = signal.getsignal(signal.SIGINT)
-    deaf = in_main and before in (
-        signal.SIG_IGN,
-        signal.SIG_DFL,
-        None,
-    )  # started in the background: interrupt_main would do nothing
-    if deaf:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=ring, daemon=True).start()
-    try:
-        try:
-            yield
-        finally:
-            _end_of_rings(over, lock)
-            if in_main and rang.is_set():  # a ring that has not reached this thread yet arrives here
-                time.sleep(0.01)
-    except KeyboardInterrupt:
-        if rang.is_set():
-            raise TimeUp from None
-        raise
-    finally:
-        if deaf:
-            signal.signal(signal.SIGINT, before or signal.SIG_DFL)
-
-
-def _end_of_rings(over: threading.Event, lock: threading.Lock) -> None:
-    """No ring comes after this; one that is on its way arrives here and is dropped.
-
-    Taking it back, `PyThreadState_SetAsyncExc(ident, None)`, would leave Python 3.11 and 3.12 with a flag that asks every thread to look
-    for it, for good: all code runs slower, and 3.11 never comes out of a call that is traced, as under coverage.
-    """
-    while True:
-        try:
-            with lock:
-                over.set()
-            for _ in range(10):  # Python raises what is pending where a loop turns
-                pass
-            return
-        except TimeUp:
-            continue
-
-
 class _Head(io.TextIOBase):
     """Keeps the first characters written to it."""
 
@@ -255,17 +158,22 @@ class _Head(io.TextIOBase):
         return self.kept.rstrip("\n") + (f"\n… ({self.size:,} characters in all)" if self.size > _KEEP else "")
 
 
-@contextlib.contextmanager
-def kept_random_state(seed: int = SEED) -> Iterator[None]:
-    """The same seed for every run of an answer; afterwards the global generators are as they were."""
-    before, torch_before = random.getstate(), torch.get_rng_state()
-    try:
-        random.seed(seed)
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed the GPU's generators as well
-        yield
-    finally:
-        random.setstate(before)
-        torch.set_rng_state(torch_before)
+def _given(function: Callable, args: tuple, kwargs: dict[str, Any]) -> tuple[Any, bool]:
+    """What a function gives, an iterator's values listed, and whether it was one."""
+    value = function(*args, **kwargs)
+    return plain(_listed(value)), isinstance(value, Iterator)
+
+
+def plain(value: Any) -> Any:
+    """Tensors of a class of the learner's own as tensors: what they hold counts, not what they say of themselves."""
+    if issubclass(type(value), Tensor):
+        if type(value) in (Tensor, nn.Parameter):
+            return value
+        with torch._C.DisableTorchFunctionSubclass():
+            return value.as_subclass(Tensor)
+    if type(value) in (tuple, list) and len(value) <= _MOST_ITEMS:
+        return type(value)(map(plain, value))
+    return {key: plain(item) for key, item in value.items()} if type(value) is dict else value
 
 
 def _listed(value: Any) -> Any:

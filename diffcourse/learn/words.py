@@ -30,6 +30,13 @@ def told(error: BaseException) -> str:
         return ""
 
 
+def error(raised: BaseException) -> str:
+    """An error on one line: its kind, and what it says."""
+    kind, message = type(raised).__name__, " ".join(told(raised).split())
+    message = message if len(message) <= 300 else message[:297] + "…"
+    return f"{kind}: {message}" if message else kind
+
+
 def both(expected: Any, got: Any) -> tuple[str, str]:
     """Two values on a line each, with as many digits as it takes to see the difference."""
     for digits in (4, 6, 9):
@@ -42,12 +49,10 @@ def both(expected: Any, got: Any) -> tuple[str, str]:
 def short(x: Any, most: int = 8, digits: int = 4) -> str:
     """A value on one line: all of a small tensor, shape and first entries of a large one."""
     if isinstance(x, Tensor):
-        name = str(x.dtype).removeprefix("torch.")
-        if x.numel() <= most:
-            text = _nested(x.detach().cpu().tolist(), digits)
-            return text if x.dtype in (torch.float32, torch.int64, torch.bool) else f"{text} ({name})"
-        start = ", ".join(_nested(v, digits) for v in x.detach().cpu().flatten()[: most // 2].tolist())
-        return f"{name} tensor of shape {tuple(x.shape)} that starts with {start}, …"
+        try:
+            return _tensor(x, most, digits)
+        except Exception:  # sparse, nested, quantised, without numbers
+            return a_kind(x)
     if isinstance(x, bool) or x is None or x is ...:
         return repr(x)
     if isinstance(x, numbers.Real):
@@ -59,6 +64,15 @@ def short(x: Any, most: int = 8, digits: int = 4) -> str:
         return f"a generator, seed {x.initial_seed()}"
     text = _described(x)
     return text if len(text) <= 100 else text[:97] + "…"
+
+
+def _tensor(x: Tensor, most: int, digits: int) -> str:
+    name = str(x.dtype).removeprefix("torch.")
+    if x.numel() <= most:
+        text = _nested(x.detach().cpu().tolist(), digits)
+        return text if x.dtype in (torch.float32, torch.int64, torch.bool) else f"{text} ({name})"
+    start = ", ".join(_nested(v, digits) for v in x.detach().cpu().flatten()[: most // 2].tolist())
+    return f"{name} tensor of shape {tuple(x.shape)} that starts with {start}, …"
 
 
 def _described(x: Any) -> str:
@@ -81,6 +95,8 @@ def a_kind(x: Any) -> str:
     if x is None:
         return "None"
     if isinstance(x, Tensor):
+        if x.is_quantized or x.is_meta:
+            return "a quantised tensor" if x.is_quantized else "a tensor on the device meta, which holds no numbers,"
         plain = x.layout == torch.strided and not x.is_nested
         return f"a tensor of shape {tuple(x.shape)}" if plain else "a tensor of an unusual layout (sparse or nested)"
     name = _KINDS.get(type(x).__name__, type(x).__name__)
