@@ -28,6 +28,7 @@ def read_picture(source: Any, about: int | None = None, name: str = "picture") -
     """
     from PIL import Image, UnidentifiedImageError
 
+    opened: Any
     if isinstance(source, Image.Image):
         opened = source
     elif isinstance(source, (bytes, bytearray, memoryview)):

@@ -19,11 +19,15 @@ from diffcourse import (
     DPMSolverPP,
     Heun,
     Level,
+    SimpleUNet,
+    clipped,
     data,
     metrics,
     plot,
     sample,
+    train,
     trajectory,
+    weights,
 )
 from diffcourse.mixture import two_bumps
 
@@ -216,3 +220,43 @@ def test_an_explorer_of_ones_own_redraws():
     before = bytes(explorer.image.value)
     handle.value = 0.4
     assert before.startswith(b"\x89PNG") and bytes(explorer.image.value) != before
+
+
+# -- pictures of one's own ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_folder_of_pictures_is_learnt_saved_and_judged(tmp_path):
+    for i, k in ((i, k) for i in range(40) for k in range(2)):  # discs and squares, anywhere
+        x, y = torch.meshgrid(torch.arange(16.0) - 5 - i % 7, torch.arange(16.0) - 5 - i // 7, indexing="ij")
+        shape = (x.abs() < 3) & (y.abs() < 3) if k else x**2 + y**2 < 10
+        (tmp_path / "pictures" / ("square" if k else "disc")).mkdir(parents=True, exist_ok=True)
+        plot.save(shape[None, None].float() * 2 - 1, tmp_path / "pictures" / ("square" if k else "disc") / f"{i}.png")
+
+    pictures = data.image_folder(tmp_path / "pictures", size=16, channels=1)
+    model = Denoiser(SimpleUNet(channels=16, num_classes=2), DiffusionSchedule.cosine(), "v", null=2)
+    model = train.run(
+        model,
+        pictures,
+        lambda m, b, g: m.loss(b.images, b.labels, drop_prob=0.1, generator=g),
+        steps=200,
+        batch_size=32,
+        lr=3e-3,
+        ema=0.98,
+        bar=False,
+    )
+    weights.save(tmp_path / "mine", model)
+    model = weights.load(tmp_path / "mine")
+    drawn = sample(
+        clipped(model.given(torch.tensor(40 * [0] + 40 * [1]))),
+        model.schedule,
+        (80, 1, 16, 16),
+        DPMSolverPP(),
+        10,
+        seed=0,
+    )
+    real = data.to_float(pictures.images)
+    quality, noise = (
+        metrics.compare(x, real, features=lambda x: x.flatten(1)) for x in (drawn, torch.randn(drawn.shape))
+    )
+    assert pictures.classes == ("disc", "square") and quality.distance.value < noise.distance.value / 4
