@@ -24,7 +24,7 @@ def told(value: Any) -> str:
     return f"{kind} of {len(value)}" if type(value) in (str, bytes, list, tuple, dict, set) else kind
 
 
-def _numeric(value: Any, method: str) -> bool:
+def is_number(value: Any, method: str = "__float__") -> bool:
     """One number and no bool; not on the meta device, where tensors have shapes and no content."""
     single = hasattr(value, method) and not isinstance(value, bool) and not getattr(value, "ndim", 0)
     kind = str(getattr(value, "dtype", ""))
@@ -37,7 +37,7 @@ def _named(value: Any) -> str:
 
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, why: str = "") -> float:
     """The float that `value` is: a Python number, a number of NumPy, a tensor of one; finite, from low to high."""
-    if not _numeric(value, "__float__"):
+    if not is_number(value):
         raise TypeError(f"{name} must be a finite number, got {_named(value)}")
     x = float(value)
     if low == -math.inf and high == math.inf:
@@ -51,7 +51,7 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
 
 def whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> int:
     """The int that `value` is, from low to high; also one of NumPy, or a tensor of one. No bool."""
-    if not _numeric(value, "__index__") or getattr(value, "is_floating_point", bool)():
+    if not is_number(value, "__index__") or getattr(value, "is_floating_point", bool)():
         raise TypeError(f"{name} must be a whole number, got {_named(value)}")
     n = operator.index(value)
     if (low is not None and n < low) or (high is not None and n > high):

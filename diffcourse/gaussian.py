@@ -4,12 +4,11 @@ Likelihoods and divergences are in nats, summed over all dimensions but the firs
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from diffcourse.checks import check_alike, check_floating, number, one_generator, told
+from diffcourse.checks import check_alike, check_floating, is_number, number, one_generator, told
 
 # -- likelihoods and divergences --------------------------------------------------------------------------------------
 
@@ -114,14 +113,10 @@ def share_se(share: float, n: int) -> float:
 def _double(name: str, value: Tensor | float) -> Tensor:
     """float64; float32 on Apple's GPUs, which have no other."""
     if not isinstance(value, Tensor):
-        return torch.tensor(_plain(name, value), dtype=torch.float64)
+        if not is_number(value):
+            raise TypeError(f"{name} must be a tensor or a number, got {told(value)}")
+        return torch.tensor(float(value), dtype=torch.float64)
     return value.float() if value.device.type == "mps" else value.double()
-
-
-def _plain(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not hasattr(value, "__float__") or getattr(value, "ndim", 0):
-        raise TypeError(f"{name} must be a tensor or a number, got {told(value)}")
-    return float(value)
 
 
 def _total(x: Tensor) -> Tensor:
