@@ -41,8 +41,8 @@ def fetch(url: str, most: int) -> bytes:
             raise TimeoutError(f"{slow} in {PATIENCE:g} seconds")
         before, since = len(came), time.monotonic()
     if problems:
-        slow = isinstance(getattr(problems[0], "reason", problems[0]), TimeoutError)
-        raise (TimeoutError if slow else OSError)(_told(problems[0])) from problems[0]
+        late = isinstance(getattr(problems[0], "reason", problems[0]), TimeoutError)
+        raise (TimeoutError if late else OSError)(_told(problems[0])) from problems[0]
     if len(came) > most:
         raise OSError(f"the answer is longer than {most:,} bytes")
     return bytes(came)

@@ -28,15 +28,15 @@ def read_picture(source: Any, about: int | None = None, name: str = "picture") -
     """
     from PIL import Image, UnidentifiedImageError
 
-    opened: Any
-    if isinstance(source, Image.Image):
-        opened = source
-    elif isinstance(source, (bytes, bytearray, memoryview)):
+    opened: Any = source
+    if isinstance(source, (bytes, bytearray, memoryview)):
         opened = io.BytesIO(bytes(source))
-    elif not os.path.exists(opened := user_path(source)):
-        raise FileNotFoundError(f"{name} must be a picture file: there is no {str(opened)!r}")
-    elif not opened.is_file():  # a pipe would be waited for
-        raise ValueError(f"{name} must be a picture file, and {str(opened)!r} cannot be read as one: it is no file")
+    elif not isinstance(source, Image.Image):
+        opened = user_path(source)
+        if not os.path.exists(opened):
+            raise FileNotFoundError(f"{name} must be a picture file: there is no {str(opened)!r}")
+        if not opened.is_file():  # a pipe would be waited for
+            raise ValueError(f"{name} must be a picture file, and {str(opened)!r} cannot be read as one: it is no file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of palettes, odd EXIF and many pixels: PIXELS is our limit
