@@ -389,7 +389,7 @@ def load_image(path: str | Path, size: int = 512) -> "Image":
     if size < 8 or size % 8:
         raise ValueError(f"size must be a multiple of 8, got {size}")
     try:
-        with Image.open(path) as image:
+        with Image.open(user_path(path)) as image:
             upright = ImageOps.exif_transpose(image).convert("RGB")
     except UnidentifiedImageError as error:
         raise ValueError(f"path must be a picture file, {str(path)!r} is none that can be read") from error
