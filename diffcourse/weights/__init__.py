@@ -158,8 +158,9 @@ def describe(model: nn.Module) -> dict[str, Any]:
         )
     if kind in WRAPPERS and hasattr(model, WRAPPERS[kind]):
         raise TypeError(f"model must be what is inside its {kind}: its .{WRAPPERS[kind]}")
-    if hasattr(model, "spec") and hasattr(model, "from_spec"):
-        described = model.spec(describe)
+    spec: Any = getattr(model, "spec", None)
+    if callable(spec) and hasattr(model, "from_spec"):
+        described = spec(describe)
         if described["type"] != kind:
             raise TypeError(
                 f"model must be a {described['type']} itself: a {kind} would come back as one. Save its parts"
@@ -236,9 +237,9 @@ def _fill(into: nn.Module, spec: dict[str, Any], state: dict[str, Tensor]) -> nn
         told = f"one that differs in {', '.join(keys)}" if kind == saved else f"a {kind}"
         raise ValueError(f"into must be a new {wanted} like the one that was saved, got {told}")
     there = tuple(_parts(spec, "shipped"))
-    wanted = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor) and not k.startswith(there)}
-    for name in sorted(wanted.keys() | state.keys()):
-        shapes = [f"{tuple(held[name].shape)}" if name in held else "none" for held in (state, wanted)]
+    places = {k: v for k, v in model.state_dict().items() if isinstance(v, Tensor) and not k.startswith(there)}
+    for name in sorted(places.keys() | state.keys()):
+        shapes = [f"{tuple(held[name].shape)}" if name in held else "none" for held in (state, places)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"into does not fit: {name} is {shapes[0]} in the file and {shapes[1]} in {type(into).__name__}"

@@ -10,7 +10,6 @@ import json
 import math
 import os
 import pickle
-import resource
 import sys
 import warnings
 from collections.abc import Callable
@@ -44,7 +43,11 @@ def no_canary(folder: Path) -> None:
 
 
 def peak() -> int:
-    """The most memory that this process ever had, in bytes."""
+    """The most memory that this process ever had, in bytes; 0 on Windows, which does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
