@@ -1,6 +1,7 @@
 """Figures of images for any lesson, and how images become pixels.
 
-`to_pixels`, `texts`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not hand them on.
+`rows_of_pixels`, `to_pixels`, `texts`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not
+hand them on.
 """
 
 import math
@@ -75,16 +76,17 @@ def strip(
         raise ValueError(f"frames must all have one shape (B, C, H, W), got {', '.join(map(str, shapes))}")
     names = texts("names", names, len(frames[chosen[0]]), "a row")
     titles = titles and [titles[i] for i in chosen]
-    picture = rows_of_pixels([to_pixels(frames[i]) for i in chosen], titles, names, scale, alt)
+    picture, told = rows_of_pixels([to_pixels(frames[i]) for i in chosen], titles, names, scale)
+    picture.alt = alt or told
     if colours is not None:
         picture.colours = check_whole("colours", colours, 2, 256)
     return picture
 
 
 def rows_of_pixels(
-    frames: Sequence[Tensor], titles: Sequence[str] | None, names: Sequence[str] | None, scale: float, alt: str
-) -> Picture:
-    """`strip` of pixels: frames (B, C, H, W) in uint8."""
+    frames: Sequence[Tensor], titles: Sequence[str] | None, names: Sequence[str] | None, scale: float
+) -> tuple[Picture, str]:
+    """What `strip` draws, of pixels: frames (B, C, H, W) in uint8; and the same in words."""
     images = torch.stack(list(frames), dim=1)  # (B, N, C, H, W): N frames
     B, N, _, H, W = images.shape
     with style():
@@ -94,8 +96,7 @@ def rows_of_pixels(
         tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles)
         tick_labels(ax, ax.set_yticks, [(i + 0.5) * (H + 1) for i in range(B)], names)
         ax.xaxis.tick_top()
-    picture.alt = alt or f"{B} images in {N} stages" + (f": {', '.join(titles)}" if titles else "")
-    return picture
+    return picture, f"{B} images in {N} stages" + (f": {', '.join(titles)}" if titles else "")
 
 
 def scenes(

@@ -36,7 +36,9 @@ def latents(
         ", beside them what they decode to" if decoded is not None else ""
     )
     names = texts("names", names, B, "a row")
-    return rows_of_pixels(list(parts.values()), list(parts), names, scale, alt)
+    picture, _ = rows_of_pixels(list(parts.values()), list(parts), names, scale)
+    picture.alt = alt
+    return picture
 
 
 def greys(z: Tensor, reach: float, side: int) -> Tensor:
@@ -174,7 +176,7 @@ def latent_edit(
     frames = [torch.stack([rows[0][i], rows[1][i]]) for i in range(len(columns))]
     for name, image in (("before", before), ("after", after)):
         check_images(image[None], name=name)
-    told = alt or f"latent channels and decoded picture: {title}"
-    picture = rows_of_pixels([to_uint8(frame) for frame in frames], columns, ["before", "after"], 1.1, told)
+    picture, _ = rows_of_pixels([to_uint8(frame) for frame in frames], columns, ["before", "after"], 1.1)
+    picture.alt = alt or f"latent channels and decoded picture: {title}"
     picture.axes[0].set_xlabel(title)
     return picture

@@ -497,7 +497,7 @@ def _(folder: Path) -> None:
 def _(folder: Path) -> None:
     plot.points({"origin": torch.zeros(3, 2)}).png()
     plot.scenes(SCENES, ["from $5 to $6, \\alpha{ ünïcode", *"bcdef"]).png()
-    plot.grid(DIGITS[:2], titles=[1, "x" * 300]).png()
+    plot.grid(DIGITS[:2], titles=[1, "x" * 30], scale=2).png()
     plot.pictures({"a hair": Image.new("RGB", (1, 5000)), "a line": Image.new("L", (500, 2))}, height=0.1)
 
 
