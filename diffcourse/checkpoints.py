@@ -181,15 +181,22 @@ def identity(module: nn.Module, source: Data, loss: Any, settings: dict[str, Any
     told = [type(data).__qualname__, f"source {str(getattr(data, 'source', '')).split(':')[0]}"]
     with contextlib.suppress(TypeError):
         told.append(f"{len(data)} long")  # type: ignore[arg-type]
-    if not isinstance(source, Loader):
-        with drawing(counter_seed(settings["seed"], "first batch")):
-            where = {"seed": settings["seed"], "rank": 0, "world": settings["world"]}
-            first, again = (_numbers(source.batch(0, settings["batch_size"], **where)) for _ in range(2))
-        if _alike(first, again):  # else it draws as it likes, and cannot be known again
-            numbers["first batch of the data"] = first
+    with drawing(counter_seed(settings["seed"], "first batch")):
+        first, again = (_numbers(_first(source, settings)) for _ in range(2))
+    if _alike(first, again):  # else it draws as it likes, and cannot be known again
+        numbers["first batch of the data"] = first
     lines = {"module": model, "loss": _function(loss, set()), "data": told}
     plain = {name: [re.sub(r" at 0x[0-9a-fA-F]+", "", line) for line in part] for name, part in lines.items()}
     return {**plain, "numbers": numbers}
+
+
+def _first(source: Data, settings: dict[str, Any]) -> Any:
+    """The first batch; of a DataLoader, whose batches may be drawn at random, the first entry of its dataset."""
+    if not isinstance(source, Loader):
+        where = {"seed": settings["seed"], "rank": 0, "world": settings["world"]}
+        return source.batch(0, settings["batch_size"], **where)
+    dataset = getattr(source.of, "dataset", None)
+    return None if dataset is None or isinstance(dataset, torch.utils.data.IterableDataset) else dataset[0]
 
 
 def _function(function: Any, seen: set[int]) -> list[str]:
@@ -208,7 +215,7 @@ def _function(function: Any, seen: set[int]) -> list[str]:
             with contextlib.suppress(ValueError):  # still empty
                 made_with[name] = cell.cell_contents
         for name, value in made_with.items():
-            if isinstance(value, (bool, int, float, str, Tensor)):
+            if value is None or isinstance(value, (bool, int, float, str, Tensor)):
                 told.append(f"{function.__qualname__}.{name} = {_short(value)}")
             elif isinstance(value, (FunctionType, functools.partial)):
                 told += _function(value, seen)

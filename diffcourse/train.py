@@ -164,9 +164,7 @@ def engine() -> "Accelerator":
 
     launched = int(os.environ.get("WORLD_SIZE", "1")) > 1
     gpu = torch.accelerator.is_available() and not torch.backends.mps.is_available()  # MPS has no distributed training
-    theirs = (
-        AcceleratorState._shared_state != {}
-    )  # accelerate has one state for all: it is the reader's, if she made one
+    theirs = AcceleratorState._shared_state != {}  # accelerate has one state for all, which the reader may have made
     with _every_step_counts():
         return Accelerator(cpu=launched and not gpu and not theirs)
 
@@ -225,16 +223,13 @@ def _fit(module, source, loss, checkpoint, every, settings, log) -> Generator[Pr
             optimizer.zero_grad()
             accelerator.backward(value)
             norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
-            value, norm = (
-                accelerator.reduce(value.detach(), "mean").item(),
-                float(norm),
-            )  # the step's one wait for a GPU
+            value = accelerator.reduce(value.detach(), "mean").item()  # the step's one wait for a GPU
+            norm = float(norm)
             if not math.isfinite(value):
                 raise _stop(f"the loss is {value}", step, settings, checkpoint, kept)
             if not math.isfinite(norm) and accelerator.scaler is None:  # a scaler of float16 leaves such a step out
-                raise _stop(
-                    f"the norm of the gradient is {norm}, of a loss of {value:g},", step, settings, checkpoint, kept
-                )
+                what = f"the loss is {value:g}, but the norm of the gradient is {norm}"
+                raise _stop(what, step, settings, checkpoint, kept)
             optimizer.step()
         average.update_parameters(module)
         step += 1

@@ -18,6 +18,7 @@ from campaign import case, check_sentence, holds, refused
 from diffcourse import Denoiser, DiffusionSchedule, data, recipes, train, weights
 from diffcourse.models import VAE, DigitClassifier
 
+Loader = torch.utils.data.DataLoader
 STEPS, POINTS = 12, data.toy("two_moons", 64)
 
 
@@ -290,6 +291,11 @@ OTHER: dict[str, tuple[dict, dict, str]] = {  # name: first training, second, wh
     "data": (MOONS, {"points": data.toy("swiss_roll", 64)}, "first batch"),
     "number of entries": (MOONS, {"points": data.toy("two_moons", 65)}, "65"),
     "data of one's own": ({**MOONS, "points": Own()}, {"points": Own(0.1)}, "first batch"),
+    "data behind a loader": (
+        {**MOONS, "points": Loader(POINTS, 8, shuffle=True)},
+        {"points": Loader(data.toy("swiss_roll", 64), 8, shuffle=True)},
+        "first batch",
+    ),
     "kind of data": (MOONS, {"points": Own()}, "Own"),
     "loss": (MOONS, {"loss": other_loss}, "other_loss"),
     "weight of a loss": ({**MOONS, "loss": weighted(1.0)}, {"loss": weighted(2.0)}, "weight"),
@@ -490,8 +496,6 @@ def _(folder: Path) -> None:
 
 
 # -- what `fit` is given ----------------------------------------------------------------------------------------------
-
-Loader = torch.utils.data.DataLoader
 
 
 class OtherBatch:
