@@ -804,3 +804,35 @@ def test_a_mistake_may_be_an_in_place_version():
         ours.NOISED, invariants=[], mistakes=[Mistake("adds in place", lambda *a: in_place(*a) + 1, "Here.")]
     )
     assert diagnose(exercise, lambda *a: 1 + in_place(*a)).mistake == "adds in place"
+
+
+def moved(network, x):
+    """What the network makes of x, (B, 2), which it leaves as it is. Differentiable in x."""
+    return network(x)
+
+
+def test_a_module_that_is_changed_beside_tensors_is_called_a_module():
+    def changed(network, x):
+        value = network(x)
+        network.weight.data.add_(1)
+        return value
+
+    cases = [lambda g: (nn.Linear(2, 3), torch.randn(4, 2, generator=g))]
+    exercise = Exercise(name="98.moved", title="x", reference=moved, cases=cases, gradients=["x"])
+    says = diagnose(exercise, changed).says
+    assert "changes its argument network in place" in says[0] and "copy.deepcopy" in says[1]
+
+
+def test_infinity_is_called_infinity(capsys):
+    text = said(capsys, lambda x0, a, eps: ours.noised(x0, a, eps) / 0)
+    assert "inf, which is infinity" in text and "gradient" not in text
+
+
+def test_a_readers_own_settings_do_not_count_and_stay():
+    torch.set_default_dtype(torch.float64)
+    try:
+        answer = lambda x0, a, eps: torch.tensor(a).sqrt() * x0 + torch.tensor(1 - a).sqrt() * eps  # noqa: E731
+        assert diagnose(ours.NOISED, answer).status == "right"
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)

@@ -14,7 +14,7 @@ from learn_home import home  # noqa: F401  (a fixture)
 from test_project import ROOT, block
 
 from diffcourse.learn import __main__ as command
-from diffcourse.learn import check, exercises, hint, progress, quiz, quizzes, register, registry, solution
+from diffcourse.learn import check, exercises, hint, progress, quiz, quizzes, record, register, registry, solution
 from diffcourse.learn.audit import audit, audit_exercise
 from diffcourse.learn.questions import as_text
 
@@ -314,6 +314,7 @@ def test_the_command_line_takes_a_folder_of_ones_own(own, capsys):
     assert "no defects" in out and '"exercises": 1,' in out and '"quizzes": 1,' in out  # not those of the course
     assert command.main(["stub", "--from", folder, "week3.blur"]) == 0
     assert command.main(["solution", "week3.blur", "--from", folder]) == 0
+    assert record.record_of("week3.blur")["solution"] == 1
     assert "raise NotImplementedError" in (out := capsys.readouterr().out) and "class _Half" in out
     assert command.main(["audit", "--from", folder, "week3.blurr"]) == 2
     assert command.main(["audit", "--from", folder + "x"]) == 2

@@ -17,6 +17,8 @@ def check(name: str, answer: Any) -> Any:
     """Say whether an answer is right, and if not, what it looks like.
 
     Returns the answer if it is right and the reference otherwise, so that the cells below run either way. KeyError for an unknown name.
+    An answer is stopped after ten seconds, but not within a single call into C, such as `list(map(float, range(10**9)))`. What it changes
+    of Python's, NumPy's and PyTorch's settings is put back.
     """
     exercise = registry.exercise(name)
     if _is_reference(exercise, answer):

@@ -51,6 +51,8 @@ class Limit:
         self.over = True
         self.rings = 0
         self._random = random.Random(0)
+        self._ticks, self._stopped, self._trapped = 0, False, False
+        self._wall, self._processor = time.monotonic(), time.process_time()
 
     def call(self, function: Callable, *args: Any) -> Any:
         """function(*args). TimeUp where that takes longer, KeyboardInterrupt where the reader stops it, whatever the function swallows."""

@@ -125,10 +125,9 @@ def source_files(answer: Any) -> set[str]:
 
 def _codes(answer: Any) -> list[CodeType]:
     """The code of a function or of the methods of a class, also behind a decorator; none of an answer whose attributes raise."""
-    parts = [answer, *(vars(answer).values() if isinstance(answer, type) else [])]
     found = []
     with contextlib.suppress(Exception):
-        for part in parts:
+        for part in [answer, *(vars(answer).values() if isinstance(answer, type) else [])]:
             found += [getattr(part, "__code__", None), getattr(getattr(part, "__wrapped__", None), "__code__", None)]
     return [code for code in found if code]
 

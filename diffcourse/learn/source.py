@@ -79,7 +79,10 @@ def bare(text: str) -> str:
 
 def text_of(obj: Any) -> str:
     """Source of a function or a class. `inspect` finds no class that was defined in a cell, since its module has no file."""
-    source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
+    try:
+        source = (_class_text(obj) if inspect.isclass(obj) else None) or inspect.getsource(obj)
+    except (OSError, TypeError) as error:
+        raise OSError(f"the source of {obj.__name__} is not to be found: write it in a file or a cell") from error
     return textwrap.dedent(source).rstrip()
 
 

@@ -136,7 +136,7 @@ SELDOM = [  # looked at when all is said
     _Part(sys.gettrace, sys.settrace),
     _Part(sys.getprofile, sys.setprofile),
     *map(_items, _HOOKS),
-    _Part(lambda: os.environ._data.copy(), _environment),  # dict(os.environ) takes a hundred times as long
+    _Part(lambda: vars(os.environ)["_data"].copy(), _environment),  # dict(os.environ) takes a hundred times as long
     _Part(_numpy_random, lambda was: np.random.set_state((was[0], np.frombuffer(was[1], np.uint32), *was[2:]))),
     _Part(np.geterrcall, np.seterrcall),
     _Part(np.get_printoptions, lambda was: np.set_printoptions(**was)),
