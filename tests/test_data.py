@@ -186,7 +186,7 @@ def animals(tmp_path):
     for file, pixels in (("cat/wide.png", wide), ("cat/tall.PNG", tall), ("dog/below/b.png", tall), (".x/h.png", tall)):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels).save(tmp_path / file)
-    (tmp_path / "dog" / "notes.txt").write_text("no picture")
+    (tmp_path / "dog" / "notes.txt").write_text("no picture", encoding="utf-8")
     return tmp_path
 
 
