@@ -80,6 +80,11 @@ def to_float(images: Tensor) -> Tensor:
 def to_uint8(images: Tensor) -> Tensor:
     """float in [-1, 1], clamped -> uint8 0..255, of any shape. What `check_images` refuses, such as NaN or images in [0, 1], is refused."""
     _check_any_shape(images)
+    return as_bytes(images)
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """`to_uint8` unasked: of what was looked at before, or is drawn in greys and no picture, so that none of it need be black."""
     return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 

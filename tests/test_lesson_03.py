@@ -226,8 +226,8 @@ def test_denoise_is_a_step_of_diffusers_and_of_the_exercise():
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ((torch.zeros(1, 2), torch.zeros(1, 3), 3), ValueError, "eps_pred and noise"),
-        ((torch.zeros(1, 2), torch.zeros(1, 2), 3.0), TypeError, "t must be one whole number"),
+        ((torch.zeros(1, 2), torch.zeros(1, 3), 3), ValueError, "eps_pred must have x_t's shape"),
+        ((torch.zeros(1, 2), torch.zeros(1, 2), 3.0), TypeError, "t must be a whole number"),
         ((torch.zeros(1, 2), torch.zeros(1, 2), 50), ValueError, "50"),
     ],
 )

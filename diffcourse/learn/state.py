@@ -65,6 +65,11 @@ def _cwd() -> str | None:
         return None
 
 
+def _to_folder(was: str | None) -> None:
+    if was is not None:
+        os.chdir(was)
+
+
 def _environment(was: dict[Any, Any]) -> None:
     before = {os.environ.decodekey(key): os.environ.decodevalue(value) for key, value in was.items()}
     for name in os.environ.keys() - before.keys():
@@ -73,8 +78,8 @@ def _environment(was: dict[Any, Any]) -> None:
 
 
 def _numpy_random() -> tuple:
-    name, key, *rest = np.random.get_state()
-    return name, key.tobytes(), *rest
+    name, key, *rest = np.random.get_state(legacy=True)
+    return name, np.asarray(key).tobytes(), *rest
 
 
 def _filters(was: list[Any]) -> None:
@@ -89,9 +94,10 @@ def _signals() -> dict[Any, Any]:
 
 
 def _autocast(device: str) -> _Part:
+    setters: tuple[Callable[[str, Any], Any], ...] = torch.set_autocast_enabled, torch.set_autocast_dtype
     return _Part(
         lambda: (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)),
-        lambda was: (torch.set_autocast_enabled(device, was[0]), torch.set_autocast_dtype(device, was[1])),
+        lambda was: [set_to(device, value) for set_to, value in zip(setters, was, strict=True)],
         (False, torch.get_autocast_dtype(device)),
     )
 
@@ -101,6 +107,8 @@ def _rc() -> list[Any]:
 
 
 def _put_rc(was: list[Any]) -> None:
+    if not was:
+        return
     rc = sys.modules["matplotlib"].rcParams
     dict.clear(rc)
     dict.update(rc, was)
@@ -125,7 +133,7 @@ OFTEN = [  # what the next answer, the reference's included, would meet: looked 
     ),
     _autocast("cpu"),
     _Part(torch.is_grad_enabled, torch.set_grad_enabled, True),
-    _Part(_cwd, lambda was: was is not None and os.chdir(was)),
+    _Part(_cwd, _to_folder),
 ]  # fmt: skip
 SELDOM = [  # looked at when all is said
     _autocast("cuda"),
@@ -162,7 +170,7 @@ SELDOM = [  # looked at when all is said
     _Part(lambda: repr(decimal.getcontext()), lambda was: decimal.setcontext(eval(was, vars(decimal).copy()))),
     _Part(_signals, lambda was: [signal.signal(which, handler) for which, handler in was.items() if handler is not None]),
     _Part(lambda: os.umask(os.umask(0o077)), os.umask),
-    _Part(_rc, lambda was: was and _put_rc(was)),
+    _Part(_rc, _put_rc),
 ]  # fmt: skip
 NAMES = [
     torch, torch.Tensor, functional, nn, nn.Module, nn.Linear, nn.Conv2d, nn.Parameter, math, np, random, builtins, sys, os, time, warnings,

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.images import check_images, check_latents, to_uint8
+from diffcourse.images import as_bytes, check_images, check_latents
 from diffcourse.plot.images import rows_of_pixels, texts, to_pixels
 from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, check_number, style
 
@@ -27,7 +27,7 @@ def latents(
     """
     B, C = check_latents(z, "z").shape[:2]
     side = images.shape[-1] if images is not None else max(64, z.shape[-1])
-    parts = {f"channel {c + 1}": to_uint8(tile) for c, tile in enumerate(greys(z, reach, side).unbind(dim=1))}
+    parts = {f"channel {c + 1}": as_bytes(tile) for c, tile in enumerate(greys(z, reach, side).unbind(dim=1))}
     if images is not None:
         parts = {"picture": to_pixels(images), **parts}
     if decoded is not None:
@@ -176,7 +176,7 @@ def latent_edit(
     frames = [torch.stack([rows[0][i], rows[1][i]]) for i in range(len(columns))]
     for name, image in (("before", before), ("after", after)):
         check_images(image[None], name=name)
-    picture, _ = rows_of_pixels([to_uint8(frame) for frame in frames], columns, ["before", "after"], 1.1)
+    picture, _ = rows_of_pixels([as_bytes(frame) for frame in frames], columns, ["before", "after"], 1.1)
     picture.alt = alt or f"latent channels and decoded picture: {title}"
     picture.axes[0].set_xlabel(title)
     return picture

@@ -122,6 +122,13 @@ class Tongueless(Exception):
         raise RuntimeError("no words")
 
 
+def quantised() -> Any:
+    """A tensor of torch.quint8, as long as torch makes them: it says that it will not for ever."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8) if hasattr(torch, "quint8") else None
+
+
 HTML = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 IS: dict[str, Any] = {
     "None": None,
@@ -133,7 +140,7 @@ IS: dict[str, Any] = {
     "a huge list": [0] * 10**6,
     "a module of Python's": math,
     "a builtin": print,
-    "a quantised tensor": torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8),
+    "a quantised tensor": quantised(),
     "a tensor that lies": torch.ones(2, 3).as_subclass(Lying),
     "an instance of a network": nn.Linear(2, 2),
 }

@@ -183,7 +183,7 @@ def _(folder: Path) -> None:
 
 @case("a checkpoint called nothing, a number, a long name, ~ and a link")
 def _(folder: Path) -> None:
-    refused(lambda: trained(""), "path", "empty")
+    refused(lambda: trained(""), "path must name")
     refused(lambda: trained(3), "path", "int")
     name = "ä" * 120
     trained(folder / name, stop=6)

@@ -90,7 +90,7 @@ def the_rest(folder: Path) -> None:
 
 def picture(value: float) -> Callable[[Path], Any]:
     generator = torch.Generator().manual_seed(0)
-    images = torch.rand(40, 1, 28, 28, generator=generator) * value
+    images = torch.rand(40, 1, 28, 28, generator=generator) * value * 2 - 1
     return lambda folder: plot.save(images, folder / "digits.png")
 
 

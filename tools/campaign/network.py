@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import socket
 import threading
 import time
@@ -174,6 +175,7 @@ def _(folder: Path) -> None:
     import _thread
 
     with _proxied(lambda client: time.sleep(20)), mock.patch.object(download, "PATIENCE", 20):
+        heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background hears none
         threading.Timer(0.3, _thread.interrupt_main).start()
         began = time.monotonic()
         try:
@@ -182,6 +184,8 @@ def _(folder: Path) -> None:
             raise Broken("nothing stopped")
         except KeyboardInterrupt:
             holds(time.monotonic() - began < 5, "it stopped late")
+        finally:
+            signal.signal(signal.SIGINT, heard)
 
 
 @case("a cache that cannot be written to")
