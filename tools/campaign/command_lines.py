@@ -299,12 +299,14 @@ def _(folder: Path) -> None:
 
 @case("a full disk while the picture is written")
 def _(folder: Path) -> None:
+    tiny()  # written while there was space
     with mock.patch("os.fsync", side_effect=OSError(errno.ENOSPC, "No space left on device")):
         refuses("sample --weights {tiny} --steps 1", "No space left", folder)
 
 
 @case("a picture that another program holds open, as Windows does")
 def _(folder: Path) -> None:
+    tiny()
     with mock.patch("os.replace", side_effect=PermissionError(errno.EACCES, "Access is denied")):
         refuses("sample --weights {tiny} --steps 1", "Access is denied", folder)
 

@@ -111,7 +111,7 @@ def _(folder: Path) -> None:
 
 @case("progress written on one platform is read on the other", slow=True)
 def _(folder: Path) -> None:
-    code = "from diffcourse.learn import check; check('00.start', lambda *a: 'ᾱ')"
+    code = "from diffcourse.learn import check; check('00b.score', lambda *a: 'ᾱ')"
     for environment in (_cp1252(), {**os.environ, "PYTHONUTF8": "1"}, _cp1252()):
         python("-c", code, code=0, env=environment, errors="replace")
     files = list(Path(os.environ["DIFFCOURSE_HOME"]).glob("progress*"))

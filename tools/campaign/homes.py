@@ -254,8 +254,7 @@ def _(folder: Path) -> None:
 
 @case("the current folder is deleted", slow=True)
 def _(folder: Path) -> None:
-    (folder / "gone").mkdir()
-    code = "import os; os.chdir('gone'); os.rmdir('../gone')\nfrom diffcourse import files\nprint(files.home())"
+    code = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\nfrom diffcourse import files\nprint(files.home())"
     os.environ["PYTHONPATH"] = str(ROOT)
     for home in (str(folder / "home"), "relative"):  # of torch, MKL gives up there: it is not ours to mend
         os.environ["DIFFCOURSE_HOME"] = home
