@@ -114,7 +114,7 @@ def _(folder: Path) -> None:
     code = "from diffcourse.learn import check; check('00b.score', lambda *a: 'ᾱ')"
     for environment in (_cp1252(), {**os.environ, "PYTHONUTF8": "1"}, _cp1252()):
         python("-c", code, code=0, env=environment, errors="replace")
-    files = list(Path(os.environ["DIFFCOURSE_HOME"]).glob("progress*"))
+    files = list(Path(os.environ["DIFFCOURSE_HOME"]).glob("progress*.json"))
     holds(len(files) == 1, str(files))
 
 
