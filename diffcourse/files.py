@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,9 +37,18 @@ def user_path(path: str | Path) -> Path:
 
 
 def named_by(variable: str) -> Path | None:
-    """The folder that an environment variable names, absolute, with ~ expanded; a relative one counts from where Python was started."""
+    """The folder that an environment variable names, absolute, with ~ expanded; a relative one counts from where Python was started.
+
+    None, with a warning, where it begins with the ~ of somebody who is not known here.
+    """
     named = os.environ.get(variable, "")
-    return _STARTED / os.path.expanduser(named) if named.strip() else None
+    if not named.strip():
+        return None
+    try:
+        return _STARTED / user_path(named)
+    except ValueError as error:
+        warnings.warn(f"{variable} is not used: {error}", stacklevel=2)
+        return None
 
 
 def home() -> Path | None:

@@ -70,7 +70,11 @@ def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
     assert tables == names("benchmarks", "*.json")
     assert modules == {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffcourse").rglob("*.py")}
     assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
-    assert not [n for n in inside if "test" in Path(n).name or "checkpoint" in n or n.endswith((".pyc", ".part"))]
+    assert not [
+        n
+        for n in inside
+        if "test" in Path(n).name or "-checkpoint" in n or "_checkpoints" in n or n.endswith((".pyc", ".part"))
+    ]
     assert any(n.endswith("licenses/LICENSE") for n in inside)
     assert wheel.name.split("-")[:2] == ["diffcourse", diffcourse.__version__]  # which stands nowhere else
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -295,8 +296,12 @@ def _(folder: Path) -> None:
     for home in ("~no-such-user/x", "   ", "\t"):
         os.environ["DIFFCOURSE_HOME"] = home
         with _fresh(), mock.patch("platformdirs.user_data_dir", lambda *a, **k: str(folder / "theirs")):
-            _go_on()
-            holds(_state(NAME) == "solved", home)
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                _go_on()
+                holds(_state(NAME) == "solved", home)
+            holds(bool(said) == home.startswith("~"), f"{len(said)} warnings of {home!r}")
+            holds((folder / "theirs").is_dir() and not Path(home.strip() or "nowhere").exists(), "it lies elsewhere")
 
 
 @case("the command line with a damaged file", slow=True)
