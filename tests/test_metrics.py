@@ -171,7 +171,7 @@ def test_one_digit_alone_looks_real_and_recalls_little(digits):
         ceiling.precision > 0.6 and ceiling.recall > 0.6 and one.recall < 0.3 < one.precision and noise.precision < 0.1
     )
     assert str(ceiling).endswith("(n = 300, 300 real)")
-    with pytest.raises(ValueError, match="drawn must be features"):
+    with pytest.raises(ValueError, match=r"drawn must be \(N ≥ 4"):
         metrics.covered(torch.zeros(3, 2), torch.zeros(9, 2))
     with pytest.raises(ValueError, match="k must be at least 1"):
         metrics.covered(torch.zeros(9, 2), torch.zeros(9, 2), k=0)
