@@ -35,16 +35,18 @@ def _named(value: Any) -> str:
     return "a tensor on the meta device, which holds no numbers" if getattr(value, "is_meta", False) else told(value)
 
 
-def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, why: str = "") -> float:
-    """The float that `value` is: a Python number, a number of NumPy, a tensor of one; finite, from low to high."""
+def number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: float = -math.inf, why: str = ""
+) -> float:
+    """The float that `value` is: a Python number, a number of NumPy, a tensor of one; finite, from low to high, and more than `above`."""
     if not is_number(value):
         raise TypeError(f"{name} must be a finite number, got {_named(value)}")
     x = float(value)
     if low == -math.inf and high == math.inf:
-        allowed = "be a finite number"
+        allowed = "be a finite number" + f" above {above:g}" * (above > -math.inf)
     else:
         allowed = f"be a number >= {low:g}" if high == math.inf else f"lie in [{low:g}, {high:g}]"
-    if not math.isfinite(x) or not low <= x <= high:
+    if not math.isfinite(x) or not low <= x <= high or x <= above:
         raise ValueError(f"{name} must {allowed}, got {x:g}{f' ({why})' * bool(why)}")
     return x
 

@@ -3,7 +3,6 @@
 Recipes, benchmarks, lessons and the command line ask here, so that a number in a table and one on a card are of the same protocol.
 """
 
-import numbers
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diffcourse import metrics
+from diffcourse.checks import whole
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import clipped, guided
 from diffcourse.latent import LatentDiffusion
@@ -48,10 +48,7 @@ def digits(
 
 def asked_for(n: int, seed: int = 0) -> Tensor:
     """n labels, drawn as often as they are in MNIST: what `digits` asks for."""
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 1:
-        raise ValueError(f"n must be a whole number of at least 1, got {n!r}")
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
-        raise ValueError(f"seed must be a whole number, got {seed!r}")
+    n, seed = whole("n", n, 1), whole("seed", seed)
     return torch.multinomial(MNIST_SHARES, n, replacement=True, generator=torch.Generator().manual_seed(seed))
 
 
@@ -100,8 +97,7 @@ def in_parts(function: Callable[[Tensor], Tensor], batch: Tensor, size: int = 10
     if not isinstance(batch, Tensor) or not batch.ndim or not len(batch):
         came = tuple(batch.shape) if isinstance(batch, Tensor) else type(batch).__name__
         raise ValueError(f"batch must be a tensor with at least one entry, got {came}")
-    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
-        raise ValueError(f"size must be a whole number of at least 1, got {size!r}")
+    size = whole("size", size, 1)
     with torch.no_grad():
         return torch.cat([function(part) for part in batch.split(size)])
 

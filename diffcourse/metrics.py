@@ -14,7 +14,6 @@ else is refused in a sentence, ValueError or TypeError, and never scored.
 
 import contextlib
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import scenes
+from diffcourse.checks import whole
 from diffcourse.denoiser import evaluating
 from diffcourse.gaussian import share_se
 from diffcourse.images import check_images, check_points
@@ -173,7 +173,7 @@ def floor(n: int) -> float:
     """The distance that n random training digits have to the test digits: measured for several n, linear in 1/n between them."""
     reference = _reference()
     sizes, values = reference["floor_n"].double(), reference["floor"].double()  # ascending n
-    _check_count("n", n)
+    whole("n", n, 1)
     if not int(sizes[0]) <= n <= int(sizes[-1]):
         raise ValueError(f"n must be in [{int(sizes[0])}, {int(sizes[-1])}] images for a floor, got {n}")
     x, xs, ys = 1 / n, (1 / sizes).flip(0), values.flip(0)
@@ -203,14 +203,14 @@ def precision_recall(
     al. 2019, equations 1 and 2). Both shares depend on the sizes and on k: compare equal ones, and give as ceiling what other real images
     score in the place of `images`.
     """
-    _check_count("k", k)
+    whole("k", k, 1)
     check_images(images), check_images(real, name="real")
     return covered(features(images, classifier), features(real, classifier), k=k)
 
 
 def covered(drawn: Tensor, real: Tensor, *, k: int = 3) -> PrecisionRecall:
     """`precision_recall` of features or points: drawn (N, F) and real (M, F), N and M above k."""
-    _check_count("k", k)
+    whole("k", k, 1)
     drawn, real = check_points(drawn, "drawn", least=k + 1), check_points(real, "real", least=k + 1)
     if drawn.shape[1] != real.shape[1]:
         raise ValueError(f"drawn and real must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
@@ -284,15 +284,15 @@ def _splits(
     drawn: Tensor, real: Tensor, names: tuple[str, str], seed: int, splits: int = 5, k: int = 1
 ) -> tuple[Distance, list[Tensor]]:
     """The distance of features (N, F) to parts of real ones (M, F), and its floor; and of the first split: drawn, held out, the rest."""
-    _check_count("k", k)
-    _check_count("splits", splits)
+    whole("k", k, 1)
+    whole("splits", splits, 1)
     few = max(2, k + 1)
     drawn, real = check_points(drawn, names[0], least=few), check_points(real, names[1], least=2 * few)
     if drawn.shape[1] != real.shape[1]:
         raise ValueError(f"{' and '.join(names)} must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
     if not bool((real != real[0]).any()):
         raise ValueError(f"{names[1]} must differ from each other, got {len(real)} times the same: there is no floor")
-    _check_count("seed", seed, -(2**63))
+    whole("seed", seed, -(2**63))
     g = torch.Generator().manual_seed(seed)
     n = min(len(drawn), len(real) // 2)
     values, floors, parts = [], [], []
@@ -483,7 +483,7 @@ class Retrieval(NamedTuple):
 
 def retrieval(clip: CLIP, shown: scenes.Scenes, *, among: int = 32) -> Retrieval:
     """Whether a CLIP finds a scene's caption, and a caption's scene, in sets of `among` scenes that all differ in their attributes."""
-    _check_count("among", among, 2)
+    whole("among", among, 2)
     _check_captioned(shown)
     sets = _unlike(shown.attributes, among)
     if len(sets) < 2:
@@ -588,10 +588,3 @@ def _check_whole(name: str, values: Tensor, shape: tuple[int, ...], wanted: str 
         raise TypeError(f"{wanted}, got {values.dtype}")
     if values.shape != shape:
         raise ValueError(f"{wanted}, got {tuple(values.shape)}")
-
-
-def _check_count(name: str, n: int, least: int = 1) -> None:
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {n!r}")
-    if n < least:
-        raise ValueError(f"{name} must be at least {least}, got {n}")

@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
 from diffcourse import shipped
-from diffcourse.files import user_path
+from diffcourse.files import not_finite, user_path
 
 LONGEST = 300  # characters of what others say about an error: torch lists every tensor
 
@@ -81,8 +81,8 @@ def check_finite(tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_meta:
             raise ValueError(f"{name} has no values: it lies on the device 'meta'")
-        if not bool(torch.isfinite(tensor).all()):
-            raise ValueError(f"{name} is not finite: it holds nan or inf")
+    if bad := not_finite(tensors):
+        raise ValueError(f"{bad[0]} is not finite: it holds nan or inf")
 
 
 def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], there: tuple[str, ...] = ()) -> nn.Module:

@@ -122,7 +122,7 @@ def test_a_picture_is_judged_by_what_the_prompt_names():
 def test_the_box_wants_a_latent_diffusion(model):
     with pytest.raises(TypeError, match="model must be a LatentDiffusion, got str"):
         widgets.PromptBox("captioned-ldm")
-    with pytest.raises(ValueError, match="n must be a whole number of at least 1, got 0"):
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         widgets.PromptBox(model, n=0)
 
 

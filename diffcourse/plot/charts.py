@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from diffcourse.checks import number, whole
 from diffcourse.images import check_points
 from diffcourse.plot.picture import (
     BESIDE,
@@ -19,8 +20,6 @@ from diffcourse.plot.picture import (
     Picture,
     canvas,
     check_named,
-    check_number,
-    check_whole,
     log_axis,
     logarithmic,
     style,
@@ -58,7 +57,7 @@ def panels(
 ) -> Picture:
     """Several panels of curves side by side: {panel title: {curve name: (xs, ys)}}, one legend for each panel."""
     named = check_named("named", named, "{name: (xs, ys)}")
-    check_number("height", height, above=0)
+    number("height", height, above=0)
     with style():
         picture, axes = canvas(2.9 * len(named), height, columns=len(named), squeeze=False)
         for ax, (title, series) in zip(axes[0], named.items(), strict=True):
@@ -112,7 +111,7 @@ def losses(
     """
     named = losses if isinstance(losses, Mapping) else {"loss": losses}
     named = check_named("losses", named, "losses")
-    check_whole("smooth", smooth)
+    whole("smooth", smooth, 1)
     with style():
         picture, ax = canvas(5.5, 3.0)
         for (name, values), colour in zip(named.items(), itertools.cycle(COLOURS), strict=False):
@@ -144,11 +143,11 @@ def points(
     """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale."""
     named = check_named("named", named, "points")
     clouds = {title: check_points(cloud, f"named[{title!r}]", dimensions=2) for title, cloud in named.items()}
-    columns = len(named) if columns is None else min(check_whole("columns", columns), len(named))
+    columns = len(named) if columns is None else min(whole("columns", columns, 1), len(named))
     rows = math.ceil(len(named) / columns)
     if limit is None:
         limit = 1.05 * max(float(p.abs().max()) for p in clouds.values()) or 1.0  # all in the origin
-    check_number("limit", limit, above=0), check_number("size", size, above=0)
+    number("limit", limit, above=0), number("size", size, above=0)
     with style():
         picture, axes = canvas(2.4 * columns, 2.5 * rows, columns, rows, squeeze=False)
         for ax, (title, cloud) in zip(axes.flat, clouds.items(), strict=False):
@@ -178,7 +177,7 @@ def densities(
     if fill is not None and fill not in curves:
         raise ValueError(f"fill must be one of {', '.join(map(str, curves))}, got {fill!r}")
     for name, place in (points or {}).items():
-        check_number(f"points[{name!r}]", place)
+        number(f"points[{name!r}]", place)
     with style():
         picture, ax = canvas(6.8, 2.7)
         if samples is not None:

@@ -16,9 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from diffcourse.checks import number, whole
 from diffcourse.files import atomic_write, user_path
 from diffcourse.images import check_images, to_uint8
-from diffcourse.plot.picture import Picture, canvas, check_number, check_whole, style
+from diffcourse.plot.picture import Picture, canvas, style
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +38,7 @@ def grid(
     columns = _columns(columns, len(images))
     rows = math.ceil(len(images) / columns)
     titles = texts("titles", titles, len(images), "an image")
-    check_number("scale", scale, above=0)
+    number("scale", scale, above=0)
     with style():
         picture, ax = canvas(columns * scale + 0.1, rows * (scale + (0.2 if titles else 0)) + 0.1)
         gap = round(images.shape[2] * 0.32) if titles else 1
@@ -68,7 +69,7 @@ def strip(
     if not isinstance(frames, Tensor | Sequence) or not len(frames):
         came = "none" if isinstance(frames, Sequence) else type(frames).__name__
         raise ValueError(f"frames must hold at least one tensor (B, C, H, W), got {came}")
-    check_whole("most", most), check_number("scale", scale, above=0)
+    whole("most", most, 1), number("scale", scale, above=0)
     titles = texts("titles", titles, len(frames), "a frame")
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
     shapes = dict.fromkeys(tuple(check_images(frames[i], name=f"frames[{i}]").shape) for i in chosen)
@@ -79,7 +80,7 @@ def strip(
     picture, told = rows_of_pixels([to_pixels(frames[i]) for i in chosen], titles, names, scale)
     picture.alt = alt or told
     if colours is not None:
-        picture.colours = check_whole("colours", colours, 2, 256)
+        picture.colours = whole("colours", colours, 2, 256)
     return picture
 
 
@@ -110,9 +111,9 @@ def scenes(
         captions = getattr(images, "captions", None)
     images = to_pixels(getattr(images, "images", images))
     captions = texts("captions", captions, len(images), "an image")
-    check_number("zoom", zoom, above=0)
+    number("zoom", zoom, above=0)
     N, _, H, W = images.shape
-    columns = min(check_whole("columns", columns), N)
+    columns = min(whole("columns", columns, 1), N)
     told = [textwrap.wrap(text, max(8, int(zoom * W / 6.3))) for text in captions or [""] * N]
     line, gap = 12 / zoom, 10 / zoom  # of text, and between images, in pixels of an image
     rows = [told[i : i + columns] for i in range(0, N, columns)]
@@ -144,7 +145,7 @@ def pictures(named: Mapping[str, "Image"], *, height: float = 2.4, alt: str = ""
     if not isinstance(named, Mapping) or not named or not all(isinstance(v, Image.Image) for v in named.values()):
         came = [type(v).__name__ for v in named.values()] if isinstance(named, Mapping) else type(named).__name__
         raise TypeError(f"named must be PIL pictures {{title: picture}}, at least one, got {came or 'none'}")
-    check_number("height", height, above=0)
+    number("height", height, above=0)
     tall = max(1, round(100 * height))
     pages = [
         image.convert("RGB").resize(
@@ -180,7 +181,7 @@ def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int
     if path.suffix.lower() not in kinds:
         raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
     images = to_pixels(images)
-    columns, zoom = _columns(columns, len(images)), check_whole("zoom", zoom)
+    columns, zoom = _columns(columns, len(images)), whole("zoom", zoom, 1)
     mosaic = tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
     picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
     picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
@@ -209,7 +210,7 @@ def texts(name: str, given: Sequence[Any] | None, n: int, each: str) -> list[str
 
 
 def _columns(columns: int | None, n: int) -> int:
-    return min(10, math.ceil(n**0.5)) if columns is None else check_whole("columns", columns)
+    return min(10, math.ceil(n**0.5)) if columns is None else whole("columns", columns, 1)
 
 
 def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -> np.ndarray:

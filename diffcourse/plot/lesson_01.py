@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor
 
+from diffcourse.checks import number
 from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, check_named, check_number, style, to_numbers
+from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
 
 
 def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: str = "") -> Picture:
@@ -207,7 +208,7 @@ def cave(alt: str = "") -> Picture:
 
 def evidence(rows: Mapping[str, tuple[float, float]], log_p: float, *, alt: str = "") -> Picture:
     """For several q {name: (ELBO, KL to the true posterior)}: bars that end at log p(x), however the two share it (nats)."""
-    check_number("log_p", log_p)
+    number("log_p", log_p)
     for name, numbers in check_named("rows", rows, "(ELBO, KL)").items():
         to_numbers(f"rows[{name!r}]", numbers)
     with style():

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from diffcourse.checks import number
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, COLOURS, FORWARD, LINES, REVERSE, Picture, canvas, check_number, style
+from diffcourse.plot.picture import AIM, COLOURS, FORWARD, LINES, REVERSE, Picture, canvas, style
 from diffcourse.schedule import DiffusionSchedule, Level
 
 
@@ -152,7 +153,7 @@ def bound_map(values: Sequence[float] | None = None, alt: str = "") -> Picture:
 
 def noise_level(image: Tensor, alpha: float, sigma: float, title: str = "", alt: str = "") -> Picture:
     """A noisy image (C, H, W) beside two bars: by how much the clean image and the noise in it were multiplied."""
-    check_number("alpha", alpha), check_number("sigma", sigma)
+    number("alpha", alpha), number("sigma", sigma)
     with style():
         picture, axes = canvas(5.4, 2.2, columns=2, width_ratios=(1, 1.4))
         mosaic(axes[0], to_pixels(image[None]), 1, 1, 1)

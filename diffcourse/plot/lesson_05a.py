@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from diffcourse.checks import number
 from diffcourse.images import as_bytes, check_images, check_latents
 from diffcourse.plot.images import rows_of_pixels, texts, to_pixels
-from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, check_number, style
+from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, style
 
 
 def latents(
@@ -43,7 +44,7 @@ def latents(
 
 def greys(z: Tensor, reach: float, side: int) -> Tensor:
     """Channels of latents (B, C, h, w) as RGB tiles (B, C, 3, side, side) in [-1, 1]: black at -reach, white at reach."""
-    check_latents(z), check_number("reach", reach, above=0)
+    check_latents(z), number("reach", reach, above=0)
     tiles = F.interpolate(z.detach().float().cpu() / reach, size=(side, side), mode="nearest")
     return tiles.clamp(-1, 1)[:, :, None].expand(-1, -1, 3, -1, -1)
 

@@ -6,8 +6,6 @@ and so on) is for the modules beside this one; `diffcourse.plot` does not hand i
 
 import base64
 import io
-import math
-import numbers
 import reprlib
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +19,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from torch import Tensor
+
+from diffcourse.checks import number, whole
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito 2008
 BESIDE = {"loc": "upper left", "bbox_to_anchor": (1, 1)}  # of a legend: right of the axes
@@ -88,9 +88,9 @@ def canvas(
 ) -> tuple[Picture, Any]:
     """An empty picture of width x height inches and its axes (one, or an array): call it inside `with style():`."""
     for name, inches in (("width", width), ("height", height)):
-        if check_number(name, inches, above=0) > MOST:
+        if number(name, inches, above=0) > MOST:
             raise ValueError(f"{name} must be {MOST} inches at most, got {inches:g}: show less at once")
-    check_whole("columns", columns), check_whole("rows", rows)
+    whole("columns", columns, 1), whole("rows", rows, 1)
     picture = Picture(figsize=(width, height), dpi=100, layout="constrained")
     FigureCanvasAgg(picture)
     picture.alt = alt
@@ -141,25 +141,6 @@ def ticks_at(ax: Axes, values: Sequence[float], most: int = 8) -> None:
 
 
 # -- what came in -----------------------------------------------------------------------------------------------------
-
-
-def check_whole(name: str, n: int, least: int = 1, most: float = math.inf) -> int:
-    """A whole number from `least` to `most`."""
-    if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not least <= n <= most:
-        upto = "of at least {least}" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(f"{name} must be a whole number {upto.format(least=least)}, got {n!r}")
-    return int(n)
-
-
-def check_number(name: str, value: float, *, above: float = -math.inf) -> float:
-    """A finite number above `above`."""
-    if isinstance(value, str | bool) or not hasattr(value, "__float__"):
-        raise TypeError(f"{name} must be a number, got {value!r}")
-    if not above < float(value) < math.inf:
-        raise ValueError(
-            f"{name} must be a finite number{f' above {above:g}' if above > -math.inf else ''}, got {value!r}"
-        )
-    return float(value)
 
 
 def to_numbers(name: str, values: Any, most: int = 1) -> np.ndarray:

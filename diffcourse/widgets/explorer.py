@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.checks import whole
 from diffcourse.denoiser import Estimate
 from diffcourse.images import check_images
-from diffcourse.plot.picture import check_whole
 
 
 class Explorer(ipywidgets.VBox):
@@ -135,7 +135,7 @@ class TrajectoryExplorer(Explorer):
             raise ValueError("path must hold the estimates of a trajectory, got none")
         if wrong := [type(e).__name__ for e in path if not isinstance(e, Estimate)]:
             raise TypeError(f"path must hold the estimates that `trajectory` yields, got {wrong[0]}")
-        check_whole("most", most)
+        whole("most", most, 1)
         check_images(path[0].x, name="path[0].x")
         frames = [(e.x[:most].cpu(), e.x0[:most].cpu(), e.at) for e in path]
         ends = {"min": 0, "max": len(frames) - 1, "value": len(frames) // 2}

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.checks import whole
 from diffcourse.images import check_points
 from diffcourse.models import VAE
-from diffcourse.plot.picture import check_whole
 from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
@@ -30,7 +30,7 @@ class LatentExplorer(Explorer):
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != codes.shape[:1]:
             came = f"{labels.dtype} {tuple(labels.shape)}" if isinstance(labels, Tensor) else type(labels).__name__
             raise ValueError(f"labels must be whole numbers ({len(codes)},), one for each code, got {came}")
-        check_whole("places", places, 2)
+        whole("places", places, 2)
         ticks = [round(-self.LIMIT + 2 * self.LIMIT * i / (places - 1), 2) for i in range(places)]
         page = plot.map_page(codes, labels, self.LIMIT)
         with torch.no_grad():

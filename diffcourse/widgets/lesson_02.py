@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.checks import whole
 from diffcourse.images import check_images
-from diffcourse.plot.picture import check_whole
 from diffcourse.rng import draw
 from diffcourse.schedule import DiffusionSchedule
 from diffcourse.widgets.explorer import Explorer, check_kind, choice, slider
@@ -56,7 +56,7 @@ class ScheduleExplorer(Explorer):
 
     def __init__(self, image: Tensor, T: int = 1000, *, schedule: str = "linear", t: int | None = None, seed: int = 0):
         check_images(image, name="image")
-        check_whole("T", T, 2)
+        whole("T", T, 2)
         named = {
             "linear": DiffusionSchedule.linear(T, 0.1 / T, 20 / T),
             "cosine": DiffusionSchedule.cosine(T),

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from diffcourse import plot
+from diffcourse.checks import whole
 from diffcourse.images import check_images
 from diffcourse.models import CLIP
-from diffcourse.plot.picture import check_whole
 from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
@@ -33,7 +33,7 @@ class CaptionExplorer(Explorer):
         if not isinstance(clip, CLIP):
             raise TypeError(f"clip must be a CLIP, got {type(clip).__name__}")
         check_kind("caption", caption, str)
-        check_images(images), check_whole("most", most)
+        check_images(images), whole("most", most, 1)
         self._clip, self._images, self._most = clip, images, most
         with torch.no_grad():
             self._vectors = torch.cat([clip.encode_images(part) for part in images.split(250)])

@@ -9,9 +9,9 @@ import ipywidgets
 import torch
 
 from diffcourse import metrics, plot, scenes
+from diffcourse.checks import whole
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
-from diffcourse.plot.picture import check_whole
 from diffcourse.widgets.explorer import Explorer, check_kind, slider
 
 
@@ -42,7 +42,7 @@ class PromptBox(Explorer):
     ):
         if not isinstance(model, LatentDiffusion):
             raise TypeError(f"model must be a LatentDiffusion, got {type(model).__name__}")
-        check_whole("n", n), check_kind("prompt", prompt, str)
+        whole("n", n, 1), check_kind("prompt", prompt, str)
         self._model, self._n, self._kept = model, n, {}
         wide = ipywidgets.Layout(width="40em", max_width="100%")
         style = {"description_width": "initial"}
