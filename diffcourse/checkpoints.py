@@ -26,18 +26,28 @@ from diffcourse.rng import counter_seed
 
 @dataclass
 class Log:
-    """What a training tells of itself, kept in its checkpoint: [step, mean loss since the last entry] every `stride` steps, and seconds."""
+    """What a training tells of itself, kept in its checkpoint: [step, mean loss since the last entry] every `stride` steps, and seconds.
+
+    The losses since the last entry may be tensors on an accelerator, which is waited for only where they are read.
+    """
 
     stride: int
     losses: list[list[float]] = field(default_factory=list)
-    recent: list[float] = field(default_factory=list)
+    recent: list[float | Tensor] = field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, step: int, loss: float) -> None:
+    def add(self, step: int, loss: float | Tensor) -> None:
         self.recent.append(loss)
         if step % self.stride == 0:
-            self.losses.append([step, round(sum(self.recent) / len(self.recent), 5)])
+            self.losses.append([step, round(sum(self.read()) / len(self.recent), 5)])
             self.recent = []
+
+    def read(self) -> list[float]:
+        """The losses since the last entry, as numbers."""
+        if waiting := [loss for loss in self.recent if isinstance(loss, Tensor)]:
+            numbers = iter(torch.stack(waiting).tolist())
+            self.recent = [next(numbers) if isinstance(loss, Tensor) else loss for loss in self.recent]
+        return [float(loss) for loss in self.recent]
 
 
 KINDS = {

@@ -280,25 +280,12 @@ def run_train(arguments: argparse.Namespace) -> int:
 
 
 def _follow(run: Any, batch_size: int) -> None:
-    """A progress bar on stderr; under `accelerate launch` the first process alone shows one."""
-    from tqdm import tqdm
+    """The training to its end, with its bar on stderr."""
+    from diffcourse.train import followed
 
-    bar, first, began = tqdm(unit="step", disable=not _first_process()), None, 0.0
-    batch_size *= int(os.environ.get("WORLD_SIZE", "1"))
-    with bar:  # closed before anything else is said
-        for p in run:
-            if first is None:  # a resumed training starts at the step of its checkpoint
-                first, began = p.step, time.perf_counter()
-                bar.reset(p.steps)
-                bar.initial = bar.n = p.step - 1
-            elif p.step % 10 == 0:
-                rate = (p.step - first) * batch_size / (time.perf_counter() - began)
-                bar.set_postfix_str(f"loss {p.loss:.4f}, lr {p.lr:.1e}, {rate:.0f} images/s", refresh=False)
-            bar.update(p.step - bar.n)
-            if p.step == p.steps:
-                bar.close()
-            if p.step == p.steps and _first_process():
-                print("Measuring the result ...", file=sys.stderr)
+    for p in followed(run, batch_size):
+        if p.step == p.steps and _first_process():
+            print("Measuring the result ...", file=sys.stderr)
 
 
 def _first_process() -> bool:

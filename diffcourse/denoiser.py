@@ -151,8 +151,10 @@ class Denoiser(nn.Module):
         if t is None:
             u = torch.rand(1, generator=generator, device=device) + torch.arange(len(x0), device=device) / len(x0)
             t = _times(self.schedule, u.remainder(1.0))
+            at = getattr(self.schedule, "at_drawn", self.schedule.at)(t, like=x0)
+        else:
+            at = self.schedule.at(t, like=x0)
         noise = noise_for(x0, noise, generator)
-        at = self.schedule.at(t, like=x0)
         check_level("schedule.at(t, like=x0)", at, x0)
         if drop_prob > 0 and cond is not None:
             cond = self._drop(expand(cond, x0), torch.rand(len(x0), generator=generator, device=device) < drop_prob)
@@ -335,7 +337,7 @@ def _weights(weight: Callable[[Level], Tensor], at: Level, x0: Tensor) -> Tensor
         raise ValueError(
             f"weight must return a number or a tensor of shape {shape}, such as at.alpha has, got shape {tuple(w.shape)}"
         )
-    if not bool(w.isfinite().all()):
+    if w.device.type == "cpu" and not bool(w.isfinite().all()):  # elsewhere a look would wait for the device
         where = ~w.isfinite().flatten(1).all(dim=1) if w.ndim else torch.ones(1, dtype=torch.bool)
         t = torch.as_tensor(at.t).flatten()
         t = t[where.expand(len(t)).to(t.device)] if len(where) in (1, len(t)) else t

@@ -36,6 +36,7 @@ def digits(
     sampler: Sampler = SAMPLER,
     seed: int = 0,
     levels: Sequence[Level] | None = None,
+    batch: int = 200,
 ) -> tuple[Tensor, Tensor]:
     """n samples (n, 1, 28, 28) and the labels asked for: drawn as often as they are in MNIST, so that distances compare like with like."""
     if not isinstance(model, Denoiser):
@@ -43,7 +44,7 @@ def digits(
     labels = asked_for(n, seed)
     denoise = clipped(guided(model, labels, guidance))
     shape = (n, 1, 28, 28)
-    return sample(denoise, model.schedule, shape, sampler, steps, seed=seed, levels=levels, batch=200), labels
+    return sample(denoise, model.schedule, shape, sampler, steps, seed=seed, levels=levels, batch=batch), labels
 
 
 def asked_for(n: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ training exact.
 import base64
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -60,13 +60,17 @@ class ImageData:
         The steps walk through one shuffled order after the other, a new one each epoch; with `world` processes, each takes its own
         `batch_size` images of the step's `world * batch_size`.
         """
-        index = walk(len(self), first_place(step, batch_size, rank, world), batch_size, seed)
+        index = walk(len(self), first_place(step, batch_size, rank, world), batch_size, seed).to(self.images.device)
         return Batch(to_float(self.images[index]), self.labels[index])
+
+    def to(self, device: torch.device | str) -> "ImageData":
+        """The same images on another device, where `batch` then makes its batches."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def take(self, n: int, *, seed: int = 0) -> Batch:
         """n different images, drawn at random."""
         n, seed = whole("n", n, 1, len(self)), whole("seed", seed)
-        index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
+        index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n].to(self.images.device)
         return Batch(to_float(self.images[index]), self.labels[index])
 
 

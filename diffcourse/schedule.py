@@ -169,6 +169,7 @@ class DiffusionSchedule:
             raise ValueError(f"betas must be large enough to count in float64: 1 - {betas[0]:g} is 1")
         self.T = len(betas)
         self.config: dict[str, Any] = {"betas": betas.tolist()}
+        self._moved: dict[tuple[torch.device, torch.dtype], tuple[Tensor, Tensor]] = {}
         self._levels = [Level(float(t), a**0.5, max(0.0, 1 - a) ** 0.5) for t, a in enumerate(self.alpha_bars.tolist())]
 
     @classmethod
@@ -198,10 +199,11 @@ class DiffusionSchedule:
         config = dict(config)
         if "betas" in config:
             return cls(config["betas"])
-        name = config.pop("name", None)
+        name, left = config.pop("name", None), config.pop("left", None)
         if name not in ("linear", "cosine", "scaled_linear"):
             raise ValueError(f"config: unknown schedule {name!r}; it must be linear, cosine or scaled_linear")
-        return getattr(cls, name)(**config)
+        schedule = getattr(cls, name)(**config)
+        return schedule if left is None else schedule.zero_terminal_snr(left)
 
     @classmethod
     def from_diffusers(cls, config: Any) -> "DiffusionSchedule":
@@ -229,21 +231,32 @@ class DiffusionSchedule:
         """The part of a config of diffusers' schedulers that gives these betas: the way back from `from_diffusers`."""
         config = dict(self.config)
         names = {"linear": "linear", "scaled_linear": "scaled_linear", "cosine": "squaredcos_cap_v2"}
-        if config.get("name") not in names or config.get("s", 0.008) != 0.008:
+        if config.get("name") not in names or config.get("s", 0.008) != 0.008 or config.get("left"):
             return {"num_train_timesteps": self.T, "trained_betas": self.betas.tolist()}
         ends = {key: config[key] for key in config if key in ("beta_start", "beta_end")}
+        if config.get("left") == 0:
+            ends["rescale_betas_zero_snr"] = True
         return {"num_train_timesteps": self.T, "beta_schedule": names[config["name"]], **ends}
 
-    def zero_terminal_snr(self) -> "DiffusionSchedule":
-        """The schedule shifted and scaled so that no signal is left at the end, alpha_bar_T = 0 (Lin et al. 2024, algorithm 1)."""
+    def zero_terminal_snr(self, left: float = 0.0) -> "DiffusionSchedule":
+        """The schedule shifted and scaled so that no signal is left at the end, alpha_bar_T = 0 (Lin et al. 2024, algorithm 1).
+
+        With `left`, that much: alpha_bar_T = left. A little, such as 1e-5, is nothing to the eye, and keeps sigma/alpha finite for the
+        samplers that count in it (Euler, Heun, LMS); diffusers leaves them 2^-24.
+        """
         if self.T == 1:
             raise ValueError(
                 "zero_terminal_snr needs a schedule of at least 2 steps, got T = 1: the first keeps its signal, the last has none"
             )
-        root = self.alpha_bars.sqrt()
-        root = (root - root[-1]) * root[0] / (root[0] - root[-1])
-        bars = root**2
-        return DiffusionSchedule(1 - bars / torch.cat([torch.ones(1, dtype=bars.dtype), bars[:-1]]))
+        first, last = self.alpha_bars[[0, -1]].sqrt().tolist()
+        end = number("left", left, 0) ** 0.5
+        if end >= first:
+            raise ValueError(f"left must be below alpha_bar at t = 0, {first**2:g}, got {left!r}")
+        bars = (end + (self.alpha_bars.sqrt() - last) * (first - end) / (first - last)) ** 2
+        schedule = DiffusionSchedule(1 - bars / torch.cat([torch.ones(1, dtype=bars.dtype), bars[:-1]]))
+        if "betas" not in self.config:  # a name in a card says more than a thousand numbers
+            schedule.config = self.config | {"left": left}
+        return schedule
 
     def __len__(self) -> int:
         return self.T
@@ -293,10 +306,30 @@ class DiffusionSchedule:
         dtypes = (exact, like.dtype, like.dtype)  # set before the device: MPS has no float64
         return Level(*(v.to(dtype).to(like.device).view(shape) for v, dtype in zip(level, dtypes, strict=True)))
 
+    def at_drawn(self, t: Tensor, like: Tensor) -> Level:
+        """`at` for times that were drawn by `times`: their values are not looked at, for which a GPU would be waited for."""
+        if t.device.type == "cpu" or t.device != like.device:
+            return self.at(t, like)
+        exact = torch.promote_types(like.dtype, torch.float32)
+        shape = (-1,) + (1,) * (like.ndim - 1)
+        alphas, sigmas = self._tables(like.device, like.dtype)
+        return Level(t.to(exact).view(shape), alphas[t].view(shape), sigmas[t].view(shape))
+
+    def _tables(self, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """alpha and sigma of all levels on a device, moved once."""
+        if (device, dtype) not in self._moved:
+            bars = self.alpha_bars
+            alphas, sigmas = bars.sqrt().to(dtype).to(device), (1 - bars).clamp(min=0).sqrt().to(dtype).to(device)
+            self._moved[device, dtype] = alphas, sigmas
+        return self._moved[device, dtype]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_moved": {}}
+
     def times(self, u: Tensor) -> Tensor:
         """Training times for numbers u in [0, 1): the LongTensor floor(u·T)."""
         check_floating("u", u)
-        if not bool(((u >= 0) & (u <= 1)).all()):  # 1 itself comes of rounding
+        if u.device.type == "cpu" and not bool(((u >= 0) & (u <= 1)).all()):  # 1 itself comes of rounding
             raise ValueError(f"u must lie in [0, 1), got values from {u.min():g} to {u.max():g}")
         return (u * self.T).long().clamp(max=self.T - 1)
 

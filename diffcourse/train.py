@@ -10,10 +10,11 @@ import operator
 import os
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ from diffcourse.checkpoints import (
     unsound,
     write_checkpoint,
 )
+from diffcourse.checks import one_of
+from diffcourse.denoiser import Denoiser
 from diffcourse.files import check_writable, user_path
 from diffcourse.rng import counter_seed
 
@@ -36,15 +39,31 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-class Progress(NamedTuple):
-    """Where a training stands after `step` of `steps` optimiser steps. `ema` is the averaged module: the one to sample from."""
+PRECISIONS = ("float32", "bf16")
+LOOK = 50  # steps between two looks at the loss on an accelerator, each of which waits for it
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands after `step` of `steps` optimiser steps. `ema` is the averaged module: the one to sample from.
+
+    `loss` and `grad_norm` are read when they are asked for: on an accelerator, who asks waits for the step to end.
+    """
 
     step: int
     steps: int
-    loss: float
     lr: float
-    grad_norm: float
     ema: nn.Module
+    _loss: Tensor | float
+    _grad_norm: Tensor | float
+
+    @property
+    def loss(self) -> float:
+        return float(self._loss)
+
+    @property
+    def grad_norm(self) -> float:
+        return float(self._grad_norm)
 
 
 def fit(
@@ -61,6 +80,8 @@ def fit(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     every: int = 200,
+    precision: str = "float32",
+    compile: bool = False,
 ) -> "Training":
     """Train `module` in place, one `Progress` after each step: `for p in tqdm(fit(...), total=steps): ...`; stop whenever you like.
 
@@ -78,6 +99,11 @@ def fit(
     Of a DataLoader, batches come in its own order and size; a resumed training goes through those of its epoch again to find its place.
     That is exact if whatever is random draws from the global generators of torch, numpy or random, as shuffle=True does, and for a
     loader whose length is not known it begins anew.
+
+    precision "bf16" computes the loss under autocast in bfloat16; weights, average and optimiser stay float32. compile=True compiles the
+    network of the `Denoiser` in module, or module itself, with torch.compile, and ends doing so after the training. Both are made for
+    GPUs: there a `Data` with a method `to(device)` is moved to once, `loss` gets a generator of the device, and nothing waits for the
+    end of a step but a look at its loss, every 50 steps, which is also when one that is not finite is found.
 
     Runs on one CPU or GPU, and on many under `accelerate launch` or `torchrun`; `batch_size` is the batch of each process, `p.loss` the
     mean over all, and the first process writes the checkpoint. Two processes resume to the same bits as well; of more, sums may round
@@ -99,12 +125,13 @@ def fit(
         "ema": _number("ema", ema, lambda v: 0 <= v < 1, "in [0, 1)"),
         "clip": _number("clip", clip, lambda v: 0 < v < math.inf, "positive"),
         "seed": _whole("seed", seed, None),
+        "precision": {"float32": "no"}.get(one_of("precision", precision, PRECISIONS), precision),
     }
     path = None if checkpoint is None else user_path(checkpoint)
     if path and path.is_dir():
         raise ValueError(f"checkpoint must be a file, {str(path)!r} is a folder")
     log = Log(stride=max(1, steps // 200))
-    return Training(_fit(module, source, loss, path, every, settings, log), log, steps)
+    return Training(_fit(module, source, loss, path, every, settings, log, compile), log, steps)
 
 
 def run(module: nn.Module, data: Any, loss: Callable[..., Tensor], *, bar: bool = True, **settings: Any) -> nn.Module:
@@ -112,16 +139,36 @@ def run(module: nn.Module, data: Any, loss: Callable[..., Tensor], *, bar: bool 
 
     settings: those of `fit`, `steps=` at least.
     """
+    training = fit(module, data, loss, **settings)
+    (last,) = deque(followed(training) if bar else training, maxlen=1)
+    return last.ema.eval()
+
+
+def followed(run: Iterator[Progress], batch_size: int = 0) -> Iterator[Progress]:
+    """The same progress with a bar, which tells the loss twice a second, and with batch_size the speed; of several processes one shows it.
+
+    It ends with the last step, also where `run` goes on to measure what was trained.
+    """
     from tqdm.auto import tqdm
 
-    training, main = fit(module, data, loss, **settings), os.environ.get("RANK", "0") == "0"
-    with tqdm(total=training.steps, unit="step", disable=not (bar and main)) as shown:
-        for progress in training:
-            if shown.n == 0:  # resumed: what was done before is no part of the speed
-                shown.initial = shown.n = progress.step - 1
-            shown.set_postfix_str(f"loss {progress.loss:.4f}", refresh=False)
-            shown.update(progress.step - shown.n)
-    return progress.ema.eval()
+    batch_size *= int(os.environ.get("WORLD_SIZE", "1"))
+    first, seen = None, 0.0
+    with tqdm(unit="step", disable=os.environ.get("RANK", "0") != "0") as bar:
+        for progress in run:
+            now = time.monotonic()
+            if first is None:  # a resumed training starts at the step of its checkpoint, which is no part of its speed
+                first, began = progress.step, now
+                bar.reset(progress.steps)
+                bar.initial = bar.n = progress.step - 1
+            if now - seen > 0.5 or progress.step == progress.steps:
+                seen, told = now, f"loss {progress.loss:.4f}, lr {progress.lr:.1e}"
+                if batch_size and now > began:
+                    told += f", {(progress.step - first) * batch_size / (now - began):.0f} images/s"
+                bar.set_postfix_str(told, refresh=False)
+            bar.update(progress.step - bar.n)
+            if progress.step == progress.steps:
+                bar.close()
+            yield progress
 
 
 class Training(Generator[Progress, None, None]):
@@ -183,71 +230,97 @@ def _every_step_counts() -> Iterator[None]:
         state.plugin_kwargs, state.sync_gradients = kept
 
 
-def _fit(module, source, loss, checkpoint, every, settings, log) -> Generator[Progress, None, None]:
+def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Generator[Progress, None, None]:
     accelerator = engine()
-    rank, world, precision = accelerator.process_index, accelerator.num_processes, accelerator.mixed_precision
-    settings = settings | {"world": world, "precision": precision}
+    device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
+    settings, theirs = settings | {"world": world}, accelerator.mixed_precision
     steps, seed = settings["steps"], settings["seed"]
-    if precision != "no":
-        warnings.warn(
-            f"fit trains in {precision}: your Accelerator, or ACCELERATE_MIXED_PRECISION, says so", stacklevel=3
-        )
+    half = torch.autocast(device.type, torch.bfloat16, enabled=theirs == "no" and settings["precision"] == "bf16")
+    if theirs not in ("no", settings["precision"]):
+        warnings.warn(f"fit trains in {theirs}: your Accelerator, or ACCELERATE_MIXED_PRECISION, says so", stacklevel=3)
+        settings["precision"] = theirs
     odd = infinite_by_design(module)
     who = identity(module, source, loss, settings) if checkpoint else {}
 
-    module.to(accelerator.device)
+    module.to(device)
+    if device.type != "cpu" and callable(getattr(source, "to", None)):
+        source = source.to(device)
     average = torch.optim.swa_utils.AveragedModel(module, multi_avg_fn=_ema_update(settings["ema"]))
-    optimizer = torch.optim.Adam(module.parameters(), lr=settings["lr"], betas=(0.9, 0.99))
+    fused = True if device.type == "cuda" else None
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings["lr"], betas=(0.9, 0.99), fused=fused)
     step = kept = 0  # steps made, and of those the ones in the checkpoint
     if checkpoint and (saved := read_checkpoint(checkpoint)):
         compare(checkpoint, saved, settings, who)
         restore(checkpoint, saved, module, average, optimizer, log)
         step = kept = saved["step"]
-        yield Progress(step, steps, saved["loss"], saved["lr"], saved["grad_norm"], average.module)
+        yield Progress(step, steps, saved["lr"], average.module, saved["loss"], saved["grad_norm"])
     if checkpoint and step < steps:
         check_writable(checkpoint)
     run, optimizer = accelerator.prepare(_Loss(module, loss), optimizer)
     began = time.monotonic() - log.seconds
 
-    while step < steps:
-        module.train()
-        batch = to_device(
-            source.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), accelerator.device
-        )
-        lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        with _every_step_counts():
-            with _seeded(counter_seed(seed, "step", step, rank)) as generator:
-                value = run(batch, generator)
-            optimizer.zero_grad()
-            accelerator.backward(value)
-            norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
-            value = accelerator.reduce(value.detach(), "mean").item()  # the step's one wait for a GPU
-            norm = float(norm)
-            if not math.isfinite(value):
-                raise _stop(f"the loss is {value}", step, settings, checkpoint, kept)
-            if not math.isfinite(norm) and accelerator.scaler is None:  # a scaler of float16 leaves such a step out
-                what = f"the loss is {value:g}, but the norm of the gradient is {norm}"
-                raise _stop(what, step, settings, checkpoint, kept)
-            optimizer.step()
-        average.update_parameters(module)
-        step += 1
-        log.add(step, value)
-        progress = Progress(step, steps, value, lr, norm, average.module)
-        if step % every == 0 or step == steps:
-            parts = {"module": module, "ema": average, "optimizer": optimizer}
-            state = {name: part.state_dict() for name, part in parts.items()}
-            if bad := unsound(state, odd):
-                raise _stop(f"{bad[0]} became infinite or nan", step - 1, settings, checkpoint, kept)
-            if checkpoint and accelerator.is_main_process:
-                log.seconds = time.monotonic() - began
-                told = {k: v for k, v in progress._asdict().items() if k != "ema"}
-                write_checkpoint(checkpoint, {**state, **told, "settings": settings, "who": who, "log": asdict(log)})
-            kept = step if checkpoint else 0
-            accelerator.wait_for_everyone()
-        yield progress
+    with _compiled(module, device) if compile else contextlib.nullcontext():
+        while step < steps:
+            module.train()
+            batch = to_device(source.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), device)
+            lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.zero_grad()  # before the forward pass: a compiled one may reuse the memory of the gradients
+            with _every_step_counts():
+                with _seeded(counter_seed(seed, "step", step, rank), device) as generator, half:
+                    value = run(batch, generator)
+                accelerator.backward(value)
+                norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
+                value = accelerator.reduce(value.detach(), "mean")
+                if device.type == "cpu" or step % LOOK == 0:
+                    value, norm = value.item(), float(norm)
+                    if not math.isfinite(value):
+                        raise _stop(f"the loss is {value}", step, settings, checkpoint, kept)
+                    if (
+                        not math.isfinite(norm) and accelerator.scaler is None
+                    ):  # a scaler of float16 leaves such a step out
+                        what = f"the loss is {value:g}, but the norm of the gradient is {norm}"
+                        raise _stop(what, step, settings, checkpoint, kept)
+                optimizer.step()
+            average.update_parameters(module)
+            step += 1
+            log.add(step, value)
+            progress = Progress(step, steps, lr, average.module, value, norm)
+            if step % every == 0 or step == steps:
+                parts = {"module": module, "ema": average, "optimizer": optimizer}
+                state = {name: part.state_dict() for name, part in parts.items()}
+                if bad := unsound(state, odd):
+                    raise _stop(f"{bad[0]} became infinite or nan", step - 1, settings, checkpoint, kept)
+                if checkpoint and accelerator.is_main_process:
+                    log.seconds, log.recent = time.monotonic() - began, log.read()
+                    told = {
+                        "step": step,
+                        "steps": steps,
+                        "loss": progress.loss,
+                        "lr": lr,
+                        "grad_norm": progress.grad_norm,
+                    }
+                    write_checkpoint(
+                        checkpoint, {**state, **told, "settings": settings, "who": who, "log": asdict(log)}
+                    )
+                kept = step if checkpoint else 0
+                accelerator.wait_for_everyone()
+            yield progress
+        log.read()
     log.seconds = max(log.seconds, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _compiled(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """torch.compile for the network inside, on a GPU with its kernels recorded as a CUDA graph; undone after."""
+    denoisers = (part.network for part in module.modules() if isinstance(part, Denoiser))
+    inside: Any = next((network for network in denoisers if isinstance(network, nn.Module)), module)
+    inside.compile(mode="reduce-overhead" if device.type == "cuda" else None)
+    try:
+        yield
+    finally:
+        inside._compiled_call_impl = None
 
 
 class _Loss(nn.Module):
@@ -285,18 +358,17 @@ def _ema_update(decay: float) -> Callable:
     @torch.no_grad()
     def update(averages: list[Tensor], current: list[Tensor], n: Tensor | int) -> None:
         d = min(decay, (1 + int(n)) / (10 + int(n)))
-        for average, value in zip(averages, current, strict=True):
-            average.lerp_(value, 1 - d)
+        torch._foreach_lerp_(averages, current, 1 - d)
 
     return update
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[torch.Generator]:
+def _seeded(seed: int, device: torch.device) -> Iterator[torch.Generator]:
     """A generator for the step; layers that draw from torch's global generator (dropout) see the same seed, and it is restored after."""
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        yield torch.Generator().manual_seed(seed)
+        yield torch.Generator(device).manual_seed(seed)
 
 
 # -- settings ---------------------------------------------------------------------------------------------------------

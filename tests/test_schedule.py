@@ -1,7 +1,9 @@
 """Schedules and levels, against closed forms, Bayes' rule on a grid, and simulated chains."""
 
 import itertools
+import json
 import math
+import pickle
 from fractions import Fraction
 from itertools import pairwise
 
@@ -157,6 +159,38 @@ def test_zero_terminal_snr_ends_without_signal_and_keeps_the_start():
     assert schedule.at(999).nsr == math.inf and schedule.at(999).lam == -math.inf
     assert schedule.at(998.5).alpha == 0  # between a number and infinity
     assert bool((schedule.alpha_bars.diff() < 0).all()) and schedule.snr(999) == 0
+
+
+@pytest.mark.parametrize("left", [0.0, 1e-5, 0.3])
+def test_zero_terminal_snr_leaves_what_is_asked_for_and_a_card_keeps_it(left):
+    schedule = SCALED.zero_terminal_snr(left)
+    assert schedule.alpha_bars[-1].item() == pytest.approx(left, abs=1e-12)
+    assert schedule.alpha_bars[0].item() == pytest.approx(SCALED.alpha_bars[0].item(), rel=1e-12)
+    before, after = SCALED.alpha_bars.sqrt(), schedule.alpha_bars.sqrt()
+    stretched = (after - after[-1]) / (before - before[-1])  # one line leads from the old roots to the new ones
+    assert torch.allclose(stretched[:-1], stretched[:1].expand(999), rtol=1e-9)
+    again = DiffusionSchedule.from_config(json.loads(json.dumps(schedule.config)))
+    assert torch.equal(again.betas, schedule.betas) and len(schedule.config) == 5
+    assert torch.allclose(schedule.zero_terminal_snr(0.1).alpha_bars, SCALED.zero_terminal_snr(0.1).alpha_bars)
+
+
+@pytest.mark.parametrize("left", [-1e-9, 1.0, 0.99915, float("nan"), "some"])
+def test_what_cannot_be_left_is_told(left):
+    with pytest.raises((ValueError, TypeError), match="left must be"):
+        SCALED.zero_terminal_snr(left)
+
+
+def test_levels_of_drawn_times_are_those_of_at():
+    """On a CPU by `at` itself; elsewhere from tables, which are looked at here: their values are not checked there."""
+    t, x = torch.tensor([0, 500, 999]), torch.zeros(3, 1, 2, 2)
+    for got, want in zip(SCALED.at_drawn(t, x), SCALED.at(t, like=x), strict=True):
+        assert torch.equal(got, want)
+    alphas, sigmas = SCALED._tables(torch.device("cpu"), torch.float32)
+    assert torch.equal(alphas[t], SCALED.at(t, like=x).alpha.flatten())
+    assert torch.equal(sigmas[t], SCALED.at(t, like=x).sigma.flatten())
+    meta = SCALED.at_drawn(t.to("meta"), x.to("meta"))
+    assert [tuple(part.shape) for part in meta] == [(3, 1, 1, 1)] * 3 and meta.alpha.device.type == "meta"
+    assert pickle.loads(pickle.dumps(SCALED))._moved == {}  # tables of a device stay with it
 
 
 # -- levels ------------------------------------------------------------------------------------------------------------

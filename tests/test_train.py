@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffcourse import batches, files, train
+from diffcourse import Denoiser, DiffusionSchedule, batches, files, train
 from diffcourse.rng import counter_seed
 
 
@@ -378,3 +378,64 @@ def test_the_module_is_in_training_mode_again_after_someone_sampled_between_step
     for _ in train.fit(net, Points(), loss, steps=3):
         net.eval()  # what a sampler of the old kind would leave behind
     assert modes == [True, True, True]
+
+
+def test_bf16_rounds_the_loss_and_leaves_the_weights_in_float32():
+    def trained(precision):
+        net = train_build(lambda: nn.Sequential(nn.Linear(1, 8), nn.SiLU(), nn.Linear(8, 1)))
+        *_, last = train.fit(net, Points(), squared_error, steps=5, precision=precision)
+        return last.loss, weights_of(net)
+
+    (exact, plain), (rounded, half) = trained("float32"), trained("bf16")
+    assert half.dtype == torch.float32 and half.isfinite().all()
+    assert rounded != exact and rounded == pytest.approx(exact, rel=0.03)  # bfloat16 has 8 binary digits
+    assert torch.allclose(plain, half, atol=0.01) and not torch.equal(plain, half)
+
+
+def test_a_training_goes_on_in_the_precision_that_it_began_with(tmp_path):
+    options = {"steps": 4, "every": 2, "checkpoint": tmp_path / "c"}
+    running = train.fit(model(), Points(), squared_error, precision="bf16", **options)
+    next(running), next(running), running.close()
+    with pytest.raises(ValueError, match="precision was bf16 and is now no"):
+        next(train.fit(model(), Points(), squared_error, **options))
+    assert next(train.fit(model(), Points(), squared_error, precision="bf16", **options)).step == 2
+
+
+def test_a_compiled_training_is_the_plain_one_and_leaves_no_compiled_module(monkeypatch):
+    """torch.compile with a backend that only runs what it is given: the real one takes half a minute, and a C++ compiler."""
+    seen, compiled = [], nn.Module.compile
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda self, mode=None: (seen.append(self), compiled(self, backend="eager"))
+    )
+
+    def trained(**options):
+        net = train_build(lambda: nn.Linear(1, 1))
+        list(train.fit(net, Points(), squared_error, steps=5, **options))
+        return net
+
+    net = trained(compile=True)
+    assert seen == [net] and net._compiled_call_impl is None
+    assert torch.allclose(weights_of(net), weights_of(trained()))
+    running = train.fit(net, Points(), squared_error, steps=5, compile=True)
+    next(running)
+    assert net._compiled_call_impl is not None
+    running.close()
+    assert net._compiled_call_impl is None
+
+
+def test_of_a_denoiser_the_network_is_compiled(monkeypatch):
+    seen = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self, mode=None: seen.append(self))
+    wrapped = nn.Sequential(Denoiser(nn.Linear(1, 1), DiffusionSchedule.linear(10)))
+    next(train.fit(wrapped, Points(), lambda m, b, g: m[0].network(b[0]).square().mean(), steps=1, compile=True))
+    assert seen == [wrapped[0].network]
+
+
+def test_the_losses_of_an_accelerator_are_read_where_the_log_has_an_entry():
+    log = train.Log(stride=3)
+    for step in (1, 2, 3, 4):
+        log.add(step, torch.tensor(float(step)) if step % 2 == 0 else float(step))  # some were looked at
+    assert log.losses == [[3, 2.0]] and isinstance(log.recent[0], torch.Tensor)
+    assert log.read() == [4.0] and log.recent == [4.0]
+    progress = train.Progress(1, 2, 0.1, nn.Linear(1, 1), torch.tensor(0.25), torch.tensor(2.0))
+    assert (progress.loss, progress.grad_norm) == (0.25, 2.0) and isinstance(progress.loss, float)

@@ -159,7 +159,8 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
     with processes.local_main_process_first():  # one process downloads, the others find it
         source = recipe.data()
     model, steps = seeded_build(recipe.build, seed), recipe.steps[profile]
-    options = {"every": max(1, min(500, steps // 4)), **recipe.options}
+    fast = recipe.on_gpu if processes.device.type == "cuda" else {}
+    options = {"every": max(1, min(500, steps // 4)), **recipe.options, **fast}
     training = fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options)
     for progress in training:
         yield progress
@@ -174,7 +175,8 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
         + f" -m diffcourse train {name} --profile {profile} --out {out.name}"
         + (f" --seed {seed}" if seed else ""),
         "data": f"{len(source)} images, {source.source.split(':')[0]}",
-        "recipe": {"steps": steps, "seed": seed, **recipe.options} | ({"processes": world} if world > 1 else {}),
+        "recipe": {"steps": steps, "seed": seed, **recipe.options, **fast}
+        | ({"processes": world} if world > 1 else {}),
         "training_seconds": round(training.log.seconds, 1),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),
@@ -185,6 +187,6 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
         recipe.finish(progress.ema, source)
     save = partial(weights.save, path, progress.ema, half=recipe.half, parts=recipe.parts)
     save(card)
-    card["metrics"] = recipe.measure(weights.load(path), profile)
+    card["metrics"] = recipe.measure(weights.load(path, device=processes.device), profile)
     save(card)
     checkpoint.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ class Recipe:
     data: Callable[[], Any] = data.mnist
     headline: str = ""  # the one measured figure to know, for the README: "right: {right} of {test_digits} test digits"
     options: dict[str, Any] = field(default_factory=dict)  # of `fit`
+    on_gpu: dict[str, Any] = field(default_factory=dict)  # further ones, where there is a CUDA GPU
     half: bool = True
     finish: Callable[[Any, Any], None] | None = None  # (model, data): what is set once the training is over
     parts: dict[str, str] = field(default_factory=dict)  # of the model: shipped weights, which its file refers to

@@ -97,8 +97,10 @@ def test_a_level_adds_the_noise_that_theirs_adds():
         DiffusionSchedule.cosine(50),
         DiffusionSchedule.cosine(50, s=0.02),
         DiffusionSchedule([0.1, 0.4, 0.2]).zero_terminal_snr(),
+        DiffusionSchedule.scaled_linear().zero_terminal_snr(),
+        DiffusionSchedule.scaled_linear().zero_terminal_snr(1e-5),
     ],
-    ids=["linear", "scaled linear", "cosine", "another cosine", "shifted"],
+    ids=["linear", "scaled linear", "cosine", "another cosine", "shifted", "without signal", "with next to none"],
 )
 def test_to_diffusers_gives_them_our_betas_and_leads_back(schedule):
     config = json.loads(json.dumps(schedule.to_diffusers()))
