@@ -73,7 +73,7 @@ def parameters(network):
 
 def our_steps(digits, steps):
     """An endless supply of training steps: each `next` is one."""
-    options = recipes.RECIPES["mnist-ddpm"].options
+    options = recipes.RECIPES["mnist-ddpm"].options | {"batch_size": BATCH}
     return train.fit(ours(), digits, recipes.denoiser_loss, steps=steps, **options)
 
 
