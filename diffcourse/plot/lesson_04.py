@@ -15,6 +15,7 @@ from diffcourse.plot.picture import (
     Picture,
     canvas,
     check_named,
+    log_axis,
     logarithmic,
     style,
     ticks_at,
@@ -164,6 +165,7 @@ def quality(rows: Sequence[Mapping[str, Any]], *, same: Mapping[str, str] | None
         ax.axhline(1, color="0.4", linestyle="-", linewidth=1, label="DDPM, 1000 calls")
         ax.set(xlabel="calls of the network for an image", ylabel="distance / that of DDPM-1000", xscale="log")
         ticks_at(ax, [5, 10, 20, 50])
+        log_axis(ax)
         ax.legend(**BESIDE)
     last = {name: [row["ratio"] for row in rows if row["sampler"] == name] for name in names}
     picture.alt = (

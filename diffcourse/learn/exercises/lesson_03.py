@@ -1822,6 +1822,124 @@ SHORT_BETAS = Exercise(
 )
 
 
+def start_brightness(alpha_bar: float, mean: float, pixels: int) -> float:
+    """By how many standard deviations is pure noise brighter than a true x_T, in the mean of all pixels?
+
+    x_T = sqrt(alpha_bar)·x_0 + sqrt(1 - alpha_bar)·eps. x_0 is fixed, its pixels have the mean `mean`; eps is standard noise, new for each
+    pixel; `pixels` is their number. Take the mean of pure noise as exactly 0. One standard deviation: that of the mean of x_T's pixels.
+    A formula, nothing is drawn. Returns a number, positive where x_0 is dark (mean below 0).
+    """
+    return -(alpha_bar**0.5) * mean * pixels**0.5 / (1 - alpha_bar) ** 0.5
+
+
+START = Exercise(
+    name="03.start_brightness",
+    title="The last trace",
+    minutes=5,
+    level=2,
+    reference=start_brightness,
+    alternatives=[
+        lambda a, m, n: (0 - math.sqrt(a) * m) / math.sqrt((1 - a) / n),
+        lambda a, m, n: -m * (n * a / (1 - a)) ** 0.5,
+    ],
+    cases=[(0.00466, -0.74, 784), (0.3, -0.5, 64), (0.5, 0.4, 100), (0.9, -0.1, 16), (1e-5, -0.74, 784), (0.2, 0.3, 9)],
+    mistakes=[
+        Mistake(
+            "the other sign",
+            lambda a, m, n: math.sqrt(a) * m * math.sqrt(n / (1 - a)),
+            "This is how much higher the true x_T is. Asked is noise minus true: positive for a dark x_0.",
+        ),
+        Mistake(
+            "never negative",
+            lambda a, m, n: math.sqrt(a) * abs(m) * math.sqrt(n / (1 - a)),
+            "You drop the sign: for a bright x_0 (mean above 0) pure noise is the darker one.",
+        ),
+        Mistake(
+            "one pixel",
+            lambda a, m, n: -math.sqrt(a) * m / math.sqrt(1 - a),
+            "You divide by the standard deviation of one pixel. The mean of n independent pixels varies less: by the root of n.",
+        ),
+        Mistake(
+            "divided by the root",
+            lambda a, m, n: -math.sqrt(a) * m / math.sqrt((1 - a) * n),
+            "The root of the number of pixels stands on the wrong side: the more pixels, the surer their mean.",
+        ),
+        Mistake(
+            "n without its root",
+            lambda a, m, n: -math.sqrt(a) * m * n / math.sqrt(1 - a),
+            "Yours grows with the number n of pixels, but the standard deviation of their mean falls with 1/√n (its variance with 1/n).",
+        ),
+        Mistake(
+            "in units of the variance",
+            lambda a, m, n: -math.sqrt(a) * m * n / (1 - a),
+            "You divide by a variance, (1 − ᾱ)/n. A distance is counted in standard deviations: take its root.",
+        ),
+        Mistake(
+            "alpha_bar without its root",
+            lambda a, m, n: -a * m * math.sqrt(n / (1 - a)),
+            "The image is multiplied by √ᾱ, not by ᾱ, and its mean with it.",
+        ),
+        Mistake(
+            "1 - alpha_bar without its root",
+            lambda a, m, n: -math.sqrt(a) * m * math.sqrt(n) / (1 - a),
+            "The noise of a pixel has the standard deviation √(1 − ᾱ); 1 − ᾱ is its variance.",
+        ),
+        Mistake(
+            "alpha_bar of noise",
+            lambda a, m, n: -math.sqrt(a) * m * math.sqrt(n),
+            "You take the noise as standard. In x_T it is multiplied by √(1 − ᾱ): nearly 1 at the end of a chain, but not elsewhere.",
+        ),
+        Mistake(
+            "not divided",
+            lambda a, m, n: -math.sqrt(a) * m,
+            "This is the difference of the means. In units of a standard deviation: divide by that of the mean of n pixels.",
+        ),
+        Mistake(
+            "the difference of two draws",
+            lambda a, m, n: -math.sqrt(a) * m * math.sqrt(n / (2 - a)),
+            "You divide by the spread of the difference of two draws. Asked for is that of the true x_T alone.",
+        ),
+        Mistake(
+            "the difference of two draws, both of x_T",
+            lambda a, m, n: -math.sqrt(a) * m * math.sqrt(n / (2 * (1 - a))),
+            "You divide by the spread of the difference of two draws, √2 too large. Asked for is that of one true x_T.",
+        ),
+        Mistake(
+            "both without their roots",
+            lambda a, m, n: -a * m * math.sqrt(n) / (1 - a),
+            "Two roots are missing: x_T holds √ᾱ of the image, and √(1 − ᾱ) of the noise.",
+        ),
+        Mistake(
+            "both without their roots, the other sign",
+            lambda a, m, n: a * m * math.sqrt(n) / (1 - a),
+            "The sign is that of true minus noise, and two roots are missing: x_T holds √ᾱ of the image, and √(1 − ᾱ) of the noise.",
+        ),
+        Mistake(
+            "the mean of a true x_T",
+            lambda a, m, n: math.sqrt(a) * m,
+            "This is the mean of a true x_T. Asked is how much higher that of noise is, in standard deviations.",
+        ),
+        Mistake(
+            "the image's spread counted in",
+            lambda a, m, n: -math.sqrt(a) * m * math.sqrt(n / (1 - a + a * (1 - m * m))),
+            "Your standard deviation counts x_0 in. It is fixed here: eps alone is drawn.",
+        ),
+        Mistake(
+            "the clean image",
+            lambda a, m, n: -m * math.sqrt(n / (1 - a)),
+            "Your difference is that to the clean image. At T its mean is multiplied by √ᾱ.",
+        ),
+    ],
+    gradients=[],  # three numbers
+    hints=[
+        "What is the mean of the pixels of √ᾱ·x₀ + √(1 − ᾱ)·ε on average, and what in pure noise?",
+        "The mean of n independent numbers of standard deviation σ has the standard deviation σ/√n.",
+        "(0 − √ᾱ·mean), divided by √(1 − ᾱ)/√n.",
+    ],
+    insight="At the end of Stable Diffusion's schedule it is 1.4 for a digit: no pixel shows it, all together do.",
+)
+
+
 EXERCISES = [
     TIME_EMBEDDING,
     RES_BLOCK,
@@ -1836,6 +1954,7 @@ EXERCISES = [
     EPOCH_LOSS,
     MODES,
     SHORT_BETAS,
+    START,
 ]
 
 # -- questions --------------------------------------------------------------------------------------------------------------

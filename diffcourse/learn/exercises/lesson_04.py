@@ -1691,13 +1691,13 @@ QUIZZES = [
                         "The orders were measured on the exact Gaussian. It does what it should.",
                     ),
                     Option(
-                        "By then the network's error is the larger of the two",
+                        "By then what is left is not the solver's error",
                         "Solving the ODE of an imperfect network more exactly makes its own solution more exact, and no more.",
                         right=True,
                     ),
                     Option(
                         "50 calls are too few: a high order shows later",
-                        "Measured against the network's own ODE, it was ahead of DDIM with 10 calls already.",
+                        "Measured against the network's own ODE, DPM-Solver++ was ahead of DDIM with 10 calls already.",
                     ),
                 ],
             ),
