@@ -1086,3 +1086,89 @@ def _(T):
 @right("03.short_betas", "NumPy")
 def _(T):
     return torch.from_numpy(np.minimum(np.linspace(0.1 / T, 20 / T, T), 0.999))
+
+
+# -- 03.start_brightness ---------------------------------------------------------------------------------------------
+
+
+@wrong("03.start_brightness", "true minus noise")
+def _(alpha_bar, mean, pixels):
+    return math.sqrt(alpha_bar) * mean * math.sqrt(pixels) / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "a size, without its sign")
+def _(alpha_bar, mean, pixels):
+    return abs(math.sqrt(alpha_bar) * mean) * math.sqrt(pixels) / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "the spread of one pixel")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "the sum of the pixels against the spread of one")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean * pixels / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "a spread that grows with the pixels")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean / (math.sqrt(1 - alpha_bar) * math.sqrt(pixels))
+
+
+@wrong("03.start_brightness", "alpha_bar for its root")
+def _(alpha_bar, mean, pixels):
+    return -alpha_bar * mean * math.sqrt(pixels) / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "noise of size 1")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean * math.sqrt(pixels)
+
+
+@wrong("03.start_brightness", "both without their roots")
+def _(alpha_bar, mean, pixels):
+    return -alpha_bar * mean * math.sqrt(pixels) / (1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "the difference alone")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean
+
+
+@wrong("03.start_brightness", "the clean image's mean")
+def _(alpha_bar, mean, pixels):
+    return -mean * math.sqrt(pixels) / math.sqrt(1 - alpha_bar)
+
+
+@wrong("03.start_brightness", "the spread of a difference of two draws")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean / math.sqrt((1 - alpha_bar) / pixels + 1 / pixels)
+
+
+@wrong("03.start_brightness", "28 for the root of 784")
+def _(alpha_bar, mean, pixels):
+    return -math.sqrt(alpha_bar) * mean * 28 / math.sqrt(1 - alpha_bar)
+
+
+@right("03.start_brightness", "step by step")
+def _(alpha_bar, mean, pixels):
+    mean_x_T = alpha_bar**0.5 * mean
+    spread = (1 - alpha_bar) ** 0.5 / pixels**0.5
+    return (0.0 - mean_x_T) / spread
+
+
+@right("03.start_brightness", "a NumPy number")
+def _(alpha_bar, mean, pixels):
+    return np.float64(0 - np.sqrt(alpha_bar) * mean) / np.sqrt((1 - alpha_bar) / pixels)
+
+
+@right("03.start_brightness", "a picture of one grey")
+def _(alpha_bar, mean, pixels):
+    picture = alpha_bar**0.5 * torch.full((pixels,), mean, dtype=torch.float64)
+    return -picture.mean() / math.sqrt((1 - alpha_bar) / pixels)
+
+
+@right("03.start_brightness", "by the signal-to-noise ratio")
+def _(alpha_bar, mean, pixels):
+    return -mean * (pixels * alpha_bar / (1 - alpha_bar)) ** 0.5
