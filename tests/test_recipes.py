@@ -51,9 +51,10 @@ TRAINED = [name for name, recipe in recipes.RECIPES.items() if isinstance(recipe
 def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_one(name, tmp_path, parts):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     steps = [p.step for p in recipes.run(name, profile="smoke", out=whole)]
-    assert steps == list(range(1, recipes.RECIPES[name].steps["smoke"] + 1))
+    many = recipes.RECIPES[name].steps["smoke"]
+    assert steps == list(range(1, many + 1)) and many > 4
     for progress in recipes.run(name, profile="smoke", out=broken):
-        if progress.step == 12:
+        if progress.step == many * 3 // 5:
             break
     with pytest.raises(FileExistsError, match="--resume"):
         recipes.run(name, profile="smoke", out=broken)
@@ -66,7 +67,7 @@ def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_o
         card["metrics"] == {"mode": False}
         and card["command"] == f"python -m diffcourse train {name} --profile smoke --out whole"
     )
-    assert len(card["losses"]) == 20 and card["recipe"]["steps"] == 20
+    assert len(card["losses"]) == many and card["recipe"]["steps"] == many
     with pytest.raises(FileExistsError, match="finished: choose another folder"):
         recipes.run(name, profile="smoke", out=whole)
 
