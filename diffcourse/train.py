@@ -235,7 +235,9 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     settings, theirs = settings | {"world": world}, accelerator.mixed_precision
     steps, seed = settings["steps"], settings["seed"]
-    half = torch.autocast(device.type, torch.bfloat16, enabled=theirs == "no" and settings["precision"] == "bf16")
+    half: contextlib.AbstractContextManager = contextlib.nullcontext()
+    if theirs == "no" and settings["precision"] == "bf16":
+        half = torch.autocast(device.type, torch.bfloat16)
     if theirs not in ("no", settings["precision"]):
         warnings.warn(f"fit trains in {theirs}: your Accelerator, or ACCELERATE_MIXED_PRECISION, says so", stacklevel=3)
         settings["precision"] = theirs
@@ -266,10 +268,13 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
             lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            optimizer.zero_grad()  # before the forward pass: a compiled one may reuse the memory of the gradients
+            if compile:  # before the forward pass, which may reuse the memory of the gradients
+                optimizer.zero_grad()
             with _every_step_counts():
                 with _seeded(counter_seed(seed, "step", step, rank), device) as generator, half:
                     value = run(batch, generator)
+                if not compile:
+                    optimizer.zero_grad()
                 accelerator.backward(value)
                 norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
                 value = accelerator.reduce(value.detach(), "mean")
