@@ -43,7 +43,7 @@ class Log:
             self.recent = []
 
     def read(self) -> list[float]:
-        """The losses since the last entry, as numbers."""
+        """The losses since the last entry, from here on as numbers."""
         if waiting := [loss for loss in self.recent if isinstance(loss, Tensor)]:
             numbers = iter(torch.stack(waiting).tolist())
             self.recent = [next(numbers) if isinstance(loss, Tensor) else loss for loss in self.recent]

@@ -280,13 +280,8 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
                 value = accelerator.reduce(value.detach(), "mean")
                 if device.type == "cpu" or step % LOOK == 0:
                     value, norm = value.item(), float(norm)
-                    if not math.isfinite(value):
-                        raise _stop(f"the loss is {value}", step, settings, checkpoint, kept)
-                    if (
-                        not math.isfinite(norm) and accelerator.scaler is None
-                    ):  # a scaler of float16 leaves such a step out
-                        what = f"the loss is {value:g}, but the norm of the gradient is {norm}"
-                        raise _stop(what, step, settings, checkpoint, kept)
+                    if wrong := _not_finite(value, norm, accelerator.scaler):
+                        raise _stop(wrong, step, settings, checkpoint, kept)
                 optimizer.step()
             average.update_parameters(module)
             step += 1
@@ -298,21 +293,14 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
                 if bad := unsound(state, odd):
                     raise _stop(f"{bad[0]} became infinite or nan", step - 1, settings, checkpoint, kept)
                 if checkpoint and accelerator.is_main_process:
-                    log.seconds, log.recent = time.monotonic() - began, log.read()
-                    told = {
-                        "step": step,
-                        "steps": steps,
-                        "loss": progress.loss,
-                        "lr": lr,
-                        "grad_norm": progress.grad_norm,
-                    }
-                    write_checkpoint(
-                        checkpoint, {**state, **told, "settings": settings, "who": who, "log": asdict(log)}
-                    )
+                    log.seconds = time.monotonic() - began
+                    log.read()
+                    told = {name: getattr(progress, name) for name in ("step", "steps", "loss", "lr", "grad_norm")}
+                    told |= {"settings": settings, "who": who, "log": asdict(log)}
+                    write_checkpoint(checkpoint, state | told)
                 kept = step if checkpoint else 0
                 accelerator.wait_for_everyone()
             yield progress
-        log.read()
     log.seconds = max(log.seconds, time.monotonic() - began)
 
 
@@ -343,6 +331,15 @@ class _Loss(nn.Module):
         if not value.requires_grad:
             raise ValueError("loss must depend on the parameters of module, but no gradient leads back to any of them")
         return value
+
+
+def _not_finite(loss: float, norm: float, scaler: Any) -> str:
+    """What of a step is not finite, in words. A scaler of float16 leaves out a step whose gradient is not."""
+    if not math.isfinite(loss):
+        return f"the loss is {loss}"
+    if not math.isfinite(norm) and scaler is None:
+        return f"the loss is {loss:g}, but the norm of the gradient is {norm}"
+    return ""
 
 
 def _stop(what: str, step: int, settings: dict, checkpoint: Path | None, kept: int) -> FloatingPointError:
