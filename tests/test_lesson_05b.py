@@ -53,7 +53,10 @@ PICTURES = {
 def test_figures_say_what_they_show_and_name_wrong_arguments():
     assert "start 5, dog 3, end 6" in PICTURES["tokenized"]().alt
     alt = PICTURES["condition_unet"]().alt
-    assert "down_blocks.0 8×4×4 with text" in alt and "down_blocks.1 16×4×4, " in alt
+    assert "down_blocks.0 8 channels at 8×8 with text" in alt and "down_blocks.1 16 channels at 4×4, " in alt
+    assert (
+        "up_blocks.0 16 channels at 4×4, " in alt and "up_blocks.1 8 channels at 8×8 with text" in alt
+    )  # skips join equal sizes
     with pytest.raises(ValueError, match=r"values must be \(3, 3\)"):
         plot.similarities(SHOWN.images[:3], SHOWN.captions[:3], torch.eye(2))
     assert plot.word_maps(SHOWN.images[:1], ["a"], torch.rand(1, 1, 4, 4), own_scale=True).png()
