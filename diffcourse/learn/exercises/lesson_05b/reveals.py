@@ -6,9 +6,8 @@ REVEALS = [
     Reveal(
         "05b.bug_heads",
         title="The line that is missing",
-        text="`rearrange` belongs to einops, and nobody imported it. Python defines the function without complaint, and it fails at its "
+        text="The import: `rearrange` belongs to einops. Python defines the function without complaint, and it fails at its "
         "first *call*: a test that calls each function once would have found it.",
-        code="from einops import rearrange",
     ),
     Reveal(
         "05b.bug_formula",
