@@ -654,6 +654,16 @@ LEAST_LOSS = Exercise(
             "You take ln 2, that of two equal captions. Here each has three to choose from.",
         ),
         Mistake(
+            "two equal pairs",
+            2 * math.log(2) / 64,
+            "That is the answer for *two* equal captions. Here there are three.",
+        ),
+        Mistake(
+            "bits",
+            3 * math.log2(3) / 64,
+            "You take the logarithm to the base 2. Losses count in nats: the natural logarithm, as `cross_entropy` does.",
+        ),
+        Mistake(
             "one who guesses",
             math.log(64),
             "That is the loss of one who knows nothing. The best imaginable model knows 61 pairs for certain.",
