@@ -819,4 +819,4 @@ wrong("05c.prompts_needed", "not squared")(4 * (0.995 * 0.005 + 0.985 * 0.015) /
 wrong("05c.prompts_needed", "errors added")(4 * ((0.995 * 0.005) ** 0.5 + (0.985 * 0.015) ** 0.5) ** 2 / 0.01**2)
 right("05c.prompts_needed", "worked out")(4 * (0.995 * 0.005 + 0.985 * 0.015) / 0.01**2)
 right("05c.prompts_needed", "written down")(790)
-right("05c.prompts_needed", "rounded up")(791)
+right("05c.prompts_needed", "a tensor")(torch.tensor(790))

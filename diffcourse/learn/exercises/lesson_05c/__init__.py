@@ -1486,7 +1486,7 @@ PROMPTS_NEEDED = Exercise(
     minutes=5,
     level=2,
     reference=790.0,
-    tolerance=1.5e-3,
+    tolerance=1e-5,
     stub="# One model follows 99.5 % of all prompts, another 98.5 %. You draw n pictures with each, of\n"
     "# prompts of their own, and compare the two shares that you count. From which n on is the true\n"
     "# difference twice as large as the standard error of the difference that you measure?\n"
