@@ -12,14 +12,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from diffcourse import plot
+from diffcourse import plot, stills
 from diffcourse.checks import whole
 from diffcourse.denoiser import Estimate
 from diffcourse.images import check_images
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above, a picture and a line of text below.
+    """Controls above, a picture and a line of text below. A saved notebook keeps the last picture.
 
     controls  {parameter: widget}; a change redraws once
     compute   (**parameters) -> arrays: any value, the numbers that the picture shows
@@ -39,7 +39,7 @@ class Explorer(ipywidgets.VBox):
         for name, given in (("compute", compute), ("draw", draw)):
             if not callable(given):
                 raise TypeError(f"{name} must be a function, got {type(given).__name__}")
-        self.controls, self._compute, self._draw = dict(controls), compute, draw
+        self.controls, self._compute, self._draw, self._displayed = dict(controls), compute, draw, False
         own_size = ipywidgets.Layout(
             align_self="flex-start", max_width="100%"
         )  # else it is stretched to the page's width
@@ -59,12 +59,20 @@ class Explorer(ipywidgets.VBox):
     def _refresh(self, _change: Any = None) -> None:
         self.image.value, self.alt = shown(self._draw(self._compute(**self.values)))
         self.text.value = f"<span>{html.escape(self.alt)}</span>"
+        if self._displayed:
+            self._still()
+
+    def _still(self) -> Any:
+        """The picture as it is, noted for the notebook that is saved."""
+        first, words = stills.picture(base64.b64encode(self.image.value).decode(), self.alt)
+        stills.keep(self.model_id, first, words)
+        return first
 
     def _repr_mimebundle_(self, **kwargs: Any):
+        self._displayed, first = True, self._still()
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         content, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        still = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": f"[explorer: {self.alt}]"}
-        return {**content, **still}, {**metadata, "image/png": {"alt": self.alt}}
+        return {**content, **first["data"]}, {**metadata, **first["metadata"]}
 
 
 def check_kind(name: str, given: Any, kind: type, also: str = "") -> None:
