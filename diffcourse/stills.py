@@ -93,7 +93,7 @@ def _shown(message: dict[str, Any]) -> dict[str, Any]:
 
 def _watch(widget: str, container: Any) -> None:
     left, progress, right = container.children
-    last = 0.0
+    endless, last = progress.bar_style == "info", 0.0  # so tqdm marks a bar without a total, until it is closed
 
     def note(change: Any = None) -> None:
         nonlocal last
@@ -103,7 +103,7 @@ def _watch(widget: str, container: Any) -> None:
         if change is not None and change["name"] == "value" and time.monotonic() - last < 1:
             return
         last = time.monotonic()
-        share = None if progress.bar_style == "info" else progress.value / progress.max
+        share = None if endless else progress.value / progress.max
         keep(widget, {"data": {"text/plain": bar(left.value, share, right.value)}})
 
     note()

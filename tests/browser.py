@@ -1,6 +1,7 @@
 """JupyterLab in a real browser: notebooks are run, handled, saved and opened again as a reader does it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import nbformat
 
+SEEN = (
+    "(all) => all.filter((i) => i.complete && i.naturalWidth && i.getBoundingClientRect().width > 20).map((i) => i.src)"
+)
 CHROMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -139,12 +143,11 @@ class Page:
         """All that the outputs say."""
         return "\n".join(self.outputs.all_inner_texts())
 
-    @property
-    def pictures(self) -> list[int]:
-        """The widths of the pictures that are really seen."""
-        seen = "(all) => all.filter((i) => i.complete && i.naturalWidth && i.getBoundingClientRect().width > 20).map((i) => i.naturalWidth)"
-        return self.outputs.locator("img").evaluate_all(seen)
+    def says(self, *words: str, timeout: int = 60) -> None:
+        """Wait until the outputs hold one of these words."""
+        self.outputs.get_by_text(re.compile("|".join(map(re.escape, words)))).first.wait_for(timeout=timeout * 1000)
 
     @property
     def sources(self) -> list[str]:
-        return self.outputs.locator("img").evaluate_all("(all) => all.map((i) => i.src)")
+        """Where the pictures come from that are really seen."""
+        return self.outputs.locator("img").evaluate_all(SEEN)

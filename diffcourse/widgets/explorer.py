@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -23,6 +23,7 @@ class Explorer(ipywidgets.VBox):
 
     controls  {parameter: widget}; a change redraws once
     compute   (**parameters) -> arrays: any value, the numbers that the picture shows
+    columns   so many controls stand in a row, below each other; one whose layout says `grid_column="1 / -1"` has a row of its own
     draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture. Any matplotlib figure will do: its titles are
               then the line, unless it has an attribute `alt`; one of pyplot's is closed
     """
@@ -33,6 +34,7 @@ class Explorer(ipywidgets.VBox):
         compute: Callable[..., Any],
         draw: Callable[[Any], plot.Picture],
         extras: Sequence[ipywidgets.Widget] = (),
+        columns: int = 3,
     ):
         if not isinstance(controls, Mapping) or not all(hasattr(control, "value") for control in controls.values()):
             raise TypeError(f"controls must be widgets that have a value, {{parameter: widget}}, got {controls!r:.200}")
@@ -45,16 +47,31 @@ class Explorer(ipywidgets.VBox):
         )  # else it is stretched to the page's width
         self.image = ipywidgets.Image(format="png", layout=own_size)
         self.text = ipywidgets.HTML()
+        self.bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(display="none", width="24em", max_width="100%"))
         for control in self.controls.values():
             control.observe(self._refresh, names="value")
         self._refresh()
-        row = ipywidgets.HBox([*extras, *self.controls.values()], layout=ipywidgets.Layout(flex_flow="row wrap"))
-        super().__init__([row, self.image, self.text])
+        super().__init__([_arranged(extras, list(self.controls.values()), columns), self.bar, self.image, self.text])
 
     @property
     def values(self) -> dict[str, Any]:
         """The controls' values by parameter name."""
         return {name: control.value for name, control in self.controls.items()}
+
+    def watched(self, steps: Iterable[Any], total: int, what: str = "drawing") -> Iterator[Any]:
+        """The steps, with a bar above the picture until they are done; before the explorer is seen, one below the cell if it takes long."""
+        if not self._displayed:
+            from tqdm.auto import tqdm
+
+            yield from tqdm(steps, what, total, leave=False, delay=1, disable=stills.kernel() is None)
+            return
+        self.bar.description, self.bar.max, self.bar.value, self.bar.layout.display = what, total, 0, None
+        try:
+            for step in steps:
+                self.bar.value += 1
+                yield step
+        finally:
+            self.bar.layout.display = "none"
 
     def _refresh(self, _change: Any = None) -> None:
         self.image.value, self.alt = shown(self._draw(self._compute(**self.values)))
@@ -73,6 +90,35 @@ class Explorer(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         content, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**content, **first["data"]}, {**metadata, **first["metadata"]}
+
+
+def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> Any:
+    """Controls in columns of one width, their labels too; extras before them."""
+    labels = [len(control.description) for control in controls if getattr(control, "description", "")]
+    for control in controls:
+        if hasattr(getattr(control, "style", None), "description_width"):
+            control.style.description_width = f"{0.55 * max(labels, default=0) + 1:.3g}em"
+    if extras:
+        return ipywidgets.HBox([*extras, *controls], layout=ipywidgets.Layout(flex_flow="row wrap"))
+    columns = min(columns, len(controls))
+    for control in controls if columns > 1 else []:
+        control.layout.width = "auto"
+    template = ipywidgets.Layout(grid_template_columns=f"repeat({columns}, minmax(0, 26em))", max_width="100%")
+    return ipywidgets.GridBox(controls, layout=template)
+
+
+def examples(texts: Sequence[str], choose: Callable[[str], None], width: Any) -> ipywidgets.Dropdown:
+    """A list of examples: one that is chosen is handed to `choose`, and the list reads as before."""
+    first = "choose an example …"
+    listed = ipywidgets.Dropdown(options=[(first, ""), *((text, text) for text in texts if text)], layout=width)
+
+    def chosen(change: Any) -> None:
+        if change["new"]:
+            listed.value = ""
+            choose(change["new"])
+
+    listed.observe(chosen, names="value")
+    return listed
 
 
 def check_kind(name: str, given: Any, kind: type, also: str = "") -> None:
