@@ -39,7 +39,7 @@ def keep(widget: str, *outputs: Bundle) -> None:
     """Note the outputs that stand for a widget, by its model id, once its kernel is gone; none: it is gone already. In a kernel only."""
     if kernel() is None or not widget:
         return
-    with contextlib.suppress(OSError):  # a full disk stops no lesson
+    with contextlib.suppress(OSError, ImportError):  # a full disk, or another kind of kernel, stops no lesson
         path = _path(widget)
         if not path.parent.is_dir():
             path.parent.mkdir(parents=True)

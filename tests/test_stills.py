@@ -240,3 +240,12 @@ def test_the_server_saves_stills_that_it_trusts_and_reads_widgets(kept, tmp_path
     assert [VIEW in o["data"] for o in read["outputs"]] == [True] and read["metadata"]["trusted"]
     stills._path(living.model_id).unlink()
     assert [VIEW in o["data"] for o in done(manager.get("x.ipynb"))["content"]["cells"][0]["outputs"]] == [False, False]
+
+
+def test_a_pad_by_itself_keeps_what_is_drawn_on_it(kept):
+    pad = widgets.DigitPad()
+    output = {"output_type": "display_data", "data": pad._repr_mimebundle_()[0], "metadata": {}}
+    empty = kept(pad.model_id)[0]["data"]["image/png"]
+    pad.value = bytes([0, 255] * (pad.SIDE**2 // 2))
+    picture, words = outputs(stills.freeze(notebook(output)))
+    assert picture["data"]["image/png"] not in (empty, None) and WORDS in words["data"]["text/html"]

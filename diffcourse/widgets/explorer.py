@@ -61,9 +61,7 @@ class Explorer(ipywidgets.VBox):
     def watched(self, steps: Iterable[Any], total: int, what: str = "drawing") -> Iterator[Any]:
         """The steps, with a bar above the picture until they are done; before the explorer is seen, one below the cell if it takes long."""
         if not self._displayed:
-            from tqdm.auto import tqdm
-
-            yield from tqdm(steps, what, total, leave=False, delay=1, disable=stills.kernel() is None)
+            yield from patient(steps, what, total)
             return
         self.bar.description, self.bar.max, self.bar.value, self.bar.layout.display = what, total, 0, None
         try:
@@ -90,6 +88,13 @@ class Explorer(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         content, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
         return {**content, **first["data"]}, {**metadata, **first["metadata"]}
+
+
+def patient(steps: Iterable[Any], what: str, total: int | None = None) -> Iterable[Any]:
+    """The steps, with a bar below the cell if they take longer than a second, which goes when they are done."""
+    from tqdm.auto import tqdm
+
+    return tqdm(steps, what, total, leave=False, delay=1, disable=stills.kernel() is None)
 
 
 def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> Any:

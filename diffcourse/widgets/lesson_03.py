@@ -13,7 +13,7 @@ from diffcourse.denoiser import Denoiser, evaluating
 from diffcourse.images import check_images
 from diffcourse.rng import draw
 from diffcourse.widgets.digit_pad import DigitPad
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, patient, slider
 
 
 class DenoiserExplorer(Explorer):
@@ -53,7 +53,7 @@ class DenoiserExplorer(Explorer):
         """{t: level, x_t, eps and x0 (N, C, H, W), and the mean squared error of each}."""
         noise, frames = draw(images, torch.Generator().manual_seed(seed)), {}
         with evaluating(model):
-            for t in times:
+            for t in patient(times, "guesses"):
                 at = model.schedule.at(t)
                 e = model(at.noised(images, noise), at, labels)
                 errors = {

@@ -12,7 +12,7 @@ from diffcourse import plot
 from diffcourse.checks import whole
 from diffcourse.images import check_images
 from diffcourse.models import CLIP
-from diffcourse.widgets.explorer import Explorer, check_kind, examples, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, examples, patient, slider
 
 
 class CaptionExplorer(Explorer):
@@ -37,7 +37,7 @@ class CaptionExplorer(Explorer):
         check_images(images), whole("most", most, 1)
         self._clip, self._images, self._most = clip, images, most
         with torch.no_grad():
-            self._vectors = torch.cat([clip.encode_images(part) for part in images.split(250)])
+            self._vectors = torch.cat([clip.encode_images(part) for part in patient(images.split(100), "images")])
         box = ipywidgets.Text(
             value=caption,
             description="caption",
