@@ -64,7 +64,7 @@ def picture(png: str, alt: str) -> list[Bundle]:
 
 def keep_bars() -> None:
     """From now on, in this kernel: the bars of tqdm are kept as text. Once is enough."""
-    publisher = getattr(kernel(), "display_pub", None)
+    publisher: Any = getattr(kernel(), "display_pub", None)
     if hasattr(publisher, "register_hook") and _shown not in getattr(publisher, "_hooks", ()):
         publisher.register_hook(_shown)
         _sweep()

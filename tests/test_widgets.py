@@ -81,7 +81,9 @@ def test_what_takes_long_shows_a_bar_that_goes_again():
 
     class Slow(widgets.Explorer):
         def __init__(self):
-            super().__init__({"a": widgets.slider("a", [1, 2])}, self.compute, lambda v: plot.curves({"v": ([0, 1], v)}))
+            super().__init__(
+                {"a": widgets.slider("a", [1, 2])}, self.compute, lambda v: plot.curves({"v": ([0, 1], v)})
+            )
 
         def compute(self, a):
             for step in self.watched(range(3), 3, "walking"):

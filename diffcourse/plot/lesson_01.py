@@ -81,14 +81,13 @@ def latent_point(page: np.ndarray, limit: float, z: Sequence[float], image: Tens
         left.imshow(page, extent=(-limit, limit, -limit, limit), interpolation="nearest")
         for std in (1, 2):  # of the prior
             left.add_patch(Circle((0, 0), std, fill=False, color="0.35", linestyle=":", linewidth=1.2))
-            left.annotate(f"{std} std of the prior", (0, -std), fontsize=7, color="0.25", ha="center", va="top")
         left.plot(
             [z[0]], [z[1]], "o", markersize=13, markerfacecolor="none", markeredgecolor="white", markeredgewidth=4
         )
         left.plot(
             [z[0]], [z[1]], "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=2
         )
-        left.set(xlabel="z₁", ylabel="z₂", title="where you are among real digits")
+        left.set(xlabel="z₁ (dotted: 1 and 2 stds of the prior)", ylabel="z₂", title="where you are among real digits")
         mosaic(right, to_pixels(image[None]), 1, 1, 1)
         right.set_title("what the decoder draws there")
     picture.colours = 64
