@@ -22,6 +22,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 DAYS = 30  # so long is a still kept for a notebook that has not been saved
 BLOCKS = 20  # of a bar, as text
 
+BAR = re.compile(r"\d%\||\[\d\d:\d\d[<,]")  # of tqdm, as text
+
 Bundle = Mapping[str, Any]  # {"data": {MIME type: content}, "metadata": {…}}
 
 
@@ -160,7 +162,10 @@ def _concerned(output: dict[str, Any]) -> bool:
 
 
 def _still(output: dict[str, Any]) -> list[dict[str, Any]]:
-    widget = output.get("data", {}).get(VIEW, {}).get("model_id")
+    data = output.get("data", {})
+    widget = data.get(VIEW, {}).get("model_id")
+    if widget == "" and data.keys() == {VIEW, "text/plain"} and BAR.search("".join(data["text/plain"])):
+        return []  # a bar that went when it was done: JupyterLab takes its id away, and hides it
     kept = _read(widget)
     if kept is None:
         return [output]
