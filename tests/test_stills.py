@@ -175,6 +175,10 @@ def test_a_bar_that_goes_when_it_is_done_is_gone(publisher, kept):
     assert outputs(stills.freeze(notebook(output))) == []
     other = {**output, "data": {VIEW: {"model_id": ""}, "text/plain": "IntSlider(value=0)"}}
     assert outputs(stills.freeze(notebook(other))) == [other]
+    drawn = shown(explorer())
+    drawn["data"][VIEW]["model_id"] = ""
+    (still,) = outputs(stills.freeze(notebook(drawn)))
+    assert still["data"].keys() == {"image/png", "text/plain"}
 
 
 def test_a_bar_without_an_end_is_its_count(publisher, kept):
