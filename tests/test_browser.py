@@ -55,6 +55,8 @@ def handle(kind, page):
         page.outputs.locator("input[type=radio]").first.click()
         page.outputs.get_by_role("button", name="Check").first.click()
     elif kind == "pad":
+        page.outputs.get_by_role("button", name="Clear").click()
+        page.says("Nothing is drawn yet")
         box, mouse = page.outputs.locator("canvas").bounding_box(), page.page.mouse
         mouse.move(box["x"] + 98, box["y"] + 40)
         mouse.down()
