@@ -23,8 +23,8 @@ def vae_loss(model: VAE, batch: Batch, generator: torch.Generator) -> Tensor:
 def measure_vae(model: VAE, profile: str) -> dict[str, Any]:
     """-ELBO of the binarised test digits; ELBO and importance-weighted bound of 1,000 drawn from them; then what lesson 01 does again.
 
-    Each has a standard error: over the digits, and in the last entry over the draws of z for fixed digits. Drawn, and not the first: MNIST's
-    files are not in random order, the first 1,000 test digits have less ink (0.122) than all (0.1325).
+    Each has a standard error: over the digits, and in the last entry over the draws of z for fixed digits. Digits are drawn, and not the
+    first ones: MNIST's files are in no random order, and the first 1,000 test digits have less ink (0.122) than all (0.1325).
     """
     n, some, samples = {"smoke": (200, 50, 20)}.get(profile, (10_000, 1000, 500))
     test = data.mnist("test")
