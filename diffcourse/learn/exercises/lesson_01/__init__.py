@@ -370,8 +370,8 @@ def code_case(B: int, D: int):
 STANDARD_KL = Exercise(
     name="01.standard_kl",
     title="KL to the prior, in closed form",
-    minutes=4,
-    level=1,
+    minutes=8,
+    level=2,
     reference=standard_kl,
     alternatives=[standard_kl_by_torch, standard_kl_in_a_loop],
     cases=[
@@ -852,7 +852,7 @@ def score_case(N: int, D: int):
 SCORE_GRADIENT = Exercise(
     name="01.score_gradient",
     title="The gradient without the path",
-    minutes=5,
+    minutes=7,
     level=2,
     reference=score_gradient,
     alternatives=[score_gradient_by_autograd, score_gradient_in_a_loop],
