@@ -6,16 +6,16 @@ REVEALS = [
     Reveal(
         "01.bug_mixture",
         title="Why the area is not 1",
-        text="The weights are missing: the sum over z is of p(z)·p(x | z), and p(z = k) = πₖ. Each bump has area 1, so without weights all of "
-        "them together have as many as there are bumps. The weights are the prior, and cannot be left out.",
+        text="The weights are missing: the sum over z is of p(z)·p(x | z), and p(z = k) = πₖ. Each bump has area 1, so without weights "
+        "all of them together have as many as there are bumps. The weights are the prior, and cannot be left out.",
         code="p = (mix.weights[:, None] * bumps).sum(dim=0)",
     ),
     Reveal(
         "01.bug_kl",
         title="What is wrong with the tutorial's bound",
-        text="Two things. The first term is not log p(x), but the mean of log p(x | z) over draws of q: how well codes of q explain x. And a "
-        "small KL to the prior is no merit: with q = prior it is 0, and q says nothing about x. What is missing to log p(x) is the KL to the "
-        "true posterior.",
+        text="Two things. The first term is not log p(x), but the mean of log p(x | z) over draws of q: how well codes of q explain x. And "
+        "a small KL to the prior is no merit: with q = prior it is 0, and q says nothing about x. What is missing to log p(x) is the KL "
+        "to the true posterior.",
         code="bound = (-elbo.gaussian_nll(seen_x, m, 1.0) - v / 2).item() - to_prior",
     ),
     Reveal(
