@@ -16,7 +16,7 @@ REVEALS = [
         text="Two things. The first term is not log p(x), but the mean of log p(x | z) over draws of q: how well codes of q explain x. And "
         "a small KL to the prior is no merit: with q = prior it is 0, and q says nothing about x. What is missing to log p(x) is the KL "
         "to the true posterior.",
-        code="bound = (-elbo.gaussian_nll(seen_x, m, 1.0) - v / 2).item() - to_prior",
+        code="bound = reconstruction - to_prior  # reconstruction: the mean of log p(x | z) over draws z of q",
     ),
     Reveal(
         "01.kl_derived",
