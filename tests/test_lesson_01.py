@@ -24,7 +24,6 @@ PICTURES = {
     "draws": lambda: plot.draws(CODES[:3], IMAGE.expand(3, 1, 28, 28)),
     "cave": plot.cave,
     "evidence": lambda: plot.evidence({"q": (-2.0, 0.5), "r": (-1.5, 0.0)}, -1.5),
-    "bound_sheet": plot.bound_sheet,
 }
 
 

@@ -243,29 +243,3 @@ def evidence(rows: Mapping[str, tuple[float, float]], log_p: float, *, alt: str 
     told = "; ".join(f"{name}: ELBO {bound:.3f}, gap {gap:.3f}" for name, (bound, gap) in rows.items())
     picture.alt = alt or f"a dot for each ELBO, and a bar for its gap, which ends at log p(x) = {log_p:.3f}. {told}"
     return picture
-
-
-def bound_sheet(alt: str = "") -> Picture:
-    """The negative ELBO on one sheet: from the KL to the true posterior to the loss that is trained, with a reason a line."""
-    q, post = r"q(z|x)", r"p(z|x)"
-    lines = [
-        (r"$KL(" + q + r"\,\|\," + post + r")=E_q[\log " + q + r"-\log " + post + "]$", "definition"),
-        (r"$=E_q[\log " + q + r"-\log p(x,z)]+\log p(x)$", "Bayes: p(z|x) = p(x,z)/p(x)"),
-        (r"$=E_q[\log " + q + r"-\log p(z)-\log p(x|z)]+\log p(x)$", "p(x,z) = p(x|z) p(z)"),
-        (r"$=KL(" + q + r"\,\|\,p(z))-E_q[\log p(x|z)]+\log p(x)$", "collect: a KL to the prior"),
-        (r"$-\log p(x)+KL(" + q + r"\,\|\," + post + r")=$", "bring log p(x) over"),
-        (r"$\qquad KL(" + q + r"\,\|\,p(z))\;-\;E_q[\log p(x|z)]$", "the negative ELBO: this is trained"),
-    ]
-    with style():
-        picture, ax = canvas(7.4, 2.7)
-        ax.axhspan(-5.45, -4.55, color=AIM, alpha=0.2, linewidth=0)
-        for i, (formula, reason) in enumerate(lines):
-            ax.text(0.01, -i, formula, va="center", fontsize=11)
-            ax.text(0.99, -i, reason, va="center", ha="right", fontsize=9, color="0.3", style="italic")
-        ax.set(xlim=(0, 1), ylim=(-5.5, 0.5))
-        ax.set_axis_off()
-    picture.alt = alt or (
-        "Six lines with their reasons: the KL from q(z|x) to the true posterior is rewritten by Bayes' rule until "
-        "-log p(x) plus this KL equals KL(q(z|x) to the prior) minus the mean of log p(x|z), the negative ELBO."
-    )
-    return picture
