@@ -12,7 +12,7 @@ from torch import Tensor
 from diffcourse.checks import number
 from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
+from diffcourse.plot.picture import CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
 
 
 def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: str = "") -> Picture:
