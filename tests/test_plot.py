@@ -16,7 +16,7 @@ from diffcourse.schedule import DiffusionSchedule
 NAMES = [
     "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "Picture",
     "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
-    "bound_sheet", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
+    "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
     "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
     "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
     "ldm_map", "ldm_results", "level_grids", "losses", "map_page", "measured", "mixing", "monte_carlo",

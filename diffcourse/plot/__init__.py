@@ -9,7 +9,6 @@ from diffcourse.plot.images import grid, pictures, save, scenes, strip
 from diffcourse.plot.lesson_00b import arrows, bayes, jensen, monte_carlo
 from diffcourse.plot.lesson_01 import (
     autoencoders,
-    bound_sheet,
     cave,
     draws,
     evidence,
@@ -68,7 +67,7 @@ __all__ = [
     "grid", "pictures", "save", "scenes", "strip",
     "curves", "densities", "losses", "measured", "panels", "points", "schedules",
     "arrows", "bayes", "jensen", "monte_carlo",
-    "autoencoders", "bound_sheet", "cave", "draws", "evidence", "latent_map", "latent_point", "map_page", "plane",
+    "autoencoders", "cave", "draws", "evidence", "latent_map", "latent_point", "map_page", "plane",
     "bound_map", "chains", "formula_page", "mixing", "noise_level", "schedule_point",
     "algorithms", "denoised_level", "descents", "reading", "unet_map",
     "convergence", "level_grids", "paths", "quality", "race", "scheduler_curve",
