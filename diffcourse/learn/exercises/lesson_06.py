@@ -1182,6 +1182,11 @@ GUIDE_INTERVAL = Exercise(
             "You leave out both ends. They belong to the interval.",
         ),
         Mistake(
+            "never inside",
+            _interval(inside=lambda nsr, t, lo, hi: False),
+            "You return the conditional prediction at every level. Is the smaller bound of yours the first of the two?",
+        ),
+        Mistake(
             "lower bound ignored",
             _interval(inside=lambda nsr, t, lo, hi: nsr <= hi),
             "You look at the upper bound only. Below the lower one you still guide, and pay for it.",
@@ -1702,9 +1707,16 @@ AT_EQUAL = Exercise(
             refuses([0.97, 0.99], [0.1, 0.2], 0.95),
             "Where even the first point has more right digits than the target, nothing was measured: no line leads there, and the "
             "docstring asks for a ValueError.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
+        Mistake(
+            "the first that obeys",
+            lambda right, change, target: next(c for r, c in zip(right, change, strict=True) if r >= target),
+            "You return the first measured point that obeys often enough. Then the grid of scales decides: a method that was measured more "
+            "finely looks cheaper. Read the line between two points.",
+        ),
         Mistake(
             "the next measured point",
             _read(lambda r0, c0, r1, c1, t: c1),
