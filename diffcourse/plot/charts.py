@@ -138,9 +138,13 @@ def points(
     size: float = 4,
     limit: float | None = None,
     columns: int | None = None,
+    ground: Tensor | None = None,
     alt: str = "",
 ) -> Picture:
-    """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale."""
+    """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale.
+
+    ground: another cloud (M, 2), grey behind all of them.
+    """
     named = check_named("named", named, "points")
     clouds = {title: check_points(cloud, f"named[{title!r}]", dimensions=2) for title, cloud in named.items()}
     columns = len(named) if columns is None else min(whole("columns", columns, 1), len(named))
@@ -151,6 +155,9 @@ def points(
     with style():
         picture, axes = canvas(2.4 * columns, 2.5 * rows, columns, rows, squeeze=False)
         for ax, (title, cloud) in zip(axes.flat, clouds.items(), strict=False):
+            if ground is not None:
+                behind = check_points(ground, "ground", dimensions=2)
+                ax.scatter(*behind.numpy().T, s=size, color="0.8", linewidths=0)
             ax.scatter(*cloud.numpy().T, s=size, color=COLOURS[0], alpha=0.5, linewidths=0)
             ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         for ax in axes.flat[len(named) :]:
