@@ -23,6 +23,7 @@ from diffcourse.plot.picture import (
     log_axis,
     logarithmic,
     style,
+    ticks_at,
     to_curve,
     to_numbers,
 )
@@ -210,12 +211,13 @@ def measured(
     mark: float | None = None,
     levels: Mapping[str, float] | None = None,
     log: Collection[str] = (),
+    ticks: Sequence[float] = (),
     alt: str = "",
 ) -> Picture:
-    """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
+    """Measured values with error bars, a panel each: {what: {name: (xs, values, half bars)}}.
 
     mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
-    log: the panels with a logarithmic axis.
+    log: the panels with a logarithmic axis. ticks: places on an x axis that is then logarithmic.
     """
     panels = {
         what: check_named(f"panels[{what!r}]", series, "(xs, values, standard errors)")
@@ -242,6 +244,9 @@ def measured(
             ax.set(xlabel=x, title=what)
             if what in log:
                 log_axis(ax)
+            if ticks:
+                ax.set_xscale("log")
+                ticks_at(ax, ticks)
         if len(series) > 1:
             ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = [

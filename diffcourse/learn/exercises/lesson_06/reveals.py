@@ -38,7 +38,7 @@ def classifier_free_guidance_sample(model, schedule, shape, condition, null, ste
     Reveal(
         "06.wrong_word",
         title="The wrong word",
-        text="“Quality”, as if it were one thing. More guidance brings obedience; of the two others, it first gives and then takes fidelity, "
-        "and takes variety from the beginning.",
+        text="“Quality”, as if it were one thing. More guidance brings obedience; of the two others, it first gives and then takes "
+        "fidelity, and takes variety from the beginning.",
     ),
 ]
