@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor
 
@@ -100,14 +101,18 @@ def trade_off(methods: Mapping[str, Sequence[Mapping[str, Any]]], *, alt: str = 
             for x, y, r in zip(wrong, change, rows, strict=True):
                 if i == 0:
                     ax.annotate(
-                        f"{r['guidance']:g}", (x, y), (-4, 4), textcoords="offset points", ha="right", fontsize=7
+                        f"{r['guidance']:g}", (x, y), (-5, 5), textcoords="offset points", ha="right", fontsize=7
                     )
         ax.axhline(0, color="0.5", linestyle="-", linewidth=0.8)
-        ax.set_xscale("function", functions=(lambda v: v.clip(0) ** 0.5, lambda v: v**2))
+        ax.set_xscale("function", functions=(lambda v: np.sign(v) * abs(v) ** 0.5, lambda v: np.sign(v) * v**2))
         most = max(1000 * (1 - r["right"]) for rows in methods.values() for r in rows)
         ticks = [v for v in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if v <= 1.1 * most]
         ax.set_xticks(ticks, [f"{v:g}" for v in ticks])
-        ax.set(xlim=(1.1 * most, 0), xlabel="wrong digits in a thousand", ylabel="floors farther than no guidance")
+        ax.set(
+            xlim=(1.1 * most, -most / 400),
+            xlabel="wrong digits in a thousand",
+            ylabel="floors farther than no guidance",
+        )
         ax.legend(**BESIDE)
     told = {name: [f"{r['guidance']:g}: {r['change']:+.2f}" for r in rows] for name, rows in methods.items()}
     spoken = "; ".join(f"{name} {', '.join(points)}" for name, points in told.items())

@@ -63,6 +63,6 @@ PREDICTIONS = [
         title="From near to far at w = 3",
         question="All with w = 3: in which order are their digits from nearest to real ones to farthest?",
         kind="order",
-        options=["at all levels", "at high noise", "at middle noise", "at low noise"],
+        options=["at middle noise", "at all levels", "at low noise", "at high noise"],
     ),
 ]
