@@ -20,9 +20,9 @@ NAMES = [
     "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
     "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
     "ldm_map", "ldm_results", "level_grids", "losses", "map_page", "measured", "mixing", "monte_carlo",
-    "noise_level", "objectives", "panels", "paths", "pictures", "plane", "points", "prompted", "quality", "race",
+    "noise_level", "objectives", "panels", "paths", "pictures", "plane", "points", "prompted", "pulls", "quality", "race",
     "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
-    "text_to_image", "tokenized", "unet_call", "unet_map", "word", "word_maps",
+    "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map", "word", "word_maps",
 ]  # fmt: skip
 
 

@@ -42,7 +42,7 @@ from diffcourse.plot.lesson_05c import (
     objectives,
     prompted,
 )
-from diffcourse.plot.lesson_06 import guidance_row
+from diffcourse.plot.lesson_06 import guidance_row, pulls, trade_off
 from diffcourse.plot.picture import (
     AIM,
     BESIDE,
@@ -75,7 +75,7 @@ __all__ = [
     "caption_map", "condition_unet", "embedded", "found", "similarities", "text_to_image", "tokenized", "unet_call",
     "word_maps",
     "LDM_LABELS", "LDM_PAPER", "accuracies", "costs", "ldm_map", "ldm_results", "objectives", "prompted",
-    "guidance_row",
+    "guidance_row", "pulls", "trade_off",
 ]  # fmt: skip
 
 
