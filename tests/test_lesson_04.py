@@ -1,28 +1,39 @@
 """Figures and the explorer of lesson 04, without a browser, and the facts that its prose states, against independent oracles."""
 
 import math
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
 from diffusers import LMSDiscreteScheduler
+from scipy.integrate import solve_ivp
 from torch import nn
 
 from diffcourse import files, plot, widgets
 from diffcourse.denoiser import Denoiser
 from diffcourse.learn.exercises import lesson_04
-from diffcourse.mixture import GaussianMixture
-from diffcourse.samplers import DDIM, DPMSolverPP, Heun, sample_ddim, trajectory
-from diffcourse.schedule import CLEAN, DiffusionSchedule
+from diffcourse.mixture import GaussianMixture, two_bumps
+from diffcourse.samplers import DDIM, DPMSolverPP, Euler, Heun, sample_ddim, trajectory
+from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 LINEAR, COSINE, SCALED = DiffusionSchedule.linear(), DiffusionSchedule.cosine(), DiffusionSchedule.scaled_linear()
 IMAGE = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)
 ROWS = [
-    {"sampler": name, "calls": calls, "ratio": 1 + 1 / calls, "se": 0.1}
+    {"sampler": name, "calls": calls, "change": -1 / calls, "grey": 0.05, "precision": 0.8, "recall": 0.9}
+    | {f"{what}_95": 0.1 for what in ("change", "grey", "precision", "recall")}
     for name in ("DDIM(0)", "Euler", "DDPM")
     for calls in (5, 10)
 ]
+HILLS = two_bumps()
+
+
+def levels_at(*nsr):
+    """Levels of these sigma/alpha."""
+    return [Level(0.0, 1 / (1 + u**2) ** 0.5, u / (1 + u**2) ** 0.5) for u in nsr]
+
+
 PICTURES = {
     "convergence": lambda: plot.convergence(
         {"a": ([10, 20], [0.1, 0.05]), "b": ([10, 20], [0.1, 0.02])}, guides=(1, 2)
@@ -32,15 +43,47 @@ PICTURES = {
     ),
     "scheduler_curve": lambda: plot.scheduler_curve([0, 1, 2], [9.0, 1.0, 0.0], [IMAGE] * 3),
     "level_grids": lambda: plot.level_grids({s: SCALED.levels(10, s) for s in ("leading", "trailing")}),
-    "quality": lambda: plot.quality(ROWS, same={"Euler": "DDIM(0)"}),
+    "quality": lambda: plot.quality(ROWS, same={"Euler": "DDIM(0)"}, reference=ROWS[0], real=ROWS[1]),
+    "one_step": lambda: plot.one_step(HILLS.denoise, 0.3, levels_at(3, 2.2, 1.6, 1.1, 0.4)),
     "race": lambda: plot.race([IMAGE] * 3, ["a", "b", "c"], "caption", "a race of three frames in words"),
 }
 
 
 def test_figures_say_what_they_show_and_name_wrong_arguments():
-    assert "DDIM(0) 1.20, 1.10" in PICTURES["quality"]().alt and "Euler" not in PICTURES["quality"]().alt
+    assert "DDIM(0) -0.2, -0.1" in PICTURES["quality"]().alt and "Euler" not in PICTURES["quality"]().alt
     with pytest.raises(ValueError, match="must be equally many, got 2, 1, 1"):
         plot.scheduler_curve([0, 1], [1.0], [IMAGE])
+    with pytest.raises(ValueError, match=r"levels must hold at least 5, .*, got 3"):
+        plot.one_step(HILLS.denoise, 0.3, levels_at(3, 2, 1))
+    with pytest.raises(ValueError, match="rows must hold at least one sampler, got none"):
+        plot.quality([])
+
+
+def test_the_picture_of_one_step_shows_what_the_samplers_do():
+    """Its numbers are those of the package's steps, from the exact way, and that is what a fine solution of the ODE says."""
+    levels = levels_at(3, 2.2, 1.6, 1.1, 0.4)
+
+    def ask(y, u):
+        (level,) = levels_at(u)
+        return HILLS.denoise(torch.tensor([[y * level.alpha]], dtype=torch.float64), level)
+
+    nsr = [at.nsr for at in levels]
+    exact = solve_ivp(
+        lambda u, y: ask(y[0], u).eps.flatten().numpy(),
+        (nsr[0], nsr[-1]),
+        [0.3 / levels[0].alpha],
+        t_eval=nsr,
+        rtol=1e-8,
+    )
+    *past, now, end = [ask(y, u) for y, u in zip(exact.y[0], nsr, strict=True)]
+    told = PICTURES["one_step"]().alt
+    euler, heun = (s.step(now, levels[-1], denoise=HILLS.denoise).item() / levels[-1].alpha for s in (Euler(), Heun()))
+    h, h_past = levels[-1].lam - levels[-2].lam, levels[-2].lam - levels[-3].lam
+    half_way = (now.x0 + h / (2 * h_past) * (now.x0 - past[-1].x0)).item()
+    numbers = [float(n.rstrip(".;")) for n in re.findall(r"\d\.\d+", told)]
+    assert numbers[2:] == pytest.approx(
+        [end.x.item() / levels[-1].alpha, euler, now.x0.item(), heun, half_way], abs=3e-3
+    )
 
 
 # -- the explorer ------------------------------------------------------------------------------------------------------
@@ -219,8 +262,6 @@ def test_the_loop_of_the_exercise_is_the_packages_sampler():
 
 
 def test_steps_shrink_the_width_and_extrapolation_overshoots_a_wide_last_step():
-    from diffcourse.mixture import two_bumps
-
     hills, x = two_bumps(), torch.randn(4000, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     ends = {}
     for name, sampler in {"DDIM": DDIM(), "DPM": DPMSolverPP()}.items():
