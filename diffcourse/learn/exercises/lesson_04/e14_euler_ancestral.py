@@ -10,11 +10,12 @@ from diffcourse.samplers import DDIM
 
 
 class EulerAncestral:
-    """Euler a: a straight step down to *less* noise than the level `to` has, then fresh noise up to it.
+    """Euler a: a straight step down to *less* noise than `to` has, then fresh noise up to it.
 
     In y = x/alpha noise is only added: y_t = y_0 + u_t·eps, u = nsr = sigma/alpha. The fresh
-    noise has the standard deviation u_up of q(y_s | y_t, y_0), to be derived: y_s = y_0 + u_s·e,
-    and y_t = y_s + more noise. What is kept of the old noise, u_down·eps, makes u_s² full.
+    noise has the standard deviation u_up of q(y_s | y_t, y_0), to be derived from
+    y_s = y_0 + u_s·e and y_t = y_s + more noise. What is kept of the old noise, u_down·eps,
+    makes u_s² full.
     now is an Estimate (.x, .at, .x0, .eps); now.at and to are Levels (.alpha, .nsr).
     noise() draws fresh noise of now.x's shape: one call, none in the step to the clean image.
     Returns x at the level `to`.
@@ -119,6 +120,12 @@ EXERCISE = Exercise(
         fresh(30.0, 25.0, 1, 3),
     ],
     invariants=[
+        Invariant(
+            "asks for no past",
+            lambda cls: cls().history == 0,
+            "The steps are right, but `history` asks for estimates that they never look at: 0 is enough.",
+            only_if_right=True,
+        ),
         Invariant(
             "fills the level",
             fills_up,
