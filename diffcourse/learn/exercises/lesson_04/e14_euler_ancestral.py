@@ -89,9 +89,9 @@ def _wrong(
 
 
 def lands_on_the_image(cls: type) -> bool:
-    """Without noise() at hand."""
-    now = seen(torch.Generator().manual_seed(0), 1.5, 2, 3)
-    return close(cls().step(now, level(0.0), (), None, None), now.x0)
+    """Without a call of noise()."""
+    now, noise = seen(torch.Generator().manual_seed(0), 1.5, 2, 3), Drawn(torch.ones(2, 3))
+    return close(cls().step(now, level(0.0), (), None, noise), now.x0) and noise.calls == 0
 
 
 def fills_up(cls: type) -> bool:
