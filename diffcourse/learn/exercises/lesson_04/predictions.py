@@ -96,8 +96,8 @@ PREDICTIONS = [
     ),
     Prediction(
         "04.there_and_back",
-        title="Error there and back of the 4, with 50 steps over that with 100",
-        question="The steps each way are doubled, from 50 to 100. By what factor does the error there and back of the 4 fall?",
+        title="Error there and back of the 3, with 50 steps over that with 100",
+        question="The steps each way are doubled, from 50 to 100. By what factor does the error there and back of the 3 fall?",
         close=1.25,
     ),
     Prediction(
