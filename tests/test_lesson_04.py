@@ -48,7 +48,7 @@ PICTURES = {
     "paths": lambda: plot.paths(
         {"few": ([9, 5, 0], torch.randn(3, 4)), "many": (range(40, 0, -1), torch.randn(40, 4))}
     ),
-    "scheduler_curve": lambda: plot.scheduler_curve([0, 1, 2], [9.0, 1.0, 0.0], [IMAGE] * 3),
+    "scheduler_curve": lambda: plot.scheduler_curve([0, 1, 2], [9.0, 1.0, 0.0], [IMAGE] * 3, believed=[IMAGE] * 3),
     "level_grids": lambda: plot.level_grids({s: SCALED.levels(10, s) for s in ("leading", "trailing")}),
     "quality": lambda: plot.quality(ROWS, same={"Euler": "DDIM(0)"}, reference=ROWS[0], real=ROWS[1]),
     "one_step": lambda: plot.one_step(HILLS.denoise, 0.3, levels_at(3, 2.2, 1.6, 1.1, 0.4)),
@@ -60,6 +60,8 @@ def test_figures_say_what_they_show_and_name_wrong_arguments():
     assert "DDIM(0) -0.2, -0.1" in PICTURES["quality"]().alt and "Euler" not in PICTURES["quality"]().alt
     with pytest.raises(ValueError, match="must be equally many, got 2, 1, 1"):
         plot.scheduler_curve([0, 1], [1.0], [IMAGE])
+    with pytest.raises(ValueError, match="believed must be as many as frames, 1, got 2"):
+        plot.scheduler_curve([0], [1.0], [IMAGE], believed=[IMAGE] * 2)
     with pytest.raises(ValueError, match=r"levels must hold at least 5, .*, got 3"):
         plot.one_step(HILLS.denoise, 0.3, levels_at(3, 2, 1))
     with pytest.raises(ValueError, match="rows must hold at least one sampler, got none"):

@@ -95,30 +95,39 @@ def paths(
 
 
 def scheduler_curve(
-    steps: Sequence[int], noise: Sequence[float], frames: Sequence[Tensor], *, y: str = "noise level", alt: str = ""
+    steps: Sequence[int],
+    noise: Sequence[float],
+    frames: Sequence[Tensor],
+    *,
+    believed: Sequence[Tensor] | None = None,
+    y: str = "noise level",
+    alt: str = "",
 ) -> Picture:
     """Noise level against sampling step, and below it the images (1, C, H, W) at evenly spaced steps.
 
-    steps, noise and frames have one entry for each level.
+    steps, noise and frames have one entry for each level, and so has believed, the clean images predicted there: a second row.
     """
     if not len(steps) == len(noise) == len(frames):
         raise ValueError(f"steps, noise and frames must be equally many, got {len(steps)}, {len(noise)}, {len(frames)}")
     to_curve("steps and noise", (steps, noise))
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(9, len(frames))).round().astype(int))
-    images = to_pixels(torch.cat([frames[i] for i in chosen]))
+    if believed is not None and len(believed) != len(frames):
+        raise ValueError(f"believed must be as many as frames, {len(frames)}, got {len(believed)}")
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))
+    rows = [frames] if believed is None else [frames, believed]
+    images = to_pixels(torch.cat([row[i] for row in rows for i in chosen]))
     with style():
-        picture, (top, below) = canvas(5.6, 2.9, rows=2, height_ratios=(2.4, 1))
+        picture, (top, below) = canvas(5.6, 2.3 + 0.65 * len(rows), rows=2, height_ratios=(2.4, len(rows)))
         top.plot(steps, noise, color=COLOURS[0], linestyle="-")
         top.plot([steps[i] for i in chosen], [noise[i] for i in chosen], "o", color=COLOURS[1], markersize=5)
         top.set(xlabel="sampling step", ylabel=y)
-        mosaic(below, images, 1, len(images), 1)
+        mosaic(below, images, len(rows), len(chosen), 1)
         W = images.shape[3]
         tick_labels(
             below, below.set_xticks, [i * (W + 1) + W / 2 for i in range(len(chosen))], [f"{steps[i]}" for i in chosen]
         )
     picture.alt = alt or (
         f"{y} falls from {noise[0]:.3g} at step {steps[0]} to {noise[-1]:.3g} at step {steps[-1]}; below, the image at "
-        f"{len(chosen)} of these steps, marked by dots on the curve"
+        f"{len(chosen)} of these steps, marked by dots on the curve{', and the clean image predicted there' * (believed is not None)}"
     )
     return picture
 
