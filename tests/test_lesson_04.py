@@ -52,7 +52,9 @@ PICTURES = {
     "level_grids": lambda: plot.level_grids({s: SCALED.levels(10, s) for s in ("leading", "trailing")}),
     "quality": lambda: plot.quality(ROWS, same={"Euler": "DDIM(0)"}, reference=ROWS[0], real=ROWS[1]),
     "one_step": lambda: plot.one_step(HILLS.denoise, 0.3, levels_at(3, 2.2, 1.6, 1.1, 0.4)),
-    "race": lambda: plot.race([IMAGE] * 3, ["a", "b", "c"], "caption", "a race of three frames in words"),
+    "race": lambda: plot.race(
+        {"A": [IMAGE] * 3, "B": [IMAGE] * 3}, ["a", "b", "c"], "caption", "a race of two lanes in words"
+    ),
 }
 
 
@@ -119,44 +121,73 @@ def race():
 
 
 @pytest.mark.slow
-def test_the_race_is_run_ahead_and_answers_without_the_network(race):
+def test_each_handle_of_the_race_redraws_and_what_was_run_is_kept(race):
     explorer, model = race
-    before, seen = model.network.calls, set()
-    for name, values in {
-        "sampler": widgets.RACERS,
-        "steps": (2, 4),
-        "eta": (0.0, 0.5, 1.0),
-        "guidance": (1.0, 3.0),
-    }.items():
-        for value in values:
-            explorer.controls[name].value = value
-            seen.add(bytes(explorer.image.value))
-    assert model.network.calls == before and len(seen) >= 8
-    assert "image/png" in explorer._repr_mimebundle_()[0]
+    start, seen = explorer.values, {bytes(explorer.image.value)}
+    for name, control in explorer.controls.items():
+        rests = bool(control.disabled)
+        control.value = next(value for value in control.options if value != start[name])
+        assert (bytes(explorer.image.value) in seen) == rests
+        seen.add(bytes(explorer.image.value))
+    before = model.network.calls
+    for name, value in start.items():
+        explorer.controls[name].value = value
+    first = bytes(explorer.image.value)
+    explorer.controls["a_steps"].value = 2 if start["a_steps"] == 4 else 4
+    explorer.controls["a_steps"].value = start["a_steps"]
+    assert model.network.calls - before < 200 and bytes(explorer.image.value) == first
+    before = model.network.calls
+    explorer.controls["guidance"].value = 3.0
+    explorer.controls["guidance"].value = 1.0
+    explorer.controls["guidance"].value = 3.0
+    assert model.network.calls - before <= 2 * (6 + 4 + 8) and "image/png" in explorer._repr_mimebundle_()[0]
 
 
 def test_the_race_says_calls_and_the_way_to_the_exact_end(race):
     explorer, model = race
-    explorer.controls["sampler"].value, explorer.controls["steps"].value = "Heun", 4
-    explorer.controls["guidance"].value, explorer.controls["spacing"].value = 1.0, "trailing"
-    assert "Heun, 4 steps (trailing), guidance 1: 7 calls of the network" in explorer.alt
+    for name, value in {
+        "a_sampler": "Heun",
+        "a_steps": 4,
+        "b_sampler": "DDPM",
+        "guidance": 1.0,
+        "spacing": "trailing",
+    }.items():
+        explorer.controls[name].value = value
+    assert "A, Heun: 4 steps, 7 calls" in explorer.alt
     x = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
     given = model.given(torch.tensor([3, 8]))
     *_, fine = trajectory(given, x, SCALED.levels(6), DPMSolverPP())
     *_, heun = trajectory(given, x, SCALED.levels(4), Heun())
     away = (heun.x - fine.x).square().mean().sqrt().item()
-    assert f"differ by {away:.3f} " in explorer.alt
+    assert f"it ends {away:.3f} from the exact way." in explorer.alt
+    assert "no error: it adds noise" in explorer.alt and "Nearer" not in explorer.alt  # DDPM
+    explorer.controls["b_sampler"].value = "Euler"
+    assert "no error" not in explorer.alt and "Nearer to the exact way: " in explorer.alt
 
 
-def test_eta_matters_for_ddim_alone(race):
+def test_both_lanes_have_spent_the_same_calls_in_each_column(race):
     explorer, _ = race
-    ends = {}
+    a = explorer.compute(
+        1.0, "trailing", a_sampler="DDIM", a_steps=4, a_eta=0.0, b_sampler="Heun", b_steps=4, b_eta=0.0
+    )
+    ddim, heun = a["lanes"]
+    assert a["columns"] == [1, 3, 4, 6, 7] and (ddim["calls"], heun["calls"]) == (4, 7)
+    for calls, one, other in zip(a["columns"], ddim["frames"], heun["frames"], strict=True):
+        assert torch.equal(one, ddim["x0"][min(calls, 4) - 1] if calls < 4 else ddim["x0"][-1])  # through after 4
+        assert torch.equal(other, {1: torch.full_like(one, -1), 3: heun["x0"][0]}.get(calls, other))
+    assert torch.equal(heun["frames"][-1], heun["x0"][-1])
+
+
+def test_eta_matters_for_ddim_alone_and_its_handle_says_so(race):
+    explorer, _ = race
     for sampler in ("DDIM", "LMS"):
-        explorer.controls["sampler"].value = sampler
-        for eta in (0.0, 1.0):
-            explorer.controls["eta"].value = eta
-            ends[sampler, eta] = bytes(explorer.image.value)
-    assert ends["DDIM", 0.0] != ends["DDIM", 1.0] and ends["LMS", 0.0] == ends["LMS", 1.0]
+        explorer.controls["a_sampler"].value = sampler
+        ends, eta = set(), explorer.controls["a_eta"]
+        for value in (0.0, 1.0):
+            eta.value = value
+            ends.add(explorer.run(sampler, 4, value, 1.0, "trailing")["x0"][-1].sum().item())
+        assert len(ends) == (2 if sampler == "DDIM" else 1)
+        assert eta.disabled == (sampler != "DDIM") == ("only DDIM" in eta.tooltip)
 
 
 def test_the_race_names_what_it_cannot_use(race):

@@ -71,21 +71,27 @@ def test_measured_values_have_a_picture_and_words():
 
 
 @pytest.mark.slow
-def test_the_explorer_is_drawn_ahead_from_the_same_noises():
+def test_the_explorer_draws_the_same_noises_at_every_scale_once():
     network = Labels()
     model = Denoiser(network, SCALED, "v", null=10)
     explorer = widgets.GuidanceExplorer(model, ROWS, labels=[1, 2, 3], steps=2, guidance=2.5)
-    slider, calls, seen = explorer.controls["guidance"], network.calls, set()
-    assert slider.options == (0.0, 1.0, 3.0) and slider.value == 3.0 and explorer.images.shape == (3, 3, 1, 28, 28)
-    for w in slider.options:
-        slider.value = w
+    handle, clip, seen = explorer.controls["guidance"], explorer.controls["clip"], set()
+    assert handle.options == (0.0, 1.0, 3.0) and handle.value == 3.0 and len(explorer.images) == 1
+    for w in handle.options:
+        handle.value = w
         seen.add(bytes(explorer.image.value))
         assert f"guidance {w:g}: {0.9 + w / 100:.1%} right digits" in explorer.text.value
-    assert network.calls == calls and len(seen) == 3
-    Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
-    for i, w in enumerate(slider.options):
         alone = sample(clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), DPMSolverPP(), 2, seed=0, first=1)
-        torch.testing.assert_close(explorer.images[i, 1:2], alone, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(explorer.images[w, True][1:2], alone, rtol=1e-4, atol=1e-4)
+    clip.value = "no"
+    seen.add(bytes(explorer.image.value))
+    assert "guidance 3, not clipped: " in explorer.text.value and "precision 80%" in explorer.text.value
+    calls = network.calls
+    clip.value = "yes"
+    assert network.calls == calls and len(seen) == 4
+    Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
+    only = widgets.GuidanceExplorer(model, [r for r in ROWS if r["clipped"]], labels=[1], steps=2)
+    assert list(only.controls) == ["guidance"]  # no switch for what was not measured
     with pytest.raises(ValueError, match="rows must hold lines of kind 'curve'"):
         widgets.GuidanceExplorer(model, [])
     with pytest.raises(TypeError, match="model must be a Denoiser with labels"):

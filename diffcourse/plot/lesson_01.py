@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import Circle
 from torch import Tensor
 
 from diffcourse.checks import number
@@ -78,13 +79,15 @@ def latent_point(page: np.ndarray, limit: float, z: Sequence[float], image: Tens
     with style():
         picture, (left, right) = canvas(6.4, 3.5, columns=2, width_ratios=(1.5, 1))
         left.imshow(page, extent=(-limit, limit, -limit, limit), interpolation="nearest")
+        for std in (1, 2):  # of the prior
+            left.add_patch(Circle((0, 0), std, fill=False, color="0.35", linestyle=":", linewidth=1.2))
         left.plot(
             [z[0]], [z[1]], "o", markersize=13, markerfacecolor="none", markeredgecolor="white", markeredgewidth=4
         )
         left.plot(
             [z[0]], [z[1]], "o", markersize=13, markerfacecolor="none", markeredgecolor="black", markeredgewidth=2
         )
-        left.set(xlabel="z₁", ylabel="z₂", title="where you are among real digits")
+        left.set(xlabel="z₁ (dotted: 1 and 2 stds of the prior)", ylabel="z₂", title="where you are among real digits")
         mosaic(right, to_pixels(image[None]), 1, 1, 1)
         right.set_title("what the decoder draws there")
     picture.colours = 64

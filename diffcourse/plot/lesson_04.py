@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator
 from torch import Tensor
 
 from diffcourse.denoiser import Denoise, Estimate
-from diffcourse.plot.images import mosaic, strip, tick_labels, to_pixels
+from diffcourse.plot.images import mosaic, tick_labels, to_pixels
 from diffcourse.plot.picture import (
     BESIDE,
     COLOURS,
@@ -325,10 +325,22 @@ def _exact(denoise: Denoise, x: float, levels: Sequence[Level]) -> list[Estimate
     return [*way, denoise(end.x, levels[-1])]
 
 
-def race(frames: Sequence[Tensor], titles: Sequence[str], caption: str, alt: str) -> Picture:
-    """Predicted clean images (B, C, H, W) along one sampling, the sample last, with a caption above."""
-    picture = strip(frames, titles, most=len(frames), scale=0.75, alt=alt)
+def race(lanes: Mapping[str, Sequence[Tensor]], titles: Sequence[str], caption: str, alt: str) -> Picture:
+    """Lanes {name: images (B, C, H, W), one for each title} below each other, B rows a lane, with a caption above."""
+    for name, images in check_named("lanes", lanes, "images").items():
+        if len(images) != len(titles):
+            raise ValueError(f"lanes[{name!r}] must hold {len(titles)} images, one for each title, got {len(images)}")
+    B, _, H, W = next(iter(lanes.values()))[0].shape
+    images = torch.cat([to_pixels(torch.stack(list(lane), dim=1).flatten(0, 1)) for lane in lanes.values()])
+    R, N = B * len(lanes), len(titles)
     with style():
+        picture, ax = canvas(0.85 * N + 0.5, 0.85 * R + 0.7)
+        mosaic(ax, images, R, N, gap=1)
+        tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles)
+        tick_labels(ax, ax.set_yticks, [(i + 0.5) * B * (H + 1) for i in range(len(lanes))], list(lanes))
+        ax.xaxis.tick_top()
+        for i in range(1, len(lanes)):
+            ax.axhline(i * B * (H + 1), color=COLOURS[1], linewidth=2, linestyle="-")
         picture.suptitle(caption, fontsize=9)
-        picture.set_size_inches(max(5.6, picture.get_figwidth()), picture.get_figheight() + 0.3)
+    picture.alt = alt
     return picture

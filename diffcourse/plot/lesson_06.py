@@ -25,7 +25,7 @@ def guidance_row(
     for what, curve in check_named("panels", panels, "(scales, values)").items():
         to_curve(f"panels[{what!r}]", curve)
     with style():
-        picture = Picture(figsize=(6.4, 3.1), dpi=100, layout="constrained")
+        picture = Picture(figsize=(2.0 * len(panels) + 0.4, 3.1), dpi=100, layout="constrained")
         FigureCanvasAgg(picture)
         grid_of = picture.add_gridspec(2, len(panels), height_ratios=(1, 2.2))
         mosaic(picture.add_subplot(grid_of[0, :]), images, 1, len(images), 1)
