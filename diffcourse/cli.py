@@ -66,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     )
     lab.add_argument("--no-browser", action="store_true", help="only print the address")
     lab.add_argument("--copy-only", action="store_true", help="bring the lessons up to date, start nothing")
+    lab.add_argument("--update", action="store_true", help="the same, and say what is new in each lesson")
+    lab.add_argument("--with-outputs", action="store_true", help="lessons that show their results at once")
 
     doctor = _command(commands, "doctor", run_doctor, "check the installation and say how to mend it", DOCTOR)
     doctor.add_argument("--json", action="store_true", help="for programs")
@@ -114,21 +116,23 @@ def parser() -> argparse.ArgumentParser:
 
 # -- the commands -----------------------------------------------------------------------------------------------------
 
-LAB = """Copies the lessons to a folder of yours and opens them in JupyterLab. What you
-changed there is never overwritten: run the command again after an update, and
-new versions of lessons that you worked in lie beside yours.
+LAB = """Copies the lessons to a folder of yours, without their results, and opens them
+in JupyterLab. What you changed there is never overwritten: after an update of
+the course, lessons that you worked in are kept, and the new version lies beside
+yours as NAME.new.ipynb. --update says what is new, heading by heading.
 
   diffcourse lab
   diffcourse lab --dir ~/diffusion
+  diffcourse lab --update
   diffcourse lab --no-browser -- --port 9000   (what follows -- is JupyterLab's)"""
 
 
 def run_lab(arguments: argparse.Namespace) -> int:
     from diffcourse import lab
 
-    for sentence in lab.copy(arguments.dir):
+    for sentence in lab.copy(arguments.dir, outputs=arguments.with_outputs, news=arguments.update):
         print(sentence)
-    if arguments.copy_only:
+    if arguments.copy_only or arguments.update:
         return 0
     return lab.start(arguments.dir, browser=not arguments.no_browser, arguments=arguments.jupyter)
 

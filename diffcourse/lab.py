@@ -5,26 +5,28 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
-from diffcourse import console
+from diffcourse import console, handout
 from diffcourse.files import atomic_write, lessons, named_by, user_path
 
 FIRST = "00_start_here.ipynb"
-MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out}
+MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last handed out, CELLS: {file: {cell: digest}}}
+CELLS = ":cells"  # of the version that the file in its place grew from
 HOMES = ("DIFFCOURSE_HOME", "DIFFCOURSE_DATA")
 OWN = Path(sys.prefix, "share", "jupyter")
 QUIET = ("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None")  # asks nobody
 
 
-def copy(target: str | Path, source: Path | None = None) -> list[str]:
+def copy(target: str | Path, source: Path | None = None, *, outputs: bool = False, news: bool = False) -> list[str]:
     """Bring the lessons of `source` into the folder `target`; returns what a reader should know, one sentence each.
 
-    A file that is still as it was handed out is updated. One that differs, if only because it was run and saved, is hers: it is kept, and
-    a new version of the lesson lies beside it as NAME.new.ipynb. Each version is offered once.
+    They are handed out as before their first run; with `outputs`, with what their cells showed. A file that is still as it was handed
+    out is updated. One that differs, if only because it was run and saved, is hers: it is kept, and a new version of the lesson lies
+    beside it as NAME.new.ipynb. Each version is offered once. With `news` it is told what is new in each lesson.
     """
     source, target = source or lessons(), user_path(target)
     if target.resolve() == source.resolve():
@@ -34,38 +36,48 @@ def copy(target: str | Path, source: Path | None = None) -> list[str]:
             f"the folder for your lessons must not lie in {source}, where they come from, got {str(target)!r}"
         )
     target.mkdir(parents=True, exist_ok=True)
-    given = _read_manifest(target)
-    new, updated, kept = [], [], []
+    given, grown = _read_manifest(target)
+    new, updated, kept, told_news = [], [], [], []
     for path in sorted(source.rglob("*")):
         name = path.relative_to(source)
         if path.is_dir() or any(part.startswith((".", "__")) for part in name.parts):
             continue
-        content = path.read_bytes()
-        here, key, version = target / name, name.as_posix(), _sha256(content)
+        content = path.read_bytes() if outputs else handout.without_outputs(path.read_bytes())
+        here, key, version, cells = target / name, name.as_posix(), _sha256(content), handout.cells(content)
+        digests = {cell: each.digest for cell, each in cells.items()}
         if in_the_way := next((p for p in here.parents if p.exists() and not p.is_dir()), None):
             kept.append(f"{key} was not copied: your file {in_the_way} stands where its folder should be.")
             continue
-        found = _found(here)
+        found, yours = _found(here), handout.cells(_content(here))
+        lines = handout.news(cells, yours, None if found == given.get(key) else grown.get(key)) if yours else []
+        only_outputs = grown.get(key) == digests != {}
         if found is None:
             _write(here, content)
             new.append(key)
         elif found == given.get(key) != version:
             _write(here, content)
             updated.append(key)
-        elif found != version and given.get(key) != version:
+        elif found != version and given.get(key) != version and not only_outputs:
             beside = _beside(here, content, given, target)
             _write(beside, content)
-            yours = f"Kept your folder {key}" if here.is_dir() else f"Kept your {key}, which you have changed"
-            kept.append(f"{yours}; the new version of the lesson lies beside it as {beside.name}.")
+            yours_is = f"Kept your folder {key}" if here.is_dir() else f"Kept your {key}, which you have changed"
+            kept.append(f"{yours_is}; the new version of the lesson lies beside it as {beside.name}.")
+        if lines:
+            lies = next((f" (see {p.name})" for p in islice(_places(here), 9) if _found(p) == version), "")
+            mixed = "" if key in grown or found == given.get(key) else "; what you changed counts too"
+            told_news.append("\n  ".join([f"What is new in {key}{lies}, by its headings{mixed}:", *lines]))
         given[key] = version
+        if digests and (_found(here) == version or (yours and not lines)):  # all that is new is there
+            grown[key] = digests
     manifest = target / MANIFEST
     if manifest.is_dir():
         kept.append(f"{manifest} is a folder, where a file should note which lessons you have: move it elsewhere.")
     else:
-        _write(manifest, (json.dumps(given, indent=1) + "\n").encode())
+        _write(manifest, (json.dumps({**given, CELLS: grown}, indent=1) + "\n").encode())
     told = [f"{_lessons(new)} copied to {target}."] if new else []
     told += [f"Brought up to date: {', '.join(updated)}."] if updated else []
-    return [*told, *kept] or [f"The lessons in {target} are up to date."]
+    told += [*kept, *(told_news if news else [])]
+    return told or [f"The lessons in {target} are up to date."]
 
 
 def start(folder: str | Path, *, browser: bool = True, arguments: Sequence[str] = ()) -> int:
@@ -141,24 +153,30 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
             continue
 
 
-def _read_manifest(target: Path) -> dict[str, str]:
-    """What was handed out before. Without a readable manifest every file that differs counts as the reader's."""
+def _read_manifest(target: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What was handed out before, and the cells from which each file grew. Without a readable manifest all that differs is the reader's."""
     try:
         given = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        return {}
+        return {}, {}
     given = given if isinstance(given, dict) else {}
-    return {name: version for name, version in given.items() if isinstance(version, str)}
+    grown = given.get(CELLS)
+    grown = {k: v for k, v in grown.items() if isinstance(v, dict)} if isinstance(grown, dict) else {}
+    return {name: version for name, version in given.items() if isinstance(version, str)}, grown
 
 
 def _beside(here: Path, content: bytes, given: dict[str, str], target: Path) -> Path:
     """NAME.new.ipynb, or NAME.new2.ipynb, …: the first that is not there, already holds `content`, or was left as it was."""
     version = _sha256(content)
-    places = (here.with_name(f"{here.stem}.new{n if n > 1 else ''}{here.suffix}") for n in count(1))
-    keyed = ((path, path.relative_to(target).as_posix()) for path in places)
+    keyed = ((path, path.relative_to(target).as_posix()) for path in _places(here))
     beside, key = next((path, key) for path, key in keyed if _found(path) in (None, version, given.get(key)))
     given[key] = version
     return beside
+
+
+def _places(here: Path) -> Iterator[Path]:
+    """Where versions lie beside a file: NAME.new.ipynb, NAME.new2.ipynb, …"""
+    return (here.with_name(f"{here.stem}.new{n if n > 1 else ''}{here.suffix}") for n in count(1))
 
 
 def _found(path: Path) -> str | None:
@@ -167,6 +185,14 @@ def _found(path: Path) -> str | None:
         return _sha256(path.read_bytes()) if path.is_file() else "" if os.path.lexists(path) else None
     except OSError:
         return ""
+
+
+def _content(path: Path) -> bytes:
+    """What is in the file; nothing if there is none, or it cannot be read."""
+    try:
+        return path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return b""
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -27,7 +27,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from learn_answers import entries
 from nbclient import NotebookClient
 
-from diffcourse.learn import exercises
+from diffcourse.learn import exercises, predictions, reveals
 from diffcourse.learn.exercise import Exercise
 
 ROOT = Path(__file__).parent.parent
@@ -71,6 +71,41 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
             line.startswith("# ") for line in lines[1:]
         ):  # hint and solution, as comments
             found.append(f"{name}: the next code cell must be {wanted}")
+    return found
+
+
+_CALL = re.compile(r"""^\s*(?:\w+\s*=\s*)?(predict|outcome|mixed|reveal)\(\s*["']([^"']+)["']""", re.M)
+
+
+def told_faults(notebook: nbformat.NotebookNode, lesson: str) -> list[str]:
+    """What is wrong with the guesses and the folded answers of a lesson: each that is registered is used once and in order."""
+    found, calls = [], []  # (function, name, cell)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            called = [(function, name) for function, name in _CALL.findall(cell.source)]
+            calls += [(function, name, cell) for function, name in called]
+            for function, name in called:
+                alone = {"predict": f'predict("{name}", ...)', "reveal": f'reveal("{name}")'}.get(function, cell.source)
+                if cell.source.strip() != alone:
+                    found.append(f"{name}: {alone} is a cell of its own")
+    ours = {name for name in (*predictions(), *reveals()) if name.split(".")[0] == lesson}
+    found += [f"{name}: there is no such prediction or reveal in {lesson}" for _, name, _ in calls if name not in ours]
+    order = [(function, name) for function, name, _ in calls]
+    for name, asked in predictions().items():
+        if name in ours:
+            wanted = ["predict", "outcome"]
+            met = [function for function, n in order if n == name and function != "mixed"]
+            if met != wanted:
+                found.append(f"{name}: predict and then outcome, once each, are wanted, and there are {met or 'none'}")
+            if asked.mixed != (("mixed", name) in order):
+                found.append(f"{name}: mixed=True and a call of mixed belong together")
+    for name, hidden in reveals().items():
+        if name in ours:
+            if order.count(("reveal", name)) != 1:
+                found.append(f"{name}: it is revealed {order.count(('reveal', name))} times, and once is wanted")
+            said = [part for part in (*hidden.text.splitlines(), *hidden.code.splitlines()) if len(part.strip()) > 24]
+            text = "\n".join(cell.source for cell in notebook.cells)
+            found += [f"{name}: the lesson says it: {part.strip()}" for part in said if part.strip() in text]
     return found
 
 

@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from diffcourse.learn import __main__ as command
-from diffcourse.learn import exercises, quizzes, registry
-from diffcourse.learn.audit import CHANGES, WHOLE, audit, audit_exercise, audit_quiz, battery
-from diffcourse.learn.exercise import Exercise, Mistake, Option, Question, Quiz
+from diffcourse.learn import exercises, predictions, quizzes, registry, reveals
+from diffcourse.learn.audit import CHANGES, WHOLE, audit, audit_exercise, audit_quiz, audit_told, battery
+from diffcourse.learn.exercise import Exercise, Mistake, Option, Prediction, Question, Quiz, Reveal
 
 
 @pytest.mark.slow
@@ -33,6 +33,29 @@ def test_every_exercise_of_the_course(name):
 @pytest.mark.parametrize("name", quizzes())
 def test_every_quiz_of_the_course(name):
     assert audit_quiz(quizzes()[name]).defects == []
+
+
+def test_every_prediction_and_reveal_of_the_course():
+    told = [*predictions().values(), *reveals().values()]
+    assert [defect for item in told for defect in audit_told(item).defects] == []
+
+
+@pytest.mark.parametrize(
+    ("item", "defect"),
+    [
+        (Prediction("98.x", "x", "?", kind="choice", options=["a", "a"]), "two options are equal"),
+        (Prediction("98.x", "", "?"), "a text is empty"),
+        (Prediction("98.x", "What is it?", "?"), "ends in no mark"),
+        (Prediction("98.x", "x", "alpha_bar?"), "write 'alpha_bar' in Unicode"),
+        (Prediction("98.x", "x", "?", why="x^2"), "in Unicode"),
+        (Prediction("98.x", "x", "?", kind="choice", options=["a", "b"], truth="c"), "the truth 'c' is no answer"),
+        (Reveal("98.x", "x", "beta**2"), "in Unicode"),
+        (Reveal("98.x", "x", "y", "a = ("), "the code is none"),
+    ],
+)
+def test_defects_of_predictions_and_reveals_are_found(item, defect):
+    (found,) = audit_told(item).defects
+    assert found.startswith("98.x: ") and defect in found
 
 
 @pytest.mark.parametrize("name", ours.EXERCISES)
@@ -226,13 +249,19 @@ def test_a_battery_leaves_the_reference_alone():
 
 def test_the_examples_in_the_guide_work(tmp_path, monkeypatch):
     texts = [part.split("\n\n", 1)[1] for part in inspect.getdoc(registry.data).split("`::")[1:]]
-    for name, text in zip(("guide_exercise", "guide_quizzes"), texts, strict=True):
+    names = ("guide_exercise", "guide_quizzes", "guide_predictions", "guide_reveals")
+    for name, text in zip(names, texts, strict=True):
         indented = itertools.takewhile(lambda line: not line or line.startswith("    "), text.splitlines())
         (tmp_path / f"{name}.py").write_text(textwrap.dedent("\n".join(indented)), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     report = audit_exercise(importlib.import_module("guide_exercise").EXERCISE)
     assert report.defects == ["07.noised: it needs 4 named mistakes and has 1."] and report.rejected >= 20
     assert audit_quiz(importlib.import_module("guide_quizzes").QUIZZES[0]).defects == []
+    told = [
+        *importlib.import_module("guide_predictions").PREDICTIONS,
+        *importlib.import_module("guide_reveals").REVEALS,
+    ]
+    assert len(told) == 6 and [defect for item in told for defect in audit_told(item).defects] == []
 
 
 def ragged(code: str) -> list[str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from learn_notebooks import ROOT, exercise_cells, faults, run, said, solve, verdicts
+from learn_notebooks import ROOT, exercise_cells, faults, run, said, solve, told_faults, verdicts
 from lessons import write_reader
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from diffcourse.learn import exercises, quizzes, record
+from diffcourse.learn import exercises, quizzes, record, register, registry
+from diffcourse.learn.exercise import Prediction, Reveal
 from diffcourse.learn.questions import as_html, as_text, orders
 
 NAME = "00.to_minus_one_one"
@@ -27,6 +28,42 @@ LESSONS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if exer
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_the_stub_cells_of_a_lesson(path):
     assert not faults(_read(path))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_predictions_and_reveals_of_a_lesson(path):
+    assert told_faults(_read(path), path.stem.split("_")[0]) == []
+
+
+def test_faults_of_predictions_and_reveals_are_found(monkeypatch):
+    monkeypatch.setattr(registry, "EXTRA", {})
+    rows = Prediction("week3.rows", "Rows", "?", kind="order", options=["2", "5"], mixed=True)
+    register(
+        Prediction("week3.left", "Left", "?"), rows, Reveal("week3.bug", "Bug", "A b.", "x = beta**0.5 * x + noise")
+    )
+    good = [
+        'predict("week3.left", ...)',
+        'x = 3\noutcome("week3.left", x)',
+        'things = mixed("week3.rows", [2, 5])',
+        'predict("week3.rows", ...)',
+        'outcome("week3.rows")',
+        'reveal("week3.bug")',
+    ]
+
+    def found(*sources):
+        notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
+        return "\n".join(told_faults(notebook, "week3"))
+
+    assert found(*good) == ""
+    assert "week3.left: predict and then outcome" in found(good[1], good[0], *good[2:])
+    assert "week3.left: predict and then outcome" in found(*good[1:])
+    assert "week3.left: predict and then outcome" in found(*good, good[1])
+    assert 'predict("week3.left", ...) is a cell of its own' in found('predict("week3.left", 3)', *good[1:])
+    assert 'reveal("week3.bug") is a cell of its own' in found(*good[:5], "x = 3\n" + good[5])
+    assert "week3.rows: mixed=True and a call of mixed" in found(*good[:2], *good[3:])
+    assert "week3.bug: it is revealed 0 times" in found(*good[:5])
+    assert "week3.bug: the lesson says it: x = beta" in found(*good, "x = beta**0.5 * x + noise  # mended")
+    assert "week3.lefft: there is no such prediction" in found(*good, 'predict("week3.lefft", ...)')
 
 
 @pytest.fixture

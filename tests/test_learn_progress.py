@@ -231,7 +231,7 @@ def test_reset_of_an_exercise_a_lesson_and_everything():
 @pytest.mark.parametrize("name", ["98.noise", "97", "al", ""])
 def test_reset_of_an_unknown_name_changes_nothing(name):
     record.attempted(NAME, right=True)
-    with pytest.raises(KeyError, match="no exercise, quiz or lesson is called"):
+    with pytest.raises(KeyError, match="no exercise, quiz, prediction or lesson is called"):
         progress(reset=name)
     assert state(NAME) == "solved"
 

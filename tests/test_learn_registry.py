@@ -277,7 +277,11 @@ def test_what_cannot_be_registered_is_refused_and_nothing_of_it_is_kept(own, tmp
     course = replace(ours.NOISED, name="00.to_minus_one_one")
     for what, error, told in [
         ((), TypeError, "register needs something"),
-        ((3,), TypeError, "register takes an Exercise, a Quiz, a list of them, a module, .*, got int: 3"),
+        (
+            (3,),
+            TypeError,
+            "register takes an Exercise, a Quiz, a Prediction, a Reveal, a list of them, a module, .*, got int: 3",
+        ),
         ((ours.NOISED, course), ValueError, "00.to_minus_one_one belongs to the course: choose another name"),
         ((ours.NOISED, replace(ours.NOISED)), ValueError, "98.noised is there twice"),
         ((tmp_path / "nowhere",), FileNotFoundError, "there is no file or folder '.*nowhere'"),

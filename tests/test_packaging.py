@@ -1,5 +1,6 @@
 """The wheel is whole: built, installed into an empty folder, used from another directory."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -98,5 +99,33 @@ for name, card in weights.available().items():
     assert listed.count(", verified") == len(loaded.splitlines()) and "DAMAGED" not in listed
     told = run("-m", "diffcourse", "lab", "--copy-only", cwd=tmp_path, **alone)
     assert "copied to diffcourse-lessons" in told
-    copied = {path.name: path.read_bytes() for path in (tmp_path / "diffcourse-lessons").glob("*.ipynb")}
-    assert copied == {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    mine = tmp_path / "diffcourse-lessons"
+    committed = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    copied = {path.name: path.read_bytes() for path in mine.glob("*.ipynb")}
+    assert copied.keys() == committed.keys()
+    for name, content in copied.items():
+        cells, ours = cells_of(content), cells_of(committed[name])
+        assert not [cell for cell in cells if cell.get("outputs") or cell.get("execution_count")]
+        assert [(c["id"], c["source"], c["metadata"]) for c in cells] == [
+            (c["id"], c["source"], c["metadata"]) for c in ours
+        ]
+    # as if handed out before one of its cells was there
+    given = json.loads((mine / ".diffcourse.json").read_text(encoding="utf-8"))
+    last = cells_of(committed["00_start_here.ipynb"])[-1]["id"]
+    del given[":cells"]["00_start_here.ipynb"][last]
+    given["00_start_here.ipynb"] = "another version"
+    (mine / ".diffcourse.json").write_text(json.dumps(given), encoding="utf-8")
+    notebook = json.loads(copied["00_start_here.ipynb"])
+    notebook["cells"] = [cell for cell in notebook["cells"] if cell["id"] != last]
+    hers = json.dumps(notebook).encode()
+    (mine / "00_start_here.ipynb").write_bytes(hers)
+    told = run("-m", "diffcourse", "lab", "--update", cwd=tmp_path, **alone)
+    assert "What is new in 00_start_here.ipynb (see 00_start_here.new.ipynb)" in told and "new: 1 cell of text" in told
+    assert (mine / "00_start_here.ipynb").read_bytes() == hers
+    assert (mine / "00_start_here.new.ipynb").read_bytes() == copied["00_start_here.ipynb"]
+    run("-m", "diffcourse", "lab", "--copy-only", "--with-outputs", "--dir", "full", cwd=tmp_path, **alone)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "full").glob("*.ipynb")} == committed
+
+
+def cells_of(content):
+    return json.loads(content)["cells"]

@@ -1,8 +1,12 @@
 """Run a lesson as its readers will, and bring it into the form in which it is committed.
 
 python tools/lessons.py notebooks/00_start_here.ipynb     executes in the profile laptop, normalises, writes back
-python tools/lessons.py --check notebooks/*.ipynb         only lists what breaks the rules
+python tools/lessons.py --check notebooks/*.ipynb         only lists what breaks the rules, and sentences that are true no longer
+python tools/lessons.py --numbers notebooks/X.ipynb       lists each numeral in prose that is neither marked nor waived, and who prints it
+python tools/lessons.py --mark notebooks/X.ipynb          marks those that exactly one of the cells nearby prints
+python tools/lessons.py --mark notebooks/X.ipynb "cell-022:17.2=cell-020" "cell-022:28=-"         marks one, and waives one
 
+How marks are written stands in tools/prose.py.
 Executed: top to bottom in a fresh kernel, as `DIFFCOURSE_PROFILE=laptop`, with a home of its own and no hub. Normalised: see `normalise`.
 The home belongs to one and the same reader each time, `READER`, written into it beforehand: the options of a quiz are shuffled for each
 reader, and would else stand in another order after every execution.
@@ -18,7 +22,9 @@ import uuid
 from pathlib import Path
 
 import nbformat
+import prose
 
+ROOT = Path(__file__).parents[1]
 VIEW = "application/vnd.jupyter.widget-view+json"
 ITEM = re.compile(r"C\d{3}")
 AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
@@ -102,6 +108,7 @@ def faults(path: Path) -> list[str]:
         found.append(f"the set-up cell has {lines(code[0])} lines, {MOST_SETUP} are allowed")
     for number, cell in enumerate(code):
         found += [f"code cell {number}: {fault}" for fault in cell_faults(cell)]
+    found += prose.stale(notebook, ROOT)
     for cell in cells:
         found += [
             f"{item!r} is no curriculum item" for item in cell["metadata"].get("items", []) if not ITEM.fullmatch(item)
@@ -153,11 +160,33 @@ def items(path: Path) -> set[str]:
     }
 
 
+def mark(path: Path, given: list[str]) -> None:
+    """Write marks into a lesson: those that are given, as CELL:NUMERAL=SOURCE, or else those that leave no choice."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "markdown"}
+    for text in given:
+        match = re.fullmatch(r"([^:]+):([^=]+)=(.+)", text)
+        if not match or match[1] not in cells:
+            raise SystemExit(f"a mark is TEXT-CELL:NUMERAL=SOURCE, with the id of a text cell of {path}, got {text!r}")
+        prose.set_mark(cells[match[1]], match[2].strip(), match[3].strip())
+    print(*([] if given else prose.mark(notebook)), sep="\n")
+    nbformat.write(notebook, path)
+
+
 def main(arguments: list[str]) -> int:
-    check = "--check" in arguments
+    modes = {a for a in arguments if a in ("--check", "--numbers", "--mark")}
+    given = [a for a in arguments if a not in modes and not a.endswith(".ipynb")]
+    if len(modes) > 1 or (given and "--mark" not in modes):
+        print(__doc__)
+        return 2
     broken = 0
-    for path in map(Path, [a for a in arguments if a != "--check"]):
-        if not check:
+    for path in map(Path, [a for a in arguments if a.endswith(".ipynb")]):
+        if "--mark" in modes:
+            mark(path, given)
+        if "--numbers" in modes:
+            print(f"{path}:", *prose.report(json.loads(path.read_text(encoding="utf-8"))), sep="\n")
+            continue
+        if not modes:
             start = time.monotonic()
             nbformat.write(normalise(execute(path)), path)
             print(f"{path}: ran in {time.monotonic() - start:.0f} s, {path.stat().st_size / 1000:.0f} kB")

@@ -1,18 +1,32 @@
-"""Exercises that answer back: `check`, `hint`, `solution`, `quiz`, `expect` and `progress`; `register` adds your own.
+"""Exercises that answer back: `check`, `hint`, `solution`, `quiz`, `expect` and `progress`; guesses: `predict`, `outcome`, `mixed`, and
+answers folded away: `reveal`; `register` adds your own.
 
-    from diffcourse.learn import check, expect, hint, progress, quiz, solution
+    from diffcourse.learn import check, expect, hint, mixed, outcome, predict, progress, quiz, reveal, solution
 
 `diffcourse.learn.exercises` shows how to write exercises; `python -m diffcourse.learn audit` proves that they do what they say.
 """
 
-from diffcourse.learn.answers import check, hint, solution
+from diffcourse.learn.answers import check, hint, reveal, solution
 from diffcourse.learn.estimates import expect
-from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
+from diffcourse.learn.exercise import (
+    Case,
+    Exercise,
+    InPackage,
+    Invariant,
+    Mistake,
+    Option,
+    Prediction,
+    Question,
+    Quiz,
+    Reveal,
+)
+from diffcourse.learn.guesses import mixed, outcome, predict
 from diffcourse.learn.questions import quiz
-from diffcourse.learn.registry import exercises, quizzes, register
+from diffcourse.learn.registry import exercises, predictions, quizzes, register, reveals
 from diffcourse.learn.table import progress
 
 __all__ = [
-    "check", "exercises", "expect", "hint", "progress", "quiz", "quizzes", "register", "solution",
-    "Case", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Question", "Quiz",
+    "check", "exercises", "expect", "hint", "mixed", "outcome", "predict", "predictions", "progress", "quiz", "quizzes", "register",
+    "reveal", "reveals", "solution",
+    "Case", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Prediction", "Question", "Quiz", "Reveal",
 ]  # fmt: skip

@@ -1,6 +1,7 @@
-"""`check`, `hint` and `solution`: what the cells of a lesson call."""
+"""`check`, `hint`, `solution` and `reveal`: what the cells of a lesson call."""
 
 import functools
+import html
 from typing import Any
 
 from torch import Tensor
@@ -68,6 +69,19 @@ def solution(name: str) -> None:
     )
     head = "\n".join([title, *record.STORE.take_notices()])
     show.show(f"{head}\n\n{exercise.solution}", show.paragraphs(head) + show.code(exercise.solution))
+
+
+def reveal(name: str) -> None:
+    """Show the answer to a question such as "find the bug": folded in a notebook, open in plain text. KeyError for an unknown name."""
+    hidden = registry.reveal(name)
+    lines = hidden.text.strip().splitlines()
+    notices = record.STORE.take_notices()
+    text = "\n".join(
+        [f"{hidden.title} ({hidden.name})", *lines, *([hidden.code.strip("\n")] if hidden.code else []), *notices]
+    )
+    inside = "<br>".join(map(show.marked, lines)) + (show.code(hidden.code.strip("\n")) if hidden.code else "")
+    summary = f'<summary style="cursor: pointer"><b>{html.escape(hidden.title)}</b></summary>'
+    show.show(text, f"<details>{summary}{inside}</details>{show.lines(notices)}")
 
 
 # -- the reference ----------------------------------------------------------------------------------------------------

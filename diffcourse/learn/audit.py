@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffcourse.learn import compare, registry, run, source
+from diffcourse.learn import compare, guesses, registry, run, source
 from diffcourse.learn.diagnosis import Verdict, accepts, derivatives, diagnose, without_derivative, worked_out
-from diffcourse.learn.exercise import Exercise, Question, Quiz
+from diffcourse.learn.exercise import Exercise, Prediction, Question, Quiz, Reveal
 from diffcourse.learn.gradients import PARAMETERS
 from diffcourse.learn.mutants import mutants, rewritten
 
@@ -38,6 +38,8 @@ class Report:
     allowed: int = 0  # mutants that may pass
     quizzes: int = 0
     questions: int = 0
+    predictions: int = 0
+    reveals: int = 0
     lessons: dict[str, int] = field(default_factory=dict)
     defects: list[str] = field(default_factory=list)
 
@@ -60,22 +62,59 @@ class Report:
             f"{self.rejected} wrong answers outside the catalogue rejected",
             f"{self.mutants} mutants of the references made, {self.allowed} of them allowed to pass",
             f"{self.quizzes} quizzes with {self.questions} questions",
+            f"{self.predictions} predictions, {self.reveals} answers folded away",
         ]
         return "\n".join([*counts, *self.defects, f"{len(self.defects)} defects" if self.defects else "no defects"])
 
 
 def audit(which: str | None = None) -> Report:
-    """Audit everything, one lesson ("02") or one exercise or quiz ("02.q_sample"). KeyError for a name that does not exist."""
+    """Audit everything, one lesson ("02"), or one thing by its name ("02.q_sample"). KeyError for a name that does not exist."""
     report = Report()
-    everything: list[Exercise | Quiz] = [*registry.exercises().values(), *registry.quizzes().values()]
-    chosen = [item for item in everything if which in (None, item.lesson, item.name)]
+    kinds = (registry.exercises, registry.quizzes, registry.predictions, registry.reveals)
+    everything: dict[str, registry.Asked] = {name: item for kind in kinds for name, item in kind().items()}
+    chosen = [item for item in everything.values() if which in (None, item.lesson, item.name)]
     if not chosen and which is not None:
-        raise registry.unknown(
-            which, [*registry.exercises(), *registry.quizzes(), *registry.lessons()], "exercise, quiz or lesson"
-        )
+        known = [*everything, *registry.lessons()]
+        raise registry.unknown(which, known, "exercise, quiz, prediction, reveal or lesson")
     for item in chosen:
-        report.add(audit_quiz(item) if isinstance(item, Quiz) else audit_exercise(item))
+        if isinstance(item, Exercise):
+            report.add(audit_exercise(item))
+        else:
+            report.add(audit_quiz(item) if isinstance(item, Quiz) else audit_told(item))
     return report
+
+
+def audit_told(item: Prediction | Reveal) -> Report:
+    """Is all that a prediction or a reveal says there, different and plain text, and does the code of a reveal run through the parser?"""
+    if isinstance(item, Reveal):
+        report, texts = Report(reveals=1), [item.title, item.text]
+        try:
+            compile(item.code, item.name, "exec")
+        except SyntaxError as error:
+            report.defects.append(f"{item.name}: the code is none: {error}.")
+    else:
+        report, texts = Report(predictions=1), [item.title, item.question, *item.options]
+        if not all(text.strip() for text in texts) or len(set(item.options)) < len(item.options):
+            report.defects.append(f"{item.name}: a text is empty, or two options are equal.")
+        if item.truth and not _is_an_answer(item):
+            report.defects.append(f"{item.name}: the truth {item.truth!r} is no answer to it.")
+        if item.title.rstrip().endswith((".", "?", ":")):
+            report.defects.append(f"{item.name}: the title {item.title!r} goes on with a colon, so it ends in no mark.")
+        texts.append(item.why)
+    report.defects += [f"{item.name}: {defect}" for text in texts for defect in _raw(text)]
+    return report
+
+
+def _is_an_answer(item: Prediction) -> bool:
+    try:
+        return bool(guesses.read(item, item.truth, "truth"))
+    except (TypeError, ValueError):
+        return False
+
+
+def _raw(text: str) -> Iterator[str]:
+    for raw in RAW.findall(re.sub(r"`[^`]*`", "", text)):
+        yield f"write {raw!r} in Unicode (x₀, √0.64, σ², ·), code in backticks, no stars: {text!r}."
 
 
 def audit_quiz(quiz: Quiz) -> Report:
@@ -88,10 +127,7 @@ def audit_quiz(quiz: Quiz) -> Report:
         if not all(option.why.strip() for option in question.options):
             report.defects.append(f"{quiz.name}: an option is not explained in {question.text!r}.")
         for text in [quiz.title, question.text, *texts, *(option.why for option in question.options)]:
-            for raw in RAW.findall(re.sub(r"`[^`]*`", "", text)):
-                report.defects.append(
-                    f"{quiz.name}: write {raw!r} in Unicode (x₀, √0.64, σ², ·), code in backticks, no stars: {text!r}."
-                )
+            report.defects += [f"{quiz.name}: {defect}" for defect in _raw(text)]
     longest = sum(map(_right_is_longest, quiz.questions))
     if len(quiz.questions) >= 3 and 2 * longest > len(quiz.questions):
         report.defects.append(

@@ -1,4 +1,4 @@
-"""What an exercise and a quiz are made of; how to write them stands in `diffcourse.learn.exercises`."""
+"""What an exercise, a quiz, a prediction and a reveal are made of; how to write them stands in `diffcourse.learn.exercises`."""
 
 import copy
 import inspect
@@ -211,6 +211,100 @@ class Quiz:
         _check_name(self.name)
         if not self.questions:
             raise ValueError(f"{self.name}: a quiz needs a question")
+
+    @property
+    def lesson(self) -> str:
+        return self.name.split(".")[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """A guess that is asked for before the outcome is shown; how to write one stands in `diffcourse.learn.exercises`.
+
+    `title`
+        What is guessed, as the head of a line: "Variance left: it is 0.02."
+    `question`
+        The question, read without the cells around it. A number's says in what it is counted.
+    `kind`
+        "number"; "choice", of one of the `options`; or "order", in which the letters of the `options` are put.
+    `options`
+        The texts of a choice or of an order. They get the letters A, B, … in the order in which they are written.
+    `mixed`
+        For an order: the letters are those of `mixed`, and the guess names the letter of each of the options, in the order of the options.
+    `unit`
+        Of a number: "s", "steps". With "%" guess and truth are in percent.
+    `scale`, `close`
+        How a number is judged. "ratio", for what is always positive: close is a factor, 1.25 by default. "difference", for a share or
+        what may be 0 or negative: close is how far off a guess may be, in the unit.
+    `digits`
+        Significant digits of the truth, 3.
+    `truth`
+        Only for a choice or an order that no cell computes: the letters, or the text of the option.
+    `why`
+        One or two sentences told with the outcome, if anything remains to be said.
+    """
+
+    name: str
+    title: str
+    question: str
+    kind: str = "number"
+    options: Sequence[str] = ()
+    mixed: bool = False
+    unit: str = ""
+    scale: str = "ratio"
+    close: float | None = None
+    digits: int = 3
+    truth: str = ""
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if self.kind not in ("number", "choice", "order"):
+            raise ValueError(f"{self.name}: kind must be number, choice or order, got {self.kind!r}")
+        if self.scale not in ("ratio", "difference"):
+            raise ValueError(f"{self.name}: scale must be ratio or difference, got {self.scale!r}")
+        if isinstance(self.options, str):
+            raise TypeError(f"{self.name}: options must be a list of texts, got one string")
+        if (self.kind == "number") != (not self.options) or len(self.options) == 1 or len(self.options) > 26:
+            raise ValueError(f"{self.name}: a choice or an order has 2 to 26 options and a number none")
+        if self.mixed and self.kind != "order":
+            raise ValueError(f"{self.name}: only an order can be mixed, got kind {self.kind!r}")
+        if self.truth and self.kind == "number":
+            raise ValueError(
+                f"{self.name}: the truth of a number comes from the cell that computes it, never from here"
+            )
+        if self.close is None and self.kind == "number":
+            if self.scale == "difference":
+                raise ValueError(f"{self.name}: with scale='difference', close must say how far off a guess may be")
+            object.__setattr__(self, "close", 1.25)
+        if self.close is not None and not (self.close >= 1 if self.scale == "ratio" else self.close > 0):
+            raise ValueError(
+                f"{self.name}: close must be a factor from 1 on, or a distance above 0, got {self.close!r}"
+            )
+
+    @property
+    def lesson(self) -> str:
+        return self.name.split(".")[0]
+
+    @property
+    def letters(self) -> str:
+        """The letters of the options: "ABCD"."""
+        return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[: len(self.options)]
+
+
+@dataclass(frozen=True, eq=False)
+class Reveal:
+    """The answer to a question that the lesson leaves to its reader, such as "find the bug": a text, and code that is right."""
+
+    name: str
+    title: str
+    text: str
+    code: str = ""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.title.strip() or not self.text.strip():
+            raise ValueError(f"{self.name}: a reveal needs a title and a text")
 
     @property
     def lesson(self) -> str:

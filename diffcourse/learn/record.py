@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 import threading
@@ -158,6 +159,36 @@ def answered(name: str, question: int, right: bool) -> None:
     STORE.change(change)
 
 
+def guessed(name: str, guess: float | str) -> dict[str, Any]:
+    """Record a guess, which replaces the last one until the outcome is told; from then on the first one stays. Returns what is recorded."""
+
+    def change(data: Data) -> None:
+        entry = data["predictions"].setdefault(name, _unguessed())
+        if not entry["told"]:
+            entry["guess"], entry["when"] = guess, _now()
+
+    STORE.change(change)
+    return prediction_of(name)
+
+
+def outcome_told(name: str, near: bool | None) -> None:
+    """Record that the outcome was told, the first time, and whether the guess was near it; None without a guess."""
+    if prediction_of(name)["told"]:
+        return
+
+    def change(data: Data) -> None:
+        entry = data["predictions"].setdefault(name, _unguessed())
+        if not entry["told"]:
+            entry["told"], entry["near"] = _now(), near
+
+    STORE.change(change)
+
+
+def prediction_of(name: str) -> dict[str, Any]:
+    """What is recorded of a prediction."""
+    return {**_unguessed(), **STORE.read()["predictions"].get(name, {})}
+
+
 def reader() -> str:
     """The reader's random id, drawn when it is first asked for and kept with her progress: quizzes are shuffled by it."""
     drawn = uuid.uuid4().hex
@@ -172,10 +203,10 @@ def record_of(name: str) -> dict[str, Any]:
 
 
 def forget(what: str) -> None:
-    """Forget an exercise or quiz, those of a lesson, or with "all" every one."""
+    """Forget an exercise, a quiz or a prediction, those of a lesson, or with "all" every one."""
 
     def change(data: Data) -> None:
-        for part in ("exercises", "quizzes"):
+        for part in _PARTS:
             data[part] = {
                 n: e for n, e in data[part].items() if what != "all" and n != what and n.split(".")[0] != what
             }
@@ -186,12 +217,19 @@ def forget(what: str) -> None:
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 
+_PARTS = ("exercises", "quizzes", "predictions")
+
+
 def _empty() -> Data:
-    return {"version": VERSION, "exercises": {}, "quizzes": {}}
+    return {"version": VERSION, **{part: {} for part in _PARTS}}
 
 
 def _new() -> dict[str, Any]:
     return {"attempts": 0, "hints": 0, "solution": 0, "solved": None, "last": None}
+
+
+def _unguessed() -> dict[str, Any]:
+    return {"guess": None, "when": None, "told": None, "near": None}
 
 
 def _exercise(data: Data, name: str) -> dict[str, Any]:
@@ -214,6 +252,7 @@ def _read(path: Path) -> tuple[Data, str]:
         return _empty(), "a new one begins"
     kept = {"exercises": _sound(data.pop("exercises", None), _exercise_of)}
     kept["quizzes"] = _sound(data.pop("quizzes", None), _quiz_of)
+    kept["predictions"] = _sound(data.pop("predictions", {}), _prediction_of)  # older files have none
     if not isinstance(data.get("reader"), str) or not data["reader"].isascii():
         data.pop("reader", None)  # another one will be drawn
     more = {key: value for key, value in data.items() if not _deep(value)}  # of a later version, perhaps
@@ -221,7 +260,7 @@ def _read(path: Path) -> tuple[Data, str]:
     found = {**_empty(), **more, **{key: part[0] for key, part in kept.items() if part is not None}}
     if whole:
         return found, ""
-    n = len(found["exercises"]) + len(found["quizzes"])
+    n = sum(len(found[part]) for part in _PARTS)
     return found, f"what is sound in it is kept ({n} {'entries' if n > 1 else 'entry'})" if n else "a new one begins"
 
 
@@ -256,6 +295,16 @@ def _quiz_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
     }
     when = entry.get("when")
     return {**entry, "questions": sound, "when": when if isinstance(when, str) else _now()}, len(sound) < len(asked)
+
+
+def _prediction_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
+    if not isinstance(entry, dict) or _deep(entry):
+        return None, True
+    entry = {**_unguessed(), **entry}
+    guess, near = entry["guess"], entry["near"]
+    sound = (type(guess) is float and math.isfinite(guess)) or isinstance(guess, str | None)
+    dated = all(isinstance(entry[key], str | None) for key in ("when", "told"))
+    return (entry, False) if sound and dated and isinstance(near, bool | None) else (None, True)
 
 
 def _count(value: Any) -> bool:

@@ -1,4 +1,5 @@
-"""Finds exercises and quizzes: those of the course, where every `exercises/lesson_<lesson>` counts, and those given to `register`."""
+"""Finds exercises, quizzes, predictions and reveals: those of the course, where every `exercises/lesson_<lesson>` counts, and those
+given to `register`."""
 
 import contextlib
 import difflib
@@ -12,30 +13,32 @@ from typing import Any, TypeVar
 
 from diffcourse.files import user_path
 from diffcourse.learn import exercises as data
-from diffcourse.learn.exercise import Exercise, Quiz
+from diffcourse.learn.exercise import Exercise, Prediction, Quiz, Reveal
 
-Item = TypeVar("Item", Exercise, Quiz)
-EXTRA: dict[str, Exercise | Quiz] = {}  # what was registered
+Asked = Exercise | Quiz | Prediction | Reveal
+Item = TypeVar("Item", Exercise, Quiz, Prediction, Reveal)
+EXTRA: dict[str, Asked] = {}  # what was registered
 _FOLDERS: set[Path] = set()  # from which files were registered
 
 
 def register(*what: Any) -> list[str]:
-    """Add exercises and quizzes of your own to those of the course, for as long as Python runs; returns their names.
+    """Add exercises, quizzes, predictions and reveals of your own to those of the course, for as long as Python runs; returns their names.
 
-    Each of `what` is an Exercise, a Quiz, a list of them, a module, or a path: a .py file that defines EXERCISE, EXERCISES or QUIZZES, or a
-    folder of such files. In a folder, a name that starts with _ is a file of helpers: `from _cases import normal` finds `_cases.py`.
+    Each of `what` is an Exercise, a Quiz, a Prediction, a Reveal, a list of them, a module, or a path: a .py file that defines EXERCISE,
+    EXERCISES, QUIZZES, PREDICTIONS or REVEALS, or a folder of such files. In a folder, a name that starts with _ is a file of helpers:
+    `from _cases import normal` finds `_cases.py`.
     `diffcourse.learn.exercises` shows how they are written.
 
     A name that is registered again is replaced, so a cell can be run twice. The names of the course's own are refused.
     """
     if not what:
         raise TypeError(f"register needs something to register: {_ALLOWED}")
-    found: dict[str, Exercise | Quiz] = {}
+    found: dict[str, Asked] = {}
     for item in _items_of(what):
         if item.name in _of_lesson(item.lesson):
             raise ValueError(f"{item.name} belongs to the course: choose another name, such as my_{item.name}")
         if found.get(item.name, item) is not item:
-            raise ValueError(f"{item.name} is there twice: give each exercise and quiz a name of its own")
+            raise ValueError(f"{item.name} is there twice: give everything a name of its own")
         found[item.name] = item
     for item in found.values():  # read now: later cells or edits may give the names that it uses another meaning
         with contextlib.suppress(OSError, TypeError, ValueError):  # said by `solution` and the audit
@@ -54,8 +57,18 @@ def quizzes() -> dict[str, Quiz]:
     return _all(Quiz)
 
 
+def predictions() -> dict[str, Prediction]:
+    """All predictions by name, in the order of the lessons, then what was registered."""
+    return _all(Prediction)
+
+
+def reveals() -> dict[str, Reveal]:
+    """All reveals by name, in the order of the lessons, then what was registered."""
+    return _all(Reveal)
+
+
 def lessons() -> list[str]:
-    """Lessons that have exercises or quizzes: "00", "00b", "02", …, then those of what was registered."""
+    """Lessons that have something to ask: "00", "00b", "02", …, then those of what was registered."""
     return list(dict.fromkeys(item.lesson for item in (*_course().values(), *EXTRA.values())))
 
 
@@ -69,8 +82,18 @@ def quiz(name: str) -> Quiz:
     return _find(name, Quiz, "quiz")
 
 
+def prediction(name: str) -> Prediction:
+    """The prediction called `name`; KeyError with the nearest names if there is none."""
+    return _find(name, Prediction, "prediction")
+
+
+def reveal(name: str) -> Reveal:
+    """The reveal called `name`; KeyError with the nearest names if there is none."""
+    return _find(name, Reveal, "reveal")
+
+
 class UnknownName(KeyError):
-    """A name that no exercise, quiz or lesson has."""
+    """A name that no exercise, quiz, prediction, reveal or lesson has."""
 
     def __str__(self) -> str:
         return self.args[0]
@@ -103,11 +126,11 @@ def _all(kind: type[Item]) -> dict[str, Item]:
 # -- of the course ----------------------------------------------------------------------------------------------------
 
 
-def _course() -> dict[str, Exercise | Quiz]:
+def _course() -> dict[str, Asked]:
     return {name: item for module in _modules() for name, item in _items(_module(module)).items()}
 
 
-def _of_lesson(lesson: str) -> dict[str, Exercise | Quiz]:
+def _of_lesson(lesson: str) -> dict[str, Asked]:
     module = f"lesson_{lesson}"
     return _items(_module(module)) if module in _modules() else {}
 
@@ -120,9 +143,9 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"{data.__name__}.{name}")
 
 
-def _items(module: ModuleType) -> dict[str, Exercise | Quiz]:
+def _items(module: ModuleType) -> dict[str, Asked]:
     lesson = module.__name__.rpartition("lesson_")[2]
-    found: dict[str, Exercise | Quiz] = {}
+    found: dict[str, Asked] = {}
     for file in [module, *_files(module)]:
         for item in _held(file):
             if item.lesson != lesson:
@@ -142,27 +165,31 @@ def _files(lesson: ModuleType) -> list[ModuleType]:
     return files
 
 
-def _held(module: ModuleType) -> list[Exercise | Quiz]:
+_LISTS = ("EXERCISES", "QUIZZES", "PREDICTIONS", "REVEALS")
+
+
+def _held(module: ModuleType) -> list[Asked]:
     one = [module.EXERCISE] if hasattr(module, "EXERCISE") else []
-    return [*one, *getattr(module, "EXERCISES", []), *getattr(module, "QUIZZES", [])]
+    return [*one, *(item for name in _LISTS for item in getattr(module, name, []))]
 
 
-def _held_by(file: ModuleType) -> list[Exercise | Quiz]:
+def _held_by(file: ModuleType) -> list[Asked]:
     """What a file of exercises defines; ValueError for one that defines nothing."""
     if held := _held(file):
         return held
     raise ValueError(
-        f"{file.__name__} defines neither EXERCISE nor QUIZZES; the name of a file of helpers starts with _"
+        f"{file.__name__} defines neither EXERCISE nor QUIZZES nor PREDICTIONS nor REVEALS; "
+        "the name of a file of helpers starts with _"
     )
 
 
 # -- registered -------------------------------------------------------------------------------------------------------
 
-_ALLOWED = "an Exercise, a Quiz, a list of them, a module, or the path of a .py file or of a folder of them"
+_ALLOWED = "an Exercise, a Quiz, a Prediction, a Reveal, a list of them, a module, or the path of a .py file or a folder of them"
 
 
-def _items_of(what: Any) -> list[Exercise | Quiz]:
-    if isinstance(what, Exercise | Quiz):
+def _items_of(what: Any) -> list[Asked]:
+    if isinstance(what, Asked):
         return [what]
     if isinstance(what, list | tuple):
         return [item for part in what for item in _items_of(part)]

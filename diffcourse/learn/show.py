@@ -1,6 +1,7 @@
 """Shows messages: plain text that reads well alone, and the same with a coloured edge where there is HTML."""
 
 import html
+import re
 import sys
 from typing import Any
 
@@ -36,6 +37,11 @@ def paragraphs(text: str) -> str:
     """Escaped text, one paragraph a line, the first one bold up to its colon or full stop."""
     first, *rest = text.splitlines()
     return "".join([f"<b>{html.escape(first)}</b>", *(f"<br>{html.escape(line)}" for line in rest)])
+
+
+def marked(text: str) -> str:
+    """Escaped text, with what stands in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def code(text: str) -> str:

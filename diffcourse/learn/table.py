@@ -11,6 +11,7 @@ from diffcourse.learn import notebooks, record, registry, show
 MOST_LINES = 55  # of the text; progress("02") shows all of a lesson
 MOST_LESSONS = 30
 COLUMNS = 80
+FEWEST_GUESSES = 3  # before anything is said of them
 _BAR = 10
 
 
@@ -92,11 +93,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is done: `str` and `print` give text, a notebook shows it as HTML. `whole`: with every row of every lesson."""
+    """What is done: `str` and `print` give text, a notebook shows it as HTML. `whole`: with every row of every lesson.
+
+    `guesses` says how the predictions went; "" before there are three.
+    """
 
     rows: list[Row] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     whole: bool = False
+    guesses: str = ""
 
     @property
     def done(self) -> int:
@@ -125,12 +130,13 @@ class Progress:
     # -- text ---------------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
+        told = [self.guesses] if self.guesses else []
         if not self.rows:
-            return "\n".join([*self.notices, "There are no exercises yet."])
+            return "\n".join([*self.notices, *(told or ["There are no exercises yet."])])
         if self.whole:
             shown = [line for part in self._parts for line in ["", *_rows(part, len(part.rows))]]
-            return "\n".join([*self.notices, *self._overview(self._parts), *shown])
-        lines = [*self.notices, *self._overview([self._all]), "", *self._overview(self._parts[:MOST_LESSONS])]
+            return "\n".join([*self.notices, *self._overview(self._parts), *told, *shown])
+        lines = [*self.notices, *self._overview([self._all]), *told, "", *self._overview(self._parts[:MOST_LESSONS])]
         if left_out := self._parts[MOST_LESSONS:]:
             lines.append(f'… and {len(left_out)} more lessons: progress("{left_out[0].lesson}") shows one')
         for part in self._begun:
@@ -163,13 +169,14 @@ class Progress:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notices)
+        told = f"<p>{html.escape(self.guesses)}</p>" if self.guesses else ""
         if not self.rows:
-            return f"{notes}<p>There are no exercises yet.</p>"
+            return notes + (told or "<p>There are no exercises yet.</p>")
         after = f" Next: {_linked(self.next)}" if self.next else ""
         total = f"<p>{_bar(self._all)} {_counted(self._all)}.{after}</p>"
         at = self._begun[0] if self._begun else None
         lessons = [_details(part, opened=self.whole or part is at) for part in self._parts]
-        return f'<div style="line-height: 1.5">{notes}{total}{"".join(lessons)}</div>'
+        return f'<div style="line-height: 1.5">{notes}{total}{told}{"".join(lessons)}</div>'
 
 
 def _rows(part: Part, room: int) -> list[str]:
@@ -228,7 +235,8 @@ def _linked(row: Row) -> str:
 def progress(lesson: str | None = None, *, reset: str | None = None) -> Progress:
     """What is done, lesson by lesson, or all of one lesson, "02"; the last expression of a cell shows it.
 
-    `reset` forgets an exercise or quiz ("02.q_sample"), a lesson ("02"), or everything ("all"). KeyError for a name that does not exist.
+    `reset` forgets an exercise, quiz or prediction ("02.q_sample"), a lesson ("02"), or everything ("all"). KeyError for a name that does
+    not exist.
     """
     order = registry.lessons()
     if lesson is not None and lesson not in order:
@@ -238,13 +246,14 @@ def progress(lesson: str | None = None, *, reset: str | None = None) -> Progress
     rows = [_exercise_row(e, data["exercises"].get(e.name, {})) for e in registry.exercises().values()]
     rows += [_quiz_row(q, data["quizzes"].get(q.name, {})) for q in registry.quizzes().values()]
     rows = sorted((row for row in rows if lesson in (None, row.lesson)), key=lambda row: order.index(row.lesson))
-    return Progress(rows, [*notices, *record.STORE.take_notices()], whole=lesson is not None)
+    guesses = _guesses(data["predictions"], lesson)
+    return Progress(rows, [*notices, *record.STORE.take_notices()], whole=lesson is not None, guesses=guesses)
 
 
 def _reset(what: str) -> str:
-    known = [*registry.exercises(), *registry.quizzes(), *registry.lessons(), "all"]
+    known = [*registry.exercises(), *registry.quizzes(), *registry.predictions(), *registry.lessons(), "all"]
     if what not in known:
-        raise registry.unknown(what, known, "exercise, quiz or lesson")
+        raise registry.unknown(what, known, "exercise, quiz, prediction or lesson")
     record.forget(what)
     return {"all": "All progress is reset."}.get(what, f"{what} is reset.")
 
@@ -269,3 +278,18 @@ def _quiz_row(quiz: Any, entry: dict[str, Any]) -> Row:
     state = "answered" if right == of else f"{right} of {of} right" if asked else "open"
     answers = sum(question["answers"] for question in asked)
     return Row(quiz.lesson, quiz.name, quiz.title, state, answers, 0, of, str(entry.get("when") or ""))
+
+
+def _guesses(entries: dict[str, Any], lesson: str | None) -> str:
+    """How many guesses were made whose outcome was told, and how many of them were near, early and late; "" before there are three."""
+    asked = [p for p in registry.predictions().values() if lesson in (None, p.lesson)]
+    made = [entries[p.name] for p in asked if entries.get(p.name, {}).get("near") is not None]
+    made.sort(key=lambda entry: entry["when"] or "")
+    if len(made) < FEWEST_GUESSES:
+        return ""
+    half = len(made) // 2
+    early, late = (sum(entry["near"] for entry in part) for part in (made[:half], made[half:]))
+    return (
+        f"Predictions: {len(made)} of {len(asked)} made; near were {early} of the first {half} "
+        f"and {late} of the last {len(made) - half}."
+    )
