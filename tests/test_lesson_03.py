@@ -389,6 +389,15 @@ def test_the_benchmarks_loop_is_that_of_the_exercise():
         assert torch.allclose(a, b, atol=1e-6) and a.shape == c.shape
 
 
+def test_a_row_of_the_benchmark_is_measured_on_what_the_lessons_own_step_draws():
+    first = benchmark_module("first_network")
+    network, schedule = first.built(), DiffusionSchedule.linear(3, 0.03, 0.9)
+    row = first.measured(network, schedule, "eps", 100, 1.6)
+    assert set(row) == {"seconds", "recognised", "times_floor", "ink", "pictures"} and row["seconds"] == 2
+    assert len(data.unpack(row["pictures"])) == 10 and 0 <= row["recognised"] <= 1 and row["times_floor"] > 10
+    assert torch.equal(first.drawn(network, schedule.betas.float(), 2), first.drawn(network, schedule.betas.float(), 2))
+
+
 def test_what_a_network_says_of_v_is_read_as_the_noise():
     first = benchmark_module("first_network")
     schedule, g = DiffusionSchedule.linear(), torch.Generator().manual_seed(0)
