@@ -24,6 +24,8 @@ from diffcourse.plot.picture import Picture, canvas, style
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FRAME = 178  # the grey of the lines between pictures in colour
+
 
 def grid(
     images: Tensor,
@@ -224,13 +226,18 @@ def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -
 
 
 def mosaic(ax: Axes, images: Tensor, rows: int, columns: int, gap: int) -> None:
-    """Draw images (N, C, H, W) in uint8 as one page that fills the axes, without frame and ticks."""
-    page = tile(images, rows, columns, gap)
-    if page.shape[2] == 3:
+    """Draw images (N, C, H, W) in uint8 as one page that fills the axes, without ticks; thin grey lines frame those in colour.
+
+    Else a white scene would have no edge on the white page.
+    """
+    colour = images.shape[1] == 3
+    framed = colour and gap == 1 and len(images) == rows * columns
+    page = tile(images, rows, columns, gap, ground=FRAME if framed else 255)
+    if colour:
         ax.figure.colours = 256
-    ax.imshow(page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.imshow(page if colour else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=framed, color=str(FRAME / 255), linewidth=0.8)
 
 
 def tick_labels(ax: Axes, set_ticks: Callable[..., Any], places: Sequence[float], labels: Sequence[str] | None) -> None:
