@@ -32,17 +32,7 @@ AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a net
 CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
 READER = "web"  # of the pages as they are read there
 MOST_LINES, MOST_BYTES, MOST_SETUP, MOST_COLUMNS, LEAST_GUESSES = 30, 300_000, 6, 96, 3
-NOT_YET: dict[str, set[str]] = {  # what a lesson does not keep yet
-    "00b_warm_up": {"noqa", "wide", "guesses", "unused"},
-    "01_vae_and_elbo": {"noqa", "wide", "guesses", "unused"},
-    "02_ddpm_math": {"noqa", "wide", "guesses", "unused"},
-    "03_training_on_mnist": {"noqa", "wide", "guesses", "unused"},
-    "04_ddim_and_fast_samplers": {"noqa", "wide", "guesses", "unused"},
-    "05a_latents": {"noqa", "wide", "guesses", "unused"},
-    "05b_text_and_attention": {"noqa", "wide", "guesses", "unused"},
-    "05c_latent_diffusion_with_clip": {"noqa", "wide", "guesses", "unused"},
-    "06_classifier_free_guidance": {"noqa", "wide", "guesses", "unused"},
-}
+NOT_YET: dict[str, set[str]] = {}  # {lesson: what it does not keep yet}, of the kinds of `house_faults`
 
 
 def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat.NotebookNode:
