@@ -298,12 +298,12 @@ def test_progress_tells_from_three_guesses_on_how_many_were_near(monkeypatch):
 
 def test_an_older_progress_file_loads_and_a_damaged_prediction_is_set_aside(ours, said):
     ours.path.mkdir()
-    ours.file.write_text(json.dumps({"version": 1, "exercises": {}, "quizzes": {}, "reader": "ada"}))
+    ours.file.write_text(json.dumps({"version": 1, "exercises": {}, "quizzes": {}, "reader": "ada"}), encoding="utf-8")
     predict("98.left", 3)
     assert not list(ours.path.glob("progress.damaged-*")) and kept()["guess"] == 3
-    data = json.loads(ours.file.read_text())
+    data = json.loads(ours.file.read_text(encoding="utf-8"))
     data["predictions"]["98.who"] = {"guess": [1]}
-    ours.file.write_text(json.dumps(data))
+    ours.file.write_text(json.dumps(data), encoding="utf-8")
     assert "The progress file was damaged" in said(predict, "98.left") and kept()["guess"] == 3
     assert "98.who" not in record.STORE.read()["predictions"] and record.reader() == "ada"
 

@@ -55,7 +55,7 @@ PICTURES = {
         ([0, 1, 2], [0, 1], [[2, 1, 2], [3, 2, 3]]), {"a": torch.tensor([[0.0, 1.0], [1.0, 0.0]])}
     ),
     "denoised_level": lambda: plot.denoised_level(
-        {"input": SIX.images, "image": SIX.images}, ([0, 500], [0.1, 0.2]), 500
+        {"input": SIX.images, "image": SIX.images}, {"of the image": ([0, 500], [0.1, 0.2])}, 500
     ),
     "reading": lambda: plot.reading(SIX.images[:1], torch.eye(10)[3], {"guess": SIX.images[:2]}, ["t = 1", "t = 2"]),
 }
@@ -199,11 +199,18 @@ def test_a_digit_can_be_drawn_loaded_and_put_back(model):
     explorer.upload.value = ({"name": "5.png", "content": memoryview(buffer.getvalue()), **file},)
     assert "The judge reads 5" in explorer.text.value
     explorer.upload.value = ({"name": "x.txt", "content": memoryview(b"hello"), **file},)
-    assert "cannot be read" in explorer.text.value
+    assert "x.txt shows no digit: PNG and JPEG can be read" in explorer.text.value
+    blank = io.BytesIO()
+    Image.new("L", (50, 50), 255).save(blank, "PNG")
+    explorer.upload.value = ({"name": "blank.png", "content": memoryview(blank.getvalue()), **file},)
+    assert "blank.png shows no digit: it is of one colour" in explorer.text.value
     explorer.again.click()
     assert torch.equal(explorer.digit, start)
-    pad.value = bytes(pad.SIDE**2)  # cleared: the example stands in
-    assert torch.equal(explorer.digit, SIX.images[:1])
+    assert "0x" not in explorer.text.value
+    drawn = bytes(explorer.image.value)
+    pad.value = bytes(pad.SIDE**2)  # cleared
+    assert "Nothing is drawn yet" in explorer.text.value and bytes(explorer.image.value) != drawn
+    assert torch.equal(explorer.digit, SIX.images[:1])  # so that the next cell has one
     assert "image/png" in explorer._repr_mimebundle_()[0]
     assert explorer.upload.description and explorer.again.description
 

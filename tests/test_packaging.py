@@ -69,6 +69,9 @@ def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
     ) | names("diffcourse/weights", "*.json")
     tables = {Path(n).name for n in inside if n.startswith("diffcourse/benchmarks/")}
     assert tables == names("benchmarks", "*.json")
+    (config,) = (n for n in inside if n.endswith("/data/etc/jupyter/jupyter_server_config.d/diffcourse.json"))
+    extensions = json.loads(zipfile.ZipFile(wheel).read(config))["ServerApp"]["jpserver_extensions"]
+    assert extensions == {"diffcourse.stills": True}  # so any JupyterLab of the environment has it
     assert modules == {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffcourse").rglob("*.py")}
     assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
     assert not [

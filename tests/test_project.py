@@ -17,7 +17,7 @@ from test_layers import LAYERS
 
 import diffcourse
 from diffcourse import cli
-from diffcourse.learn import exercises
+from diffcourse.learn import exercises, predictions
 from diffcourse.learn.__main__ import main as learn
 
 ROOT = Path(__file__).parents[1]
@@ -121,7 +121,7 @@ def test_a_command_of_the_page_names_what_exists(command, capsys):
         elif arguments[1] == "diffcourse":
             cli.parser().parse_args(arguments[2:])
         elif arguments[1] == "diffcourse.learn" and "--from" not in arguments:  # such a folder has a test of its own
-            assert arguments[3] in exercises()
+            assert arguments[3] in {**exercises(), **predictions()}
             assert learn(arguments[2:]) == 0 and capsys.readouterr().out
         elif arguments[1] in ("coverage", "pre_commit"):  # of the extra `dev`
             pass

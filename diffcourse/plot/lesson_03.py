@@ -153,14 +153,15 @@ def descents(
 
 def denoised_level(
     rows: Mapping[str, Tensor],
-    curve: tuple[Sequence[float], Sequence[float]],
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     at: float,
     *,
     title: str = "",
     alt: str = "",
 ) -> Picture:
-    """Rows of images {name: (N, C, H, W)}, and beside them an error (xs, ys) with the place `at` marked."""
-    to_curve("curve", curve)
+    """Rows of images {name: (N, C, H, W)}, and beside them errors {of what: (xs, ys)} with the place `at` marked."""
+    for name, pair in check_named("curves", curves, "(xs, ys)").items():
+        to_curve(f"curves[{name!r}]", pair)
     check_named("rows", rows, "images")
     images = torch.stack([to_pixels(v) for v in rows.values()])  # (rows, N, C, H, W)
     R, N, _, H = images.shape[:4]
@@ -169,12 +170,12 @@ def denoised_level(
         mosaic(axes[0], images.flatten(0, 1), R, N, gap=1)
         tick_labels(axes[0], axes[0].set_yticks, [(i + 0.5) * (H + 1) for i in range(R)], list(rows))
         axes[0].set_title(title)
-        xs, ys = curve
-        axes[1].plot(xs, ys)
-        axes[1].plot([at], [ys[list(xs).index(at)]], "o", color="black", markersize=6)
+        for name, (xs, ys) in curves.items():
+            axes[1].plot(xs, ys, label=name)
+            axes[1].plot([at], [ys[list(xs).index(at)]], "o", color="black", markersize=6)
         axes[1].set(xlabel="code index t", title="mean squared error", yscale="log")
-        axes[1].legend(["of the guess of x₀"], loc="lower right")
-    picture.alt = alt or f"rows of images: {', '.join(rows)}; the error at t = {at:g} marked on its curve"
+        axes[1].legend(loc="lower center")
+    picture.alt = alt or f"rows of images: {', '.join(rows)}; the errors at t = {at:g} marked on their curves"
     return picture
 
 

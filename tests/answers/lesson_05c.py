@@ -806,3 +806,17 @@ def _(prompts, noise, times, w, text, unet, step, decoder, scale):
         a, b = unet(z, at, null), unet(z, at, cond)
         z = step(z, (1 - w) * a + w * b, times[i], None if i == len(times) - 1 else times[i + 1])
     return decoder(z / scale)
+
+
+# -- 05c.prompts_needed ----------------------------------------------------------------------------------------------
+
+wrong("05c.prompts_needed", "one standard error")((0.995 * 0.005 + 0.985 * 0.015) / 0.01**2)
+wrong("05c.prompts_needed", "twice, not four times")(2 * (0.995 * 0.005 + 0.985 * 0.015) / 0.01**2)
+wrong("05c.prompts_needed", "of one share")(4 * 0.985 * 0.015 / 0.01**2)
+wrong("05c.prompts_needed", "of the other share")(4 * 0.995 * 0.005 / 0.01**2)
+wrong("05c.prompts_needed", "the mean share for both")(8 * 0.99 * 0.01 / 0.01**2)
+wrong("05c.prompts_needed", "not squared")(4 * (0.995 * 0.005 + 0.985 * 0.015) / 0.01)
+wrong("05c.prompts_needed", "errors added")(4 * ((0.995 * 0.005) ** 0.5 + (0.985 * 0.015) ** 0.5) ** 2 / 0.01**2)
+right("05c.prompts_needed", "worked out")(4 * (0.995 * 0.005 + 0.985 * 0.015) / 0.01**2)
+right("05c.prompts_needed", "written down")(790)
+right("05c.prompts_needed", "a tensor")(torch.tensor(790))
