@@ -29,13 +29,6 @@ PREDICTIONS = [
         why="The average looks back about 100 steps, to when all was worse. It wins where the rate is high and the loss hardly falls.",
     ),
     Prediction(
-        "03.pieces",
-        title="What brings your network most",
-        question="Predicting v, the shipped models' schedule, or the average: which lowers the distance most, as a factor?",
-        kind="choice",
-        options=["v", "schedule", "average"],
-    ),
-    Prediction(
         "03.signs",
         title="Weights in which two gradients of the shipped network agree",
         question="Shipped network, the same 500 images, new t and noise: in how many percent of the weights do two gradients agree?",
