@@ -129,7 +129,7 @@ def formula_page(alt: str = "") -> Picture:
         "The equations of DDPM on one page: in red the forward process, its closed form and the way back with the clean image known; in "
         "yellow the learned reverse process; in green the bound, equation 3 of the paper, its terms and the simple loss."
     )
-    picture.colours = 32
+    picture.colours = 24
     return picture
 
 
