@@ -28,7 +28,7 @@ _HOME = {
 _MODULES = [
     "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
     "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile",
-    "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "stored", "train", "weights", "widgets",
+    "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

@@ -18,6 +18,7 @@ MANIFEST = ".diffcourse.json"  # {file: SHA-256 of the version that was last han
 CELLS = ":cells"  # of the version that the file in its place grew from
 HOMES = ("DIFFCOURSE_HOME", "DIFFCOURSE_DATA")
 OWN = Path(sys.prefix, "share", "jupyter")
+STILLS = "--ServerApp.jpserver_extensions={'diffcourse.stills': True}"  # also where it was installed before it had them
 QUIET = ("--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url=None")  # asks nobody
 
 
@@ -49,7 +50,7 @@ def copy(target: str | Path, source: Path | None = None, *, outputs: bool = Fals
             kept.append(f"{key} was not copied: your file {in_the_way} stands where its folder should be.")
             continue
         found, yours = _found(here), handout.cells(_content(here))
-        lines = handout.news(cells, yours, None if found == given.get(key) else grown.get(key)) if yours else []
+        lines = handout.news(cells, yours, grown.get(key)) if yours else []
         only_outputs = grown.get(key) == digests != {}
         if found is None:
             _write(here, content)
@@ -89,7 +90,7 @@ def start(folder: str | Path, *, browser: bool = True, arguments: Sequence[str] 
             "JupyterLab does not like to run as root: use another user, or add -- --allow-root if this machine is only yours"
         )
     folder = user_path(folder).resolve()
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", *QUIET]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", STILLS, *QUIET]
     command += [f"--LabApp.default_url=/lab/tree/{FIRST}"] if (folder / FIRST).exists() else []
     command += ([] if browser else ["--no-browser"]) + list(arguments)
     return _run(command, _environment())

@@ -28,7 +28,7 @@ samplers, elbo, checkpoints               what is done with a denoiser; a traini
 guidance, mixture, data, batches          a denoiser led, one that is exact; digits and scenes; data of any kind, in batches
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images, pictures, stored        noise; pictures, as numbers and as files; what lies in files, read without trust
-gaussian, rng, files, console, download, profile, shipped, handout   the ground: nothing of the package but checks
+gaussian, rng, files, console, download, profile, shipped, handout, stills   the ground: nothing of the package but checks
 checks                                    what functions ask of their arguments
 """
 

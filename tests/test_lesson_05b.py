@@ -125,6 +125,9 @@ def test_a_caption_is_computed_once_and_examples_are_typed_in(explorer, monkeypa
     monkeypatch.setattr(explorer, "_compute", lambda **values: seen.append(values["caption"]) or inner(**values))
     example = explorer.EXAMPLES[1]
     explorer.examples.value = example
+    assert explorer.examples.value == "" and explorer.examples.label.startswith(
+        "choose an example"
+    )  # ready for the next
     assert explorer.controls["caption"].value == example and seen == [example]
     before = bytes(explorer.image.value)
     explorer.controls["layer"].value = 1

@@ -69,7 +69,7 @@ def test_the_box_draws_what_generate_draws(box, model):
     a = box.compute(prompt, "black", 2, 5.0, 4)
     theirs = model.generate([prompt] * 2, negative="black", steps=2, seed=4, progress=False)
     torch.testing.assert_close(a["images"], theirs)
-    assert len(a["path"]) == 3 and box.bar.value == box.bar.max == 3
+    assert len(a["path"]) == 3
     assert "away from “black”" in box.alt and "seed 4" in box.alt and "“a small 3 on white”" in box.alt
 
 

@@ -32,8 +32,27 @@ ROWS = [
     for clip in (True, False)
 ]
 SERIES = {"clipped": ([0, 1, 3], [0.1, 0.95, 0.99], [0.01, None, 0.02])}
+METHODS = {
+    "everywhere": [
+        {"guidance": 1.0, "right": 0.98, "change": 0.0, "change_95": 0.0},
+        {"guidance": 1.5, "right": 0.998, "change": 0.4, "change_95": 0.1},
+        {"guidance": 3.0, "right": 1.0, "change": 1.5, "change_95": None},
+    ],
+    "low": [{"guidance": 2.0, "right": 0.995, "change": -0.05, "change_95": 0.03}],
+}
 PICTURES = {
     "measured": lambda: plot.measured({"right": SERIES, "distance": SERIES}, mark=1.0, levels={"right": 1.0}),
+    "pulls": lambda: plot.pulls(
+        {
+            f"t = {t}": (
+                torch.zeros(2, 2),
+                {name: torch.full((2, 2), w) for name, w in {"none": 0.5, "label": 1.0}.items()},
+            )
+            for t in (100, 500)
+        },
+        ground=torch.randn(5, 2),
+    ),
+    "trade_off": lambda: plot.trade_off(METHODS),
     "guidance_row": lambda: plot.guidance_row(
         torch.linspace(-1, 1, 3 * 784).view(3, 1, 28, 28),
         {"right": ([0, 1, 3], [0.1, 0.9, 1.0])},
@@ -70,22 +89,51 @@ def test_measured_values_have_a_picture_and_words():
         plot.measured({})
 
 
+def test_the_trade_off_shows_few_wrong_digits_at_the_right_and_intervals_of_95_percent():
+    picture = PICTURES["trade_off"]()
+    (ax,) = picture.axes
+    left, right = ax.get_xlim()
+    assert left > 20 and -0.1 < right < 0  # 20 in a thousand are wrong where 98 % are right
+    everywhere, low = ax.containers
+    assert everywhere.lines[0].get_xdata() == pytest.approx([20, 2, 0])
+    (bars,) = everywhere.lines[2]
+    assert [height for bar in bars.get_segments() for height in bar[:, 1]] == pytest.approx([0, 0, 0.3, 0.5, 1.5, 1.5])
+    assert low.lines[0].get_ydata() == pytest.approx([-0.05])
+    assert "everywhere 1: +0.00, 1.5: +0.40, 3: +1.50; low 2: -0.05" in picture.alt
+
+
+def test_arrows_end_where_predictions_aim():
+    picture = PICTURES["pulls"]()
+    for ax in picture.axes:
+        none, label = (c for c in ax.collections if hasattr(c, "U"))
+        assert none.U.tolist() == [0.5, 0.5] and label.V.tolist() == [1.0, 1.0]
+        assert label.scale == 1 and label.angles == label.scale_units == "xy"
+    with pytest.raises(ValueError, match=r"named\['t'\]\['none'\] must be \(2, 2\), got \(3, 2\)"):
+        plot.pulls({"t": (torch.zeros(2, 2), {"none": torch.zeros(3, 2)})}, ground=torch.zeros(1, 2))
+
+
 @pytest.mark.slow
-def test_the_explorer_is_drawn_ahead_from_the_same_noises():
+def test_the_explorer_draws_the_same_noises_at_every_scale_once():
     network = Labels()
     model = Denoiser(network, SCALED, "v", null=10)
     explorer = widgets.GuidanceExplorer(model, ROWS, labels=[1, 2, 3], steps=2, guidance=2.5)
-    slider, calls, seen = explorer.controls["guidance"], network.calls, set()
-    assert slider.options == (0.0, 1.0, 3.0) and slider.value == 3.0 and explorer.images.shape == (3, 3, 1, 28, 28)
-    for w in slider.options:
-        slider.value = w
+    handle, clip, seen = explorer.controls["guidance"], explorer.controls["clip"], set()
+    assert handle.options == (0.0, 1.0, 3.0) and handle.value == 3.0 and len(explorer.images) == 1
+    for w in handle.options:
+        handle.value = w
         seen.add(bytes(explorer.image.value))
         assert f"guidance {w:g}: {0.9 + w / 100:.1%} right digits" in explorer.text.value
-    assert network.calls == calls and len(seen) == 3
-    Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
-    for i, w in enumerate(slider.options):
         alone = sample(clipped(guided(model, 2, w)), SCALED, (1, 1, 28, 28), DPMSolverPP(), 2, seed=0, first=1)
-        torch.testing.assert_close(explorer.images[i, 1:2], alone, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(explorer.images[w, True][1:2], alone, rtol=1e-4, atol=1e-4)
+    clip.value = "no"
+    seen.add(bytes(explorer.image.value))
+    assert "guidance 3, not clipped: " in explorer.text.value and "precision 80%" in explorer.text.value
+    calls = network.calls
+    clip.value = "yes"
+    assert network.calls == calls and len(seen) == 4
+    Image.open(io.BytesIO(bytes(explorer.image.value))).verify()
+    only = widgets.GuidanceExplorer(model, [r for r in ROWS if r["clipped"]], labels=[1], steps=2)
+    assert list(only.controls) == ["guidance"]  # no switch for what was not measured
     with pytest.raises(ValueError, match="rows must hold lines of kind 'curve'"):
         widgets.GuidanceExplorer(model, [])
     with pytest.raises(TypeError, match="model must be a Denoiser with labels"):
@@ -157,20 +205,25 @@ def test_the_exercises_are_what_the_package_does():
 def test_her_embedding_fits_into_the_network_and_learns():
     """The lesson puts it in the place of SimpleUNet's own: what a row holds must reach the output, and gradients the row."""
 
-    class Rows(nn.Module):
+    class Own(SimpleUNet):
         def __init__(self):
-            super().__init__()
-            self.mine = lesson_06.LabelEmbedding(10, 256)
+            super().__init__(channels=8, num_classes=10)
+            self.label = lesson_06.LabelEmbedding(10, 256)
 
-        def forward(self, labels):
-            return self.mine(torch.zeros(len(labels), 256), labels)
+        def labelled(self, emb, cond):
+            return self.label(emb, cond)
 
-    network = SimpleUNet(channels=8, num_classes=10)
-    network.label = Rows()
+    network = Own()
     model = Denoiser(network, SCALED, "v", null=10)
     for parameter in network.parameters():  # the last layers start at zero, and would let nothing through
         nn.init.normal_(parameter, std=0.1)
     labels = lesson_06.drop_labels(torch.tensor([3, 4]), 1.0, 10, torch.Generator().manual_seed(0))
     model.loss(torch.randn(2, 1, 28, 28), labels, weight=recipes.middle, generator=torch.Generator()).backward()
-    used = network.label.mine.table.weight.grad.abs().sum(dim=1) > 0
+    used = network.label.table.weight.grad.abs().sum(dim=1) > 0
     assert used.tolist() == [False] * 10 + [True]
+    x, t, network = torch.randn(3, 1, 28, 28), torch.tensor([5.0, 5.0, 700.0]), network.eval()
+    for cond in (None, torch.tensor([10, 3, 0])):  # the same sums as those of the network's own rows
+        plain = SimpleUNet(channels=8, num_classes=10)
+        rows = {name.replace("label.table", "label"): value for name, value in network.state_dict().items()}
+        plain.load_state_dict(rows)
+        torch.testing.assert_close(network(x, t, cond), plain(x, t, cond))

@@ -69,6 +69,9 @@ def test_the_wheel_holds_package_weights_and_lessons_and_no_tests(wheel):
     ) | names("diffcourse/weights", "*.json")
     tables = {Path(n).name for n in inside if n.startswith("diffcourse/benchmarks/")}
     assert tables == names("benchmarks", "*.json")
+    (config,) = (n for n in inside if n.endswith("/data/etc/jupyter/jupyter_server_config.d/diffcourse.json"))
+    extensions = json.loads(zipfile.ZipFile(wheel).read(config))["ServerApp"]["jpserver_extensions"]
+    assert extensions == {"diffcourse.stills": True}  # so any JupyterLab of the environment has it
     assert modules == {p.relative_to(ROOT).as_posix() for p in (ROOT / "diffcourse").rglob("*.py")}
     assert all(n.startswith(("diffcourse/", "diffcourse-")) for n in inside)
     assert not [
@@ -123,6 +126,9 @@ for name, card in weights.available().items():
     assert "What is new in 00_start_here.ipynb (see 00_start_here.new.ipynb)" in told and "new: 1 cell of text" in told
     assert (mine / "00_start_here.ipynb").read_bytes() == hers
     assert (mine / "00_start_here.new.ipynb").read_bytes() == copied["00_start_here.ipynb"]
+    code = "from diffcourse.learn import outcome, predict; predict('00.one_step', ...); outcome('00.one_step', 32.8)"
+    asked = run("-c", code, cwd=tmp_path, DIFFCOURSE_HOME=str(tmp_path / "home"), **alone)  # nobody answers
+    assert asked.startswith("Predict: ") and "33 floors" in asked
     run("-m", "diffcourse", "lab", "--copy-only", "--with-outputs", "--dir", "full", cwd=tmp_path, **alone)
     assert {path.name: path.read_bytes() for path in (tmp_path / "full").glob("*.ipynb")} == committed
 

@@ -38,7 +38,6 @@ TO_DO = {
     "widgets/lesson_04",
     "widgets/lesson_05b",
     "widgets/lesson_05c",
-    "widgets/lesson_06",
 }
 
 

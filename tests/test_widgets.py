@@ -11,7 +11,7 @@ from diffcourse.denoiser import Estimate
 from diffcourse.schedule import CLEAN, DiffusionSchedule
 
 NAMES = [
-    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "Drawn", "EDITS", "Explorer", "GuidanceExplorer",
+    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "GuidanceExplorer",
     "LatentChannelExplorer", "LatentExplorer", "NoiseExplorer", "OwnDigitExplorer", "PosteriorExplorer", "PromptBox",
     "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
 ]  # fmt: skip
@@ -74,3 +74,38 @@ def test_a_page_without_widgets_gets_the_picture():
 def test_controls_are_labelled_for_keyboards_and_screen_readers():
     explorer = widgets.TrajectoryExplorer(path())
     assert all(control.description for control in explorer.controls.values())
+
+
+def test_what_takes_long_shows_a_bar_that_goes_again():
+    bars, seen = [], []
+
+    class Slow(widgets.Explorer):
+        def __init__(self):
+            super().__init__(
+                {"a": widgets.slider("a", [1, 2])}, self.compute, lambda v: plot.curves({"v": ([0, 1], v)})
+            )
+
+        def compute(self, a):
+            for step in self.watched(range(3), 3, "walking"):
+                bars.append((self.bar.layout.display, self.bar.value, self.bar.max, self.bar.description))
+                if a == 2 and step == 1 and not seen:
+                    seen.append(step)
+                    raise ValueError("on the way")
+            return [0, a]
+
+    explorer = Slow()
+    explorer._repr_mimebundle_()
+    assert bars == [("none", 0, 100, "")] * 3  # nobody could see it: tqdm's is below the cell
+    bars.clear()
+    with pytest.raises(ValueError, match="on the way"):
+        explorer.controls["a"].value = 2
+    assert explorer.bar.layout.display == "none"
+    explorer._refresh()
+    assert bars[-3:] == [(None, n, 3, "walking") for n in (1, 2, 3)] and explorer.bar.layout.display == "none"
+
+
+def test_controls_stand_in_columns_with_labels_of_one_width():
+    controls = {"a": widgets.slider("a", [1, 2]), "b": widgets.choice("a longer label", [1, 2])}
+    explorer = widgets.Explorer(controls, lambda a, b: [a, b], lambda v: plot.curves({"v": ([0, 1], v)}))
+    assert "repeat(2, " in explorer.children[0].layout.grid_template_columns
+    assert len({control.style.description_width for control in controls.values()}) == 1

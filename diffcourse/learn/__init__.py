@@ -6,6 +6,7 @@ answers folded away: `reveal`; `register` adds your own.
 `diffcourse.learn.exercises` shows how to write exercises; `python -m diffcourse.learn audit` proves that they do what they say.
 """
 
+from diffcourse import stills
 from diffcourse.learn.answers import check, hint, reveal, solution
 from diffcourse.learn.estimates import expect
 from diffcourse.learn.exercise import (
@@ -24,6 +25,8 @@ from diffcourse.learn.guesses import mixed, outcome, predict
 from diffcourse.learn.questions import quiz
 from diffcourse.learn.registry import exercises, predictions, quizzes, register, reveals
 from diffcourse.learn.table import progress
+
+stills.keep_bars()
 
 __all__ = [
     "check", "exercises", "expect", "hint", "mixed", "outcome", "predict", "predictions", "progress", "quiz", "quizzes", "register",

@@ -1,11 +1,11 @@
 """`quiz`: multiple choice as a widget, and as plain text where there are no widgets. Each reader sees options in an order of her own."""
 
 import hashlib
-import html
-import re
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
+from diffcourse import stills
 from diffcourse.learn import record, registry, show
 from diffcourse.learn.exercise import Question, Quiz
 
@@ -68,6 +68,25 @@ def as_html(asked: Quiz) -> str:
     return "".join(parts)
 
 
+def as_left(
+    asked: Quiz, chosen: Sequence[int | None], said: Sequence[list[str]], right: Collection[int]
+) -> stills.Bundle:
+    """The quiz as a reader left it: `chosen` options, what was `said` of the answers, which are `right`; and how to go on."""
+    text, page = [f"{asked.title} ({asked.name})"], [f"<b>{_markup(asked.title)}</b>"]
+    for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
+        marked = list(zip(["●" if k == chosen[i] else "○" for k in seen], _options(question, seen), strict=True))
+        text += ["", f"{i + 1}. {question.text}", *(f" {mark} {line}" for mark, line in marked), *said[i]]
+        page += [
+            f"<p>{i + 1}. {_markup(question.text)}",
+            *(f"<br>{mark} {_markup(line)}" for mark, line in marked),
+            "</p>",
+        ]
+        page += [show.box(_paragraphs(said[i]), "right" if i in right else "wrong")] if said[i] else []
+    words = "This is how you left it: run this cell to use it."
+    data = {"text/plain": "\n".join([*text, "", words]), "text/html": "".join([*page, f"<p><i>{words}</i></p>"])}
+    return {"data": data}
+
+
 def explained(question: Question, chosen: int, seen: list[int]) -> list[str]:
     """Why the chosen option is wrong, and no more; or why it is right, and then why the others are not. `seen` is their order."""
     if chosen != question.right:
@@ -84,9 +103,7 @@ def _letter(seen: list[int], k: int) -> str:
     return f"{_LETTERS[seen.index(k)]})"
 
 
-def _markup(text: str) -> str:
-    """Escaped text, with what stands in backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+_markup = show.marked
 
 
 def _paragraphs(lines: list[str]) -> str:
@@ -130,6 +147,8 @@ def quiz_widget(asked: Quiz) -> Any:
             self.orders = orders(asked)
             self.settled: set[int] = set()
             self.choices, self.buttons, self.feedback = [], [], []
+            self.said: list[list[str]] = [[] for _ in asked.questions]
+            self.displayed = False
             rows = [w.HTML(f"{_STYLE}<b>{_markup(asked.title)}</b>")]
             for i, question in enumerate(asked.questions):
                 labels = [label.replace("`", "") for label in _options(question, self.orders[i])]  # they show no markup
@@ -150,6 +169,7 @@ def quiz_widget(asked: Quiz) -> Any:
         def refresh(self, i: int) -> None:
             """The button of question i works where something is chosen and the right option has not been found."""
             self.buttons[i].disabled = self.choices[i].value is None or i in self.settled
+            self.keep()
 
         def answer(self, i: int) -> None:
             """Explain the chosen option of question i, and record it; a right one settles the question."""
@@ -158,13 +178,21 @@ def quiz_widget(asked: Quiz) -> Any:
                 return
             right = chosen == question.right
             record.answered(asked.name, i, right)
+            self.said[i] = [*explained(question, chosen, self.orders[i]), *record.STORE.take_notices()]
+            self.feedback[i].value = show.box(_paragraphs(self.said[i]), "right" if right else "wrong")
             if right:
                 self.settled.add(i)
-                self.refresh(i)
-            lines = [*explained(question, chosen, self.orders[i]), *record.STORE.take_notices()]
-            self.feedback[i].value = show.box(_paragraphs(lines), "right" if right else "wrong")
+            self.refresh(i)
+
+        def keep(self) -> None:
+            """Note the quiz as it stands, for the notebook that is saved."""
+            if self.displayed:
+                chosen = [choice.value for choice in self.choices]
+                stills.keep(self.model_id, as_left(asked, chosen, self.said, self.settled))
 
         def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+            self.displayed = True
+            self.keep()
             bundle = super()._repr_mimebundle_(**kwargs)
             return {**bundle, "text/plain": as_text(asked), "text/html": as_html(asked)}
 

@@ -2,19 +2,11 @@
 
 import html
 import re
-import sys
-from typing import Any
 
 from diffcourse.console import say
+from diffcourse.stills import kernel
 
 EDGE = {"right": "#009E73", "wrong": "#D55E00", "open": "#0072B2"}  # Okabe-Ito; the words say the same
-
-
-def kernel() -> Any:
-    """The running IPython kernel's shell, or None in plain Python."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def show(text: str, markup: str | None = None, tone: str = "open") -> None:

@@ -64,9 +64,7 @@ class SimpleUNet(nn.Module):
     def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
         self._check(x, t, cond)
         waves = self.time[0](t.to(torch.promote_types(x.dtype, torch.float32)))  # half precision cannot count to 999
-        emb = self.time[1:](waves.to(x.dtype))  # (B, D)
-        if self.label is not None:
-            emb = emb + self.label(torch.full_like(t, self.num_classes, dtype=torch.int64) if cond is None else cond)
+        emb = self.labelled(self.time[1:](waves.to(x.dtype)), cond)  # (B, D)
 
         h = self.conv_in(F.pixel_unshuffle(x, 2))  # (B, C, 14, 14)
         skip = self.down1(h, emb)  # (B, C, 14, 14)
@@ -77,6 +75,14 @@ class SimpleUNet(nn.Module):
         h = self.up1b(h, emb)  # (B, C, 14, 14)
         h = F.silu(F.pixel_shuffle(self.conv_up(h), 2))  # (B, 16, 28, 28)
         return self.conv_out(torch.cat([h, x], dim=1))  # (B, out_channels, 28, 28)
+
+    def labelled(self, emb: Tensor, cond: Tensor | None) -> Tensor:
+        """The time embedding emb (B, D) with the row of each label added: what a class of one's own may do in its own way."""
+        if self.label is None:
+            return emb
+        if cond is None:
+            cond = torch.full((len(emb),), self.num_classes, device=emb.device)
+        return emb + self.label(cond)
 
     def _check(self, x: Tensor, t: Tensor, cond: Tensor | None) -> None:
         check_batch("x", x)

@@ -22,7 +22,9 @@ from diffcourse.plot.picture import (
     check_named,
     log_axis,
     logarithmic,
+    look,
     style,
+    ticks_at,
     to_curve,
     to_numbers,
 )
@@ -138,9 +140,13 @@ def points(
     size: float = 4,
     limit: float | None = None,
     columns: int | None = None,
+    ground: Tensor | None = None,
     alt: str = "",
 ) -> Picture:
-    """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale."""
+    """Two-dimensional point clouds {title: (N, 2)}, each in its own square panel with one common scale.
+
+    ground: another cloud (M, 2), grey behind all of them.
+    """
     named = check_named("named", named, "points")
     clouds = {title: check_points(cloud, f"named[{title!r}]", dimensions=2) for title, cloud in named.items()}
     columns = len(named) if columns is None else min(whole("columns", columns, 1), len(named))
@@ -151,6 +157,9 @@ def points(
     with style():
         picture, axes = canvas(2.4 * columns, 2.5 * rows, columns, rows, squeeze=False)
         for ax, (title, cloud) in zip(axes.flat, clouds.items(), strict=False):
+            if ground is not None:
+                behind = check_points(ground, "ground", dimensions=2)
+                ax.scatter(*behind.numpy().T, s=size, color="0.8", linewidths=0)
             ax.scatter(*cloud.numpy().T, s=size, color=COLOURS[0], alpha=0.5, linewidths=0)
             ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
         for ax in axes.flat[len(named) :]:
@@ -203,12 +212,13 @@ def measured(
     mark: float | None = None,
     levels: Mapping[str, float] | None = None,
     log: Collection[str] = (),
+    ticks: Sequence[float] = (),
     alt: str = "",
 ) -> Picture:
-    """Measured values with error bars, a panel each: {what: {name: (xs, values, standard errors)}}.
+    """Measured values with error bars, a panel each: {what: {name: (xs, values, half bars)}}.
 
     mark: a place on the x axis shown by a line in every panel. levels: {what: value} of panels that get a horizontal line, their best.
-    log: the panels with a logarithmic axis.
+    log: the panels with a logarithmic axis. ticks: places on an x axis that is then logarithmic.
     """
     panels = {
         what: check_named(f"panels[{what!r}]", series, "(xs, values, standard errors)")
@@ -222,11 +232,9 @@ def measured(
                 ax.errorbar(
                     *_measurements(f"panels[{what!r}][{name!r}]", measurements),
                     label=name,
-                    marker="os^Dv*P"[i % 7],
                     markersize=4,
                     capsize=2,
-                    color=COLOURS[i % 7],
-                    linestyle=LINES[i % 7],
+                    **look(name, i),
                 )
             if levels and what in levels:
                 ax.axhline(levels[what], color="0.5", linestyle="-", linewidth=0.8)
@@ -235,6 +243,9 @@ def measured(
             ax.set(xlabel=x, title=what)
             if what in log:
                 log_axis(ax)
+            if ticks:
+                ax.set_xscale("log")
+                ticks_at(ax, ticks)
         if len(series) > 1:
             ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     told = [

@@ -93,7 +93,7 @@ def rows_of_pixels(
     images = torch.stack(list(frames), dim=1)  # (B, N, C, H, W): N frames
     B, N, _, H, W = images.shape
     with style():
-        room = max(0.6, 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
+        room = max(0.6, 0.1 + 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
         picture, ax = canvas(N * scale + 0.1 + room, B * scale + (0.3 if titles else 0.1))
         mosaic(ax, images.flatten(0, 1), B, N, gap=1)
         tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles)

@@ -26,7 +26,12 @@ def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
         left.plot(sizes, averages[:12].T, color=COLOURS[0], linestyle="-", linewidth=0.8, alpha=0.7)
         left.plot(sizes, truth + 2 * width, color=COLOURS[1], linestyle="--", label="truth ± 2 std/√n")
         left.plot(sizes, truth - 2 * width, color=COLOURS[1], linestyle="--")
-        left.set(xscale="log", xlabel="number of draws n", title=f"average of n draws, {min(12, runs)} runs")
+        left.set(
+            xscale="log",
+            xlabel="number of draws n",
+            ylabel="average",
+            title=f"average of n draws, {min(12, runs)} runs",
+        )
         left.legend()
         right.plot(sizes, ((averages - truth) ** 2).mean(axis=0) ** 0.5, label=f"error over {runs} runs")
         right.plot(sizes, width, label="std/√n")
@@ -40,14 +45,22 @@ def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
 
 
 def bayes(
-    grid: Any, prior: Any, likelihood: Any, posterior: Any, *, mean: float | None = None, title: str = "", alt: str = ""
+    grid: Any,
+    prior: Any,
+    likelihood: Any,
+    posterior: Any,
+    *,
+    mean: float | None = None,
+    title: str = "",
+    height: float = 4.2,
+    alt: str = "",
 ) -> Picture:
     """Bayes' rule in three panels over one axis x_0: prior, likelihood of what was seen, posterior (and its mean)."""
     panels = {"prior p(x₀)": prior, "likelihood p(xₜ | x₀)": likelihood, "posterior p(x₀ | xₜ)": posterior}
     grid = to_numbers("grid", grid)
     panels = {name: to_curve(name, (grid, values))[1] for name, values in panels.items()}
     with style():
-        picture, axes = canvas(5.5, 4.2, rows=3, sharex=True)
+        picture, axes = canvas(5.5, height, rows=3, sharex=True)
         for ax, colour, (name, values) in zip(axes, COLOURS, panels.items(), strict=False):
             ax.fill_between(grid, values, color=colour, alpha=0.3)
             ax.plot(grid, values, color=colour, linestyle="-")

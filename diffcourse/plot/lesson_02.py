@@ -14,7 +14,7 @@ from diffcourse.schedule import DiffusionSchedule, Level
 def chains(
     frames: Sequence[Tensor], titles: Sequence[str], *, ways: str = "both", scale: float = 0.9, alt: str = ""
 ) -> Picture:
-    """One image at several stages, clean first, with the forward chain (red arrows, above) and the reverse chain (blue, below).
+    """One image at several stages, clean first, with the forward chain (orange arrows, above) and the reverse chain (blue, below).
 
     frames: tensors (1, C, H, W) in [-1, 1]; titles: one a frame; ways: "forward", "reverse" or "both".
     """
@@ -87,30 +87,49 @@ def mixing(x0: Tensor, noise: Tensor, alpha: float, sigma: float, *, alt: str = 
 
 def formula_page(alt: str = "") -> Picture:
     """DDPM on one page: the forward process in red, the reverse process in yellow, the learning objective in green."""
-    step = r"q(x_t|x_{t-1})=N(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I)"
-    back = r"p_\theta(x_{t-1}|x_t)=N(\mu_\theta(x_t,t),\ \Sigma_\theta(x_t,t))"
-    joint = r"p_\theta(x_{0:T})=p(x_T)\prod_{t=1}^{T}p_\theta(x_{t-1}|x_t)"
-    bound = r"E_q\left[-\log\frac{p_\theta(x_{0:T})}{q(x_{1:T}|x_0)}\right]"
-    rows = [
-        (FORWARD, "forward, fixed", r"$q(x_{1:T}|x_0)=\prod_{t=1}^{T}q(x_t|x_{t-1}),\quad " + step + "$"),
-        (FORWARD, "in one jump", r"$q(x_t|x_0)=N(\sqrt{\bar\alpha_t}\,x_0,\ (1-\bar\alpha_t)I)$"),
-        ("#F0E442", "reverse, learned", "$" + joint + r",\quad " + back + "$"),
-        (AIM, "objective (3)", r"$E_{q(x_0)}[-\log p_\theta(x_0)]\ \leq\ " + bound + "$"),
-    ]
+    red, yellow, green = "#D62728", "#F0E442", AIM
+    weight = r"\dfrac{1}{\sqrt{\alpha_t}}\left(x_t-\dfrac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,"
+    back = r"q(x_{t-1}|x_t,x_0)=N(\tilde\mu_t,\ \tilde\beta_t I)"
+    back_variance = r"\tilde\beta_t=\beta_t\,\dfrac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}"
+    of_x0 = r"\dfrac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0"
+    of_x_t = r"\dfrac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t"
+    step = r"p_\theta(x_{t-1}|x_t)=N(\mu_\theta,\ \sigma_t^2 I)"
+    variance = r"\sigma_t^2=\tilde\beta_t\ \mathrm{or}\ \beta_t"
+    bound = r"E_q\left[-\log\dfrac{p_\theta(x_{0:T})}{q(x_{1:T}|x_0)}\right]"
+    kl = r"E_q\,KL(q(x_{t-1}|x_t,x_0)\,\|\,p_\theta(x_{t-1}|x_t))"
+    weights = r"w_t=\dfrac{\beta_t^2}{2\tilde\beta_t\alpha_t(1-\bar\alpha_t)}"
+    noised = r"\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon"
+    joint = r"p_\theta(x_{0:T})=p(x_T)\,\prod_{t=1}^{T}\,p_\theta(x_{t-1}|x_t)"
+    rows = [  # colour, name, formula, height
+        (red, "one step", r"q(x_t|x_{t-1})=N(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I)", 1.2),
+        (red, "the chain", r"q(x_{1:T}|x_0)=\prod_{t=1}^{T}\,q(x_t|x_{t-1})", 1.9),
+        (red, "in one jump", rf"x_t={noised},\quad \bar\alpha_t=\prod_{{s\leq t}}\,(1-\beta_s)", 1.7),
+        (red, "way back, $x_0$ known", rf"{back},\quad {back_variance}", 2.0),
+        (red, "", rf"\tilde\mu_t={of_x0}+{of_x_t}\;=\;{weight}\epsilon\right)", 2.1),
+        (yellow, "reverse, learned", rf"{joint},\quad p(x_T)=N(0,I)", 1.9),
+        (yellow, "", rf"{step},\quad \mu_\theta={weight}\epsilon_\theta(x_t,t)\right),\quad {variance}", 2.1),
+        (green, "the bound (3)", rf"E[-\log p_\theta(x_0)]\ \leq\ {bound}=L_T+\sum_{{t=2}}^{{T}}\,L_{{t-1}}+L_0", 2.0),
+        (green, "its terms", rf"L_{{t-1}}={kl}=E\,\left[w_t\,\|\epsilon-\epsilon_\theta\|^2\right],\quad {weights}", 2.0),
+        (green, "", r"L_T=E\,KL(q(x_T|x_0)\,\|\,p(x_T)),\quad L_0=-E_q\log p_\theta(x_0|x_1)", 1.2),
+        (green, "the simple loss", rf"L_{{\mathrm{{simple}}}}=E_{{t,x_0,\epsilon}}\,\|\epsilon-\epsilon_\theta({noised},\ t)\|^2", 1.3),
+    ]  # fmt: skip
+    tall = sum(height for *_, height in rows)
     with style():
-        picture, ax = canvas(7.6, 2.3)
-        for i, (colour, name, formula) in enumerate(rows):
-            ax.axhspan(-i - 0.42, -i + 0.42, color=colour, alpha=0.22, linewidth=0)
-            ax.axhspan(-i - 0.42, -i + 0.42, xmax=0.008, color=colour, linewidth=0)
-            ax.text(0.02, -i, name, va="center", fontsize=9)
-            ax.text(0.18, -i, formula, va="center", fontsize=11)
-        ax.set(xlim=(0, 1), ylim=(-len(rows) + 0.45, 0.5))
+        picture, ax = canvas(7.0, 0.245 * tall)
+        top = 0.0
+        for colour, name, formula, height in rows:
+            ax.axhspan(top - height, top, color=colour, alpha=0.2, linewidth=0)
+            ax.axhspan(top - height, top, xmax=0.008, color=colour, linewidth=0)
+            ax.text(0.02, top - height / 2, name, va="center", fontsize=8)
+            ax.text(0.2, top - height / 2, f"${formula}$", va="center", fontsize=9)
+            top -= height
+        ax.set(xlim=(0, 1), ylim=(-tall, 0))
         ax.set_axis_off()
     picture.alt = alt or (
-        "The equations of DDPM on one page: forward process and its closed form in red, reverse process in yellow, and the objective, "
-        "equation 3 of the paper, in green."
+        "The equations of DDPM on one page: in red the forward process, its closed form and the way back with the clean image known; in "
+        "yellow the learned reverse process; in green the bound, equation 3 of the paper, its terms and the simple loss."
     )
-    picture.colours = 64
+    picture.colours = 24
     return picture
 
 

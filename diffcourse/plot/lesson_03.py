@@ -70,8 +70,14 @@ def algorithms(alt: str = "") -> Picture:
     return picture
 
 
+TIMED = ("down1", "mid1", "mid2", "up1a", "up1b")  # the residual blocks of SimpleUNet, which get time and label
+
+
 def unet_map(shapes: Mapping[str, Sequence[int]], alt: str = "") -> Picture:
-    """`SimpleUNet` as a U: what each part gives, {part: (C, H, W)}, as traced by hooks, a row for each size; its channels in the box."""
+    """`SimpleUNet` as a U: what each part gives, {part: (C, H, W)}, as traced by hooks, a row for each size; its channels in the box.
+
+    Under a residual block stands what it also gets.
+    """
     sizes = sorted({s[-1] for s in shapes.values() if len(s) == 3}, reverse=True)
     parts = [(name, s) for name, s in shapes.items() if len(s) == 3]
     places = {name: (i, -sizes.index(s[-1])) for i, (name, s) in enumerate(parts)}
@@ -82,9 +88,14 @@ def unet_map(shapes: Mapping[str, Sequence[int]], alt: str = "") -> Picture:
             down = name == "down" or x < places.get("down", (0, 0))[0]
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": FORWARD if down else REVERSE}
             ax.text(x, y, f"{name}\n{s[0]}", ha="center", va="center", fontsize=8.5, bbox=box, zorder=3)
+            if name in TIMED:
+                ax.text(x, y - 0.33, "↑ time", ha="center", va="top", color="0.4", fontsize=7)
             if after:
-                arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 20, "shrinkB": 20, "linewidth": 1}
-                ax.annotate("", places[after[0]], (x, y), arrowprops=arrow)
+                to_x, to_y = places[after[0]]
+                near, far = ((0.42, 0.0), (0.56, 1.0)) if y == to_y else ((0.3, 0.3), (0.7, 0.7))
+                start, end = ((x + a * (to_x - x), y + b * (to_y - y)) for a, b in (near, far))
+                arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
+                ax.annotate("", end, start, arrowprops=arrow)
         for start, end, text in (
             ("down1", "up1a", "skip: joined along the channels"),
             ("x", "conv_out", "and again: the input"),
@@ -142,14 +153,15 @@ def descents(
 
 def denoised_level(
     rows: Mapping[str, Tensor],
-    curve: tuple[Sequence[float], Sequence[float]],
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     at: float,
     *,
     title: str = "",
     alt: str = "",
 ) -> Picture:
-    """Rows of images {name: (N, C, H, W)}, and beside them an error (xs, ys) with the place `at` marked."""
-    to_curve("curve", curve)
+    """Rows of images {name: (N, C, H, W)}, and beside them errors {of what: (xs, ys)} with the place `at` marked."""
+    for name, pair in check_named("curves", curves, "(xs, ys)").items():
+        to_curve(f"curves[{name!r}]", pair)
     check_named("rows", rows, "images")
     images = torch.stack([to_pixels(v) for v in rows.values()])  # (rows, N, C, H, W)
     R, N, _, H = images.shape[:4]
@@ -158,12 +170,12 @@ def denoised_level(
         mosaic(axes[0], images.flatten(0, 1), R, N, gap=1)
         tick_labels(axes[0], axes[0].set_yticks, [(i + 0.5) * (H + 1) for i in range(R)], list(rows))
         axes[0].set_title(title)
-        xs, ys = curve
-        axes[1].plot(xs, ys)
-        axes[1].plot([at], [ys[list(xs).index(at)]], "o", color="black", markersize=6)
+        for name, (xs, ys) in curves.items():
+            axes[1].plot(xs, ys, label=name)
+            axes[1].plot([at], [ys[list(xs).index(at)]], "o", color="black", markersize=6)
         axes[1].set(xlabel="code index t", title="mean squared error", yscale="log")
-        axes[1].legend(["of the guess of x₀"], loc="lower right")
-    picture.alt = alt or f"rows of images: {', '.join(rows)}; the error at t = {at:g} marked on its curve"
+        axes[1].legend(loc="lower center")
+    picture.alt = alt or f"rows of images: {', '.join(rows)}; the errors at t = {at:g} marked on their curves"
     return picture
 
 

@@ -350,6 +350,8 @@ def found(
             ax.axvline(0, color="0.4", linewidth=0.8, linestyle="-")
             ax.set_title(name, fontsize=8)
             ax.locator_params(axis="x", nbins=4)
+            if not any(bars[name]):  # an axis of nothing would be one of rounding errors
+                ax.set(xlim=(-0.1, 0.1), xticks=[0])
         axes[0].set_yticks(range(n), tokens)
         axes[0].set_ylim(n - 0.4, -0.6)
         grid = right.subplots(2, math.ceil(len(images) / 2), squeeze=False)

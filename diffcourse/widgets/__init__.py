@@ -15,7 +15,7 @@ from diffcourse.widgets.lesson_04 import RACERS, SamplerRace
 from diffcourse.widgets.lesson_05a import EDITS, REGIONS, LatentChannelExplorer
 from diffcourse.widgets.lesson_05b import CaptionExplorer
 from diffcourse.widgets.lesson_05c import PromptBox
-from diffcourse.widgets.lesson_06 import Drawn, GuidanceExplorer
+from diffcourse.widgets.lesson_06 import GuidanceExplorer
 
 __all__ = [
     "Explorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
@@ -28,7 +28,7 @@ __all__ = [
     "EDITS", "REGIONS", "LatentChannelExplorer",
     "CaptionExplorer",
     "PromptBox",
-    "Drawn", "GuidanceExplorer",
+    "GuidanceExplorer",
 ]  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """A pad to draw a digit on, by mouse, pen or finger."""
 
+import base64
+import io
 from typing import Any
 
 import anywidget
 import torch
 import torch.nn.functional as F
 import traitlets
+from PIL import Image
 from torch import Tensor
 
-from diffcourse import data
+from diffcourse import data, stills
 from diffcourse.images import check_images
 
 
@@ -99,6 +102,16 @@ class DigitPad(anywidget.AnyWidget):
             raise ValueError(f"digit must be (1, 1, 28, 28), got {tuple(digit.shape)}")
         large = F.interpolate(digit, size=(self.SIDE, self.SIDE))
         self.value = data.to_uint8(large).numpy().tobytes()
+
+    def _still(self, _change: Any = None) -> None:
+        buffer = io.BytesIO()
+        Image.frombytes("L", (self.SIDE, self.SIDE), self.value or bytes(self.SIDE**2)).save(buffer, "PNG")
+        stills.keep(self.model_id, *stills.picture(base64.b64encode(buffer.getvalue()).decode(), "a drawn digit"))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self.observe(self._still, names="value")  # a method observes once, however often it is asked to
+        self._still()
+        return super()._repr_mimebundle_(**kwargs)
 
     @property
     def array(self) -> Tensor:

@@ -4,7 +4,7 @@ import base64
 import html
 import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ipywidgets
@@ -12,17 +12,18 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from diffcourse import plot
+from diffcourse import plot, stills
 from diffcourse.checks import whole
 from diffcourse.denoiser import Estimate
 from diffcourse.images import check_images
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above, a picture and a line of text below.
+    """Controls above, a picture and a line of text below. A saved notebook keeps the last picture.
 
     controls  {parameter: widget}; a change redraws once
     compute   (**parameters) -> arrays: any value, the numbers that the picture shows
+    columns   so many controls stand in a row, below each other; one whose layout says `grid_column="1 / -1"` has a row of its own
     draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture. Any matplotlib figure will do: its titles are
               then the line, unless it has an attribute `alt`; one of pyplot's is closed
     """
@@ -33,38 +34,96 @@ class Explorer(ipywidgets.VBox):
         compute: Callable[..., Any],
         draw: Callable[[Any], plot.Picture],
         extras: Sequence[ipywidgets.Widget] = (),
+        columns: int = 3,
     ):
         if not isinstance(controls, Mapping) or not all(hasattr(control, "value") for control in controls.values()):
             raise TypeError(f"controls must be widgets that have a value, {{parameter: widget}}, got {controls!r:.200}")
         for name, given in (("compute", compute), ("draw", draw)):
             if not callable(given):
                 raise TypeError(f"{name} must be a function, got {type(given).__name__}")
-        self.controls, self._compute, self._draw = dict(controls), compute, draw
+        self.controls, self._compute, self._draw, self._displayed = dict(controls), compute, draw, False
         own_size = ipywidgets.Layout(
             align_self="flex-start", max_width="100%"
         )  # else it is stretched to the page's width
         self.image = ipywidgets.Image(format="png", layout=own_size)
         self.text = ipywidgets.HTML()
+        self.bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(display="none", width="24em", max_width="100%"))
         for control in self.controls.values():
             control.observe(self._refresh, names="value")
         self._refresh()
-        row = ipywidgets.HBox([*extras, *self.controls.values()], layout=ipywidgets.Layout(flex_flow="row wrap"))
-        super().__init__([row, self.image, self.text])
+        super().__init__([_arranged(extras, list(self.controls.values()), columns), self.bar, self.image, self.text])
 
     @property
     def values(self) -> dict[str, Any]:
         """The controls' values by parameter name."""
         return {name: control.value for name, control in self.controls.items()}
 
+    def watched(self, steps: Iterable[Any], total: int, what: str = "drawing") -> Iterator[Any]:
+        """The steps, with a bar above the picture until they are done; before the explorer is seen, one below the cell if it takes long."""
+        if not self._displayed:
+            yield from patient(steps, what, total)
+            return
+        self.bar.description, self.bar.max, self.bar.value, self.bar.layout.display = what, total, 0, None
+        try:
+            for step in steps:
+                self.bar.value += 1
+                yield step
+        finally:
+            self.bar.layout.display = "none"
+
     def _refresh(self, _change: Any = None) -> None:
         self.image.value, self.alt = shown(self._draw(self._compute(**self.values)))
         self.text.value = f"<span>{html.escape(self.alt)}</span>"
+        if self._displayed:
+            self._still()
+
+    def _still(self) -> Any:
+        """The picture as it is, noted for the notebook that is saved."""
+        first, words = stills.picture(base64.b64encode(self.image.value).decode(), self.alt)
+        stills.keep(self.model_id, first, words)
+        return first
 
     def _repr_mimebundle_(self, **kwargs: Any):
+        self._displayed, first = True, self._still()
         bundle = super()._repr_mimebundle_(**kwargs) or {}
         content, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        still = {"image/png": base64.b64encode(self.image.value).decode(), "text/plain": f"[explorer: {self.alt}]"}
-        return {**content, **still}, {**metadata, "image/png": {"alt": self.alt}}
+        return {**content, **first["data"]}, {**metadata, **first["metadata"]}
+
+
+def patient(steps: Iterable[Any], what: str, total: int | None = None) -> Iterable[Any]:
+    """The steps, with a bar below the cell if they take longer than a second, which goes when they are done."""
+    from tqdm.auto import tqdm
+
+    return tqdm(steps, what, total, leave=False, delay=1, disable=stills.kernel() is None)
+
+
+def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> Any:
+    """Controls in columns of one width, their labels too; extras before them."""
+    labels = [len(control.description) for control in controls if getattr(control, "description", "")]
+    for control in controls:
+        if hasattr(getattr(control, "style", None), "description_width"):
+            control.style.description_width = f"{0.55 * max(labels, default=0) + 1:.3g}em"
+    if extras:
+        return ipywidgets.HBox([*extras, *controls], layout=ipywidgets.Layout(flex_flow="row wrap"))
+    columns = min(columns, len(controls))
+    for control in controls if columns > 1 else []:
+        control.layout.width = "auto"
+    template = ipywidgets.Layout(grid_template_columns=f"repeat({columns}, minmax(0, 26em))", max_width="100%")
+    return ipywidgets.GridBox(controls, layout=template)
+
+
+def examples(texts: Sequence[str], choose: Callable[[str], None], width: Any) -> ipywidgets.Dropdown:
+    """A list of examples: one that is chosen is handed to `choose`, and the list reads as before."""
+    first = "choose an example …"
+    listed = ipywidgets.Dropdown(options=[(first, ""), *((text, text) for text in texts if text)], layout=width)
+
+    def chosen(change: Any) -> None:
+        if change["new"]:
+            listed.value = ""
+            choose(change["new"])
+
+    listed.observe(chosen, names="value")
+    return listed
 
 
 def check_kind(name: str, given: Any, kind: type, also: str = "") -> None:

@@ -64,6 +64,7 @@ class PosteriorExplorer(Explorer):
             a["likelihood"],
             a["posterior"],
             mean=a["mean"],
+            height=2.9,  # all three, and the questions above them, on one screen
             title=f"noise σ = {a['sigma']:g}, seen xₜ = {a['x_t']:g}",
             alt=f"With noise {a['sigma']:g} and x_t = {a['x_t']:g} seen: bump probabilities {shares}; "
             f"x_0 has mean {a['mean']:.2f} and standard deviation {a['std']:.2f}.",

@@ -13,7 +13,7 @@ from diffcourse.denoiser import Denoiser, evaluating
 from diffcourse.images import check_images
 from diffcourse.rng import draw
 from diffcourse.widgets.digit_pad import DigitPad
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, patient, slider
 
 
 class DenoiserExplorer(Explorer):
@@ -53,7 +53,7 @@ class DenoiserExplorer(Explorer):
         """{t: level, x_t, eps and x0 (N, C, H, W), and the mean squared error of each}."""
         noise, frames = draw(images, torch.Generator().manual_seed(seed)), {}
         with evaluating(model):
-            for t in times:
+            for t in patient(times, "guesses"):
                 at = model.schedule.at(t)
                 e = model(at.noised(images, noise), at, labels)
                 errors = {
@@ -71,15 +71,18 @@ class DenoiserExplorer(Explorer):
             f"mean squared error of the image {a['error_x0']:.4f}, of the noise {a['error_eps']:.4f}"
         )
         rows = {"input": a["x_t"], "noise": a["eps"] / 2, "image": a["x0"]}  # noise reaches to 3: half is shown
-        errors = [frame["error_x0"] for frame in a["frames"].values()]
-        return plot.denoised_level(rows, (list(a["frames"]), errors), a["t"], title=f"t = {a['t']}", alt=words)
+        errors = {"of the image": "error_x0", "of the noise": "error_eps"}
+        curves = {
+            name: (list(a["frames"]), [frame[of] for frame in a["frames"].values()]) for name, of in errors.items()
+        }
+        return plot.denoised_level(rows, curves, a["t"], title=f"t = {a['t']}", alt=words)
 
 
 class OwnDigitExplorer(Explorer):
     """Draw a digit or load a picture: what the judge reads, the digit with noise, and what the model makes of it.
 
     model: a Denoiser of 28x28 digits; example: a digit (1, 1, 28, 28) to begin with; times: code indices at which noise is added.
-    `digit` is the drawn or loaded digit as MNIST would hold it, (1, 1, 28, 28) in [-1, 1].
+    `digit` is the drawn or loaded digit as MNIST would hold it, (1, 1, 28, 28) in [-1, 1]; the example as long as the pad is empty.
     """
 
     def __init__(
@@ -92,8 +95,9 @@ class OwnDigitExplorer(Explorer):
         self._noise = draw(example, torch.Generator().manual_seed(seed))
         pad = DigitPad()
         pad.show(example)
-        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Load a picture")
-        self.again = ipywidgets.Button(description="Show the example", tooltip="puts the first digit back")
+        wide = ipywidgets.Layout(width="16em")  # else "Load a picture (0)" is cut off
+        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Load a picture", layout=wide)
+        self.again = ipywidgets.Button(description="Show the example", tooltip="puts the first digit back", layout=wide)
         self.upload.observe(self._load, names="value")
         self.again.on_click(lambda _: pad.show(example))
         self._example = example
@@ -105,13 +109,18 @@ class OwnDigitExplorer(Explorer):
             try:
                 self.controls["drawing"].show(data.to_digit(bytes(file["content"])))
             except ValueError as error:
-                self.text.value = f"<span>{html.escape(str(error))}</span>"
+                why = "it is of one colour" if "one colour" in str(error) else "PNG and JPEG can be read"
+                told = f"{file['name']} shows no digit: {why}. The picture below is still the one before."
+                self.text.value = f"<span>{html.escape(told)}</span>"
 
     @torch.no_grad()
     def compute(self, drawing: bytes) -> dict[str, Any]:
-        """The digit, the judge's probabilities (10,), noisy digits and guesses (len(times), 1, 28, 28); the example if nothing is drawn."""
+        """The digit, the judge's probabilities (10,), noisy digits and guesses (len(times), 1, 28, 28); none where nothing is drawn."""
         pixels = torch.tensor(list(drawing), dtype=torch.uint8).view(DigitPad.SIDE, DigitPad.SIDE)
-        self.digit = data.to_digit(pixels) if bool((pixels != pixels[0, 0]).any()) else self._example
+        if bool((pixels == pixels[0, 0]).all()):
+            self.digit, blank = self._example, torch.full_like(self._example, -1)
+            return {"digit": blank, "read": None, "noisy": blank.repeat(len(self._times), 1, 1, 1), "guess": None}
+        self.digit = data.to_digit(pixels)
         model, t = self._model, torch.tensor(self._times)
         images = self.digit.expand(len(t), -1, -1, -1)
         noisy = model.schedule.q_sample(images, t, self._noise.expand_as(images))
@@ -121,9 +130,14 @@ class OwnDigitExplorer(Explorer):
 
     def draw(self, a: dict[str, Any]) -> plot.Picture:
         """Digit, judge and guesses, and the same in words."""
+        titles = [f"t = {t}" for t in self._times]
+        if a["read"] is None:
+            words = "Nothing is drawn yet. Draw a digit on the black square, load a picture, or show the example."
+            rows = {"with noise": a["noisy"], "guess": a["noisy"]}
+            return plot.reading(a["digit"], torch.zeros(10), rows, titles, alt=words)
         errors = (a["guess"] - a["digit"]).square().mean(dim=(1, 2, 3)).tolist()
         told = ", ".join(f"{error:.3f} at t = {t}" for t, error in zip(self._times, errors, strict=True))
         judge = f"The judge reads {int(a['read'].argmax())}, with confidence {a['read'].max():.2f}."
         words = f"{judge} Mean squared error of the guess: {told}."
         rows = {"with noise": a["noisy"], "guess": a["guess"]}
-        return plot.reading(a["digit"], a["read"], rows, [f"t = {t}" for t in self._times], alt=words)
+        return plot.reading(a["digit"], a["read"], rows, titles, alt=words)

@@ -1,6 +1,7 @@
 """The explorer of lesson 05b: a caption as CLIP reads it."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -11,7 +12,7 @@ from diffcourse import plot
 from diffcourse.checks import whole
 from diffcourse.images import check_images
 from diffcourse.models import CLIP
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, examples, patient, slider
 
 
 class CaptionExplorer(Explorer):
@@ -36,7 +37,7 @@ class CaptionExplorer(Explorer):
         check_images(images), whole("most", most, 1)
         self._clip, self._images, self._most = clip, images, most
         with torch.no_grad():
-            self._vectors = torch.cat([clip.encode_images(part) for part in images.split(250)])
+            self._vectors = torch.cat([clip.encode_images(part) for part in patient(images.split(100), "images")])
         box = ipywidgets.Text(
             value=caption,
             description="caption",
@@ -45,23 +46,16 @@ class CaptionExplorer(Explorer):
             layout=ipywidgets.Layout(width="40em", max_width="100%"),
         )
         layers = len(clip.text.text_model.encoder.layers)
-        self.examples = ipywidgets.Combobox(
-            options=[e for e in self.EXAMPLES if e],
-            placeholder="or choose an example",
-            layout=box.layout,
-            ensure_option=True,
+        self.examples = examples(
+            self.EXAMPLES, partial(setattr, box, "value"), ipywidgets.Layout(width="40em", max_width="100%")
         )
-        self.examples.observe(self._choose, names="value")
         super().__init__(
             {"caption": box, "layer": slider("layer of the text encoder", range(1, layers + 1), layers)},
             self.compute,
             self.draw,
+            columns=1,
         )
-        self.children = [*self.children[:1], self.examples, *self.children[1:]]
-
-    def _choose(self, change: Any) -> None:
-        if change["new"]:
-            self.controls["caption"].value = change["new"]
+        self.children = [self.examples, *self.children]
 
     @torch.no_grad()
     def compute(self, caption: str, layer: int) -> dict[str, Any]:
@@ -77,12 +71,13 @@ class CaptionExplorer(Explorer):
             told = [str(w.message) for w in told]  # of the caption alone
             vectors = self._clip.encode_texts([caption, *without])
         cosine = self._vectors @ vectors.T  # (N, 1 + n)
+        left_out = torch.tensor([text != caption for text in without])
         best = cosine[:, 0].topk(min(self._most, len(cosine)))
         return {
             "caption": caption,
             "tokens": tokens,
             "looks": looks,
-            "counts": cosine[best.indices[0], 0] - cosine[best.indices[0], 1:],
+            "counts": torch.where(left_out, cosine[best.indices[0], 0] - cosine[best.indices[0], 1:], 0),
             "best": best.indices,
             "cosines": best.values,
             "told": list(dict.fromkeys(told)),

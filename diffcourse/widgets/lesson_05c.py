@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import ipywidgets
@@ -12,7 +13,7 @@ from diffcourse import metrics, plot, scenes
 from diffcourse.checks import whole
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, examples, slider
 
 
 class PromptBox(Explorer):
@@ -44,34 +45,36 @@ class PromptBox(Explorer):
             raise TypeError(f"model must be a LatentDiffusion, got {type(model).__name__}")
         whole("n", n, 1), check_kind("prompt", prompt, str)
         self._model, self._n, self._kept = model, n, {}
-        wide = ipywidgets.Layout(width="40em", max_width="100%")
-        style = {"description_width": "initial"}
 
         def line(label: str, value: str, tip: str) -> ipywidgets.Text:
             return ipywidgets.Text(
-                value=value, description=label, placeholder=tip, continuous_update=False, layout=wide, style=style
+                value=value,
+                description=label,
+                placeholder=tip,
+                continuous_update=False,
+                layout=ipywidgets.Layout(grid_column="1 / -1"),
             )
 
-        self.bar = ipywidgets.IntProgress(description="drawing", max=1, layout=wide)
-        self.examples = ipywidgets.Combobox(
-            options=list(self.EXAMPLES), placeholder="or choose an example", layout=wide, ensure_option=True
-        )
-        self.examples.observe(self._choose, names="value")
         controls = {
             "prompt": line("prompt", prompt, "type, then press Enter"),
             "negative": line("negative prompt", "", "what to lead the picture away from"),
             "steps": slider("steps", steps, start[0], live=False),
             "guidance": slider("guidance", guidances, start[1], live=False),
-            "seed": ipywidgets.BoundedIntText(
-                value=0, min=0, max=2**31, description="seed", style=style, layout=ipywidgets.Layout(width="12em")
-            ),
+            "seed": ipywidgets.BoundedIntText(value=0, min=0, max=2**31, description="seed"),
         }
+        wide = ipywidgets.Layout(width="40em", max_width="100%")
+        self.examples = examples(self.EXAMPLES, partial(setattr, controls["prompt"], "value"), wide)
+        controls["guidance"].observe(lambda _: self._offer(controls), names="value")
+        self._offer(controls)
         super().__init__(controls, self.compute, self.draw)
-        self.children = [*self.children[:1], self.examples, self.bar, *self.children[1:]]
+        self.children = [self.examples, *self.children]
 
-    def _choose(self, change: Any) -> None:
-        if change["new"]:
-            self.controls["prompt"].value = change["new"]
+    @staticmethod
+    def _offer(controls: Mapping[str, Any]) -> None:
+        """At guidance 1 the prompt alone counts: there is nothing to lead away from."""
+        alone, box = controls["guidance"].value == 1, controls["negative"]
+        box.disabled = alone
+        box.placeholder = "at guidance 1 this counts for nothing" if alone else "what to lead the picture away from"
 
     @torch.no_grad()
     def compute(self, prompt: str, negative: str, steps: int, guidance: float, seed: int) -> dict[str, Any]:
@@ -80,15 +83,13 @@ class PromptBox(Explorer):
         if key in self._kept:
             return self._kept[key]
         decode, guesses, start = self._model.autoencoder.decode, [], time.perf_counter()
-        self.bar.max, self.bar.value = steps + 1, 0
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             path = self._model.trajectory(
                 [prompt] * self._n, negative=negative, guidance=guidance, steps=steps, seed=seed
             )
-            for now in path:
+            for now in self.watched(path, steps + 1):
                 guesses.append(now.x0[:1])
-                self.bar.value += 1
         with evaluating(self._model.autoencoder):
             images = decode(now.x).clamp(-1, 1).cpu()
             seconds = time.perf_counter() - start
@@ -121,7 +122,8 @@ class PromptBox(Explorer):
             (i, text.replace("\n", "; ")) for i, text in enumerate(lines) if text not in ("as asked", "not judged")
         ]
         faults = [f"picture {i + 1}: {text}" for i, text in wrong]
-        words = ". ".join([words, *faults, *a["told"]])
+        unheard = ["At guidance 0 the prompt counts for nothing"] if values["guidance"] == 0 else []
+        words = ". ".join([words, *unheard, *faults, *a["told"]])
         return plot.prompted(a["images"], lines, a["path"], title, words)
 
     @staticmethod

@@ -731,6 +731,71 @@ def _(network, x, t, nsr, labels, null, w, interval):
     return guided(network, x, t, labels, null, w) if inside else network(x, t, labels)
 
 
+# -- 06.at_equal -----------------------------------------------------------------------------------------------------
+
+
+@wrong("06.at_equal", "the first measured point that obeys")
+def _(right, change, target):
+    for r, c in zip(right, change):
+        if r >= target:
+            return c
+    raise ValueError("not reached")
+
+
+@wrong("06.at_equal", "the cheapest measured point that obeys")
+def _(right, change, target):
+    found = [c for r, c in zip(right, change) if r >= target]
+    if not found:
+        raise ValueError("not reached")
+    return min(found)
+
+
+@wrong("06.at_equal", "numpy's interp, which knows no crossing and no end")
+def _(right, change, target):
+    return float(np.interp(target, right, change))
+
+
+@wrong("06.at_equal", "the nearest point")
+def _(right, change, target):
+    i = min(range(len(right)), key=lambda i: abs(right[i] - target))
+    return change[i]
+
+
+@wrong("06.at_equal", "None where it is not reached")
+def _(right, change, target):
+    for i in range(len(right) - 1):
+        if right[i] < target <= right[i + 1]:
+            part = (target - right[i]) / (right[i + 1] - right[i])
+            return change[i] + part * (change[i + 1] - change[i])
+    return None
+
+
+@wrong("06.at_equal", "the line upside down")
+def _(right, change, target):
+    for i in range(len(right) - 1):
+        if right[i] < target <= right[i + 1]:
+            return change[i] + (right[i + 1] - right[i]) / (change[i + 1] - change[i]) * (target - right[i])
+    raise ValueError("not reached")
+
+
+@right("06.at_equal", "two weights, with keyword arguments")
+def _(right, change, target, **more):
+    pairs = zip(zip(right, change), zip(right[1:], change[1:]))
+    for (r0, c0), (r1, c1) in pairs:
+        if r0 < target <= r1:
+            b = (target - r0) / (r1 - r0)
+            return (1 - b) * c0 + b * c1
+    raise ValueError(f"{target} is out of reach")
+
+
+@right("06.at_equal", "numpy's interp between the two")
+def _(right, change, target):
+    i = next((i for i in range(1, len(right)) if right[i - 1] < target <= right[i]), None)
+    if i is None:
+        raise ValueError("never crossed")
+    return np.interp(target, right[i - 1 : i + 1], change[i - 1 : i + 1])
+
+
 # -- 06.guide_away ---------------------------------------------------------------------------------------------------
 
 

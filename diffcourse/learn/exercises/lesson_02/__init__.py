@@ -108,7 +108,7 @@ FORWARD_STEP = Exercise(
             "noise subtracted",
             lambda x, beta, noise: (1 - beta) ** 0.5 * x - beta**0.5 * noise,
             "You subtract the noise. The distribution is the same, since −noise is as likely as noise, but a network "
-            "that shall predict the noise would then learn its opposite. Keep the sign of the given noise.",
+            "that is to predict the noise would then learn its opposite. Keep the sign of the given noise.",
         ),
         Mistake(
             "both under one root",
@@ -379,7 +379,7 @@ Q_SAMPLE = Exercise(
 
 
 def noise_row(image: Tensor, times: list[int], alpha_bars: Tensor, noise: Tensor) -> Tensor:
-    """One image at several times, with the same noise each time, so that only the level changes.
+    """One image at several times, with the same noise each time: only the level changes.
 
     image (C, H, W), times a list of indices into alpha_bars (T,), noise of image's shape.
     Returns (len(times), C, H, W).
@@ -605,7 +605,8 @@ LOST_AT = Exercise(
     minutes=3,
     level=1,
     reference=first_below_one,
-    stub="# The first code index t of the linear schedule (T = 1000) at which the SNR is below 1, for data of variance 1.\nlost_at = ...",
+    stub="# The first code index t of the linear schedule (T = 1000) at which the SNR is below 1,\n"
+    "# for data of variance 1.\nlost_at = ...",
     mistakes=[
         Mistake(
             "one too early",
@@ -990,7 +991,7 @@ WASTED = Exercise(
 # -- the reverse side -----------------------------------------------------------------------------------------------------
 
 
-def posterior(x0: Tensor, x_t: Tensor, t: int, betas: Tensor, alpha_bars: Tensor) -> tuple[Tensor, Tensor]:
+def posterior(x0: Tensor, x_t: Tensor, t: int, betas: Tensor, alpha_bars: Tensor) -> tuple:
     """Mean and variance of q(x_{t-1} | x_t, x_0).
 
     mean = sqrt(alpha_bar_{t-1})·beta_t/(1 - alpha_bar_t)·x0
@@ -998,7 +999,7 @@ def posterior(x0: Tensor, x_t: Tensor, t: int, betas: Tensor, alpha_bars: Tensor
     variance = beta_t·(1 - alpha_bar_{t-1})/(1 - alpha_bar_t)
     x0, x_t (B, …), t an index from 0 into betas and alpha_bars (T,).
     Below index 0 lie the clean data, so alpha_bar_{-1} is 1.
-    Returns (mean, variance): mean of x0's shape, variance a tensor without dimensions, or a number.
+    Returns (mean, variance): mean of x0's shape, variance a number or a tensor without shape.
     The mean is differentiable in x0 and x_t.
     """
     beta, bar, bar_before = betas[t], alpha_bars[t], before(t, alpha_bars)
@@ -1170,8 +1171,8 @@ def reverse_mean(x_t: Tensor, eps: Tensor, t: int, betas: Tensor, alpha_bars: Te
     """Mean of the step back, from predicted noise.
 
     mean = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps)/sqrt(alpha_t)
-    x_t and eps (B, …), t an index into betas and alpha_bars (T,). Returns the mean, of x_t's shape.
-    Differentiable in x_t and eps.
+    x_t and eps (B, …), t an index into betas and alpha_bars (T,).
+    Returns the mean, of x_t's shape. Differentiable in x_t and eps.
     """
     return (x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps) / (1 - betas[t]).sqrt()
 
@@ -1444,8 +1445,8 @@ GAUSSIAN_KL = Exercise(
 def step_kl(x0: Tensor, x0_guess: Tensor, t: int, betas: Tensor, alpha_bars: Tensor) -> Tensor:
     """L_{t-1}: the KL between the posterior and the model's step.
 
-    The model puts its guess of x_0 into the posterior's formula. Both Gaussians have the posterior's
-    variance, so it is |difference of the means|²/(2·variance), and x_t drops out of the difference.
+    The model puts its guess of x_0 into the posterior's formula. Both Gaussians have the
+    posterior's variance, so it is |difference of the means|²/(2·variance), and x_t drops out.
     x0, x0_guess (B, D), t an index from 1 into betas and alpha_bars (T,). Returns (B,), nats.
     Differentiable in x0 and x0_guess.
     """
@@ -1703,7 +1704,8 @@ def simple_loss(network, x0: Tensor, t: Tensor, noise: Tensor, alpha_bars: Tenso
     Noise the images, let the network predict the noise, take the mean of the squared error.
     network(x_t, t) returns a tensor of x_t's shape; it gets t as it is, in whole numbers.
     x0 (B, C, H, W), t LongTensor (B,), noise of x0's shape, alpha_bars (T,).
-    Returns one number, the mean over images, channels and pixels, differentiable in the network's parameters and in x0.
+    Returns one number, the mean over images, channels and pixels. It is differentiable in the
+    parameters of the network and in x0.
     """
     kept = alpha_bars[t].view(-1, 1, 1, 1)
     x_t = kept.sqrt() * x0 + (1 - kept).sqrt() * noise

@@ -1,6 +1,7 @@
 """Exercises of lesson 06: classifier-free guidance."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +43,13 @@ class Counting:
 
 
 class LabelEmbedding(nn.Module):
-    """A learned row for each label, added to the time embedding, and one more row for "no label".
+    """A learned row for each label, added to the time embedding, and one more for "no label".
 
-    table: an nn.Embedding; rows 0 … num_classes - 1 belong to the labels, the last row, number num_classes, to "no label".
-    forward(emb, labels=None): emb (B, dim) is the time embedding; labels int64 (B,) in 0 … num_classes,
-    or None for "no label" everywhere. Returns emb plus the row of each label, (B, dim).
+    table: an nn.Embedding; rows 0 … num_classes - 1 belong to the labels, the last row, number
+    num_classes, to "no label".
+    forward(emb, labels=None): emb (B, dim) is the time embedding; labels int64 (B,) in
+    0 … num_classes, or None for "no label" everywhere.
+    Returns emb plus the row of each label, (B, dim).
     """
 
     def __init__(self, num_classes: int, dim: int):
@@ -229,11 +232,17 @@ LABEL_EMBEDDING = Exercise(
 # -- forgetting labels --------------------------------------------------------------------------------------------------
 
 
-def drop_labels(labels: Tensor, drop_prob: float, null: int, generator: torch.Generator) -> Tensor:
-    """Replace each label, with probability drop_prob and independently of the others, by the null label.
+def drop_labels(
+    labels: Tensor,
+    drop_prob: float,
+    null: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Replace each label, with probability drop_prob and by itself, by the null label.
 
-    Draws one uniform number an image, u = torch.rand(len(labels), generator=generator); a label is dropped where u < drop_prob.
-    labels int64 (B,). Returns a new int64 tensor (B,), also where nothing is dropped; the caller's labels stay as they are.
+    Draws one uniform number an image, u = torch.rand(len(labels), generator=generator);
+    a label is dropped where u < drop_prob. labels int64 (B,). Returns a new int64 tensor (B,),
+    also where nothing is dropped; the caller's labels stay as they are.
     """
     u = torch.rand(len(labels), generator=generator)
     return torch.where(u < drop_prob, null, labels)
@@ -399,10 +408,11 @@ DROP_LABELS = Exercise(
 
 
 def guide(eps_uncond: Tensor, eps_cond: Tensor, w: float) -> Tensor:
-    """Classifier-free guidance: eps = eps_uncond + w·(eps_cond - eps_uncond).
+    """The noise that belongs to line 3, the score ∇log p(x) + w·∇log p(c|x).
 
-    w = 0 is the unconditional prediction, w = 1 the conditional one, w > 1 goes beyond it.
-    All (B, …), w a number. Returns a tensor of that shape; differentiable in eps_uncond and eps_cond.
+    A prediction of noise is -sigma times a score: eps_uncond that of p(x), eps_cond that of
+    p(x|c), and so is the result. All (B, …), w a number. Returns a tensor of that shape;
+    differentiable in eps_uncond and eps_cond.
     """
     return eps_uncond + w * (eps_cond - eps_uncond)
 
@@ -427,8 +437,8 @@ def guide_case(w: float, *shape: int):
 GUIDE = Exercise(
     name="06.guide",
     title="The guided combination",
-    minutes=3,
-    level=1,
+    minutes=5,
+    level=2,
     reference=guide,
     alternatives=[guide_by_lerp, guide_by_weights, guide_as_in_the_paper],
     cases=[
@@ -450,8 +460,8 @@ GUIDE = Exercise(
         Mistake(
             "the other convention",
             lambda u, c, w: c + w * (c - u),
-            "This is the formula of Ho and Salimans, (1 + w)·eps_cond − w·eps_uncond. It is right with their w, which is ours less 1: "
-            "with yours w = 1 would already double the step.",
+            "This is the formula of Ho and Salimans, (1 + w)·eps_cond − w·eps_uncond. It is right with their w, which is ours less 1. In "
+            "line 3, w = 1 is the plain conditional score.",
         ),
         Mistake(
             "the branches swapped",
@@ -507,13 +517,14 @@ GUIDE = Exercise(
         Mistake(
             "no further than the condition",
             lambda u, c, w: u + min(w, 1.0) * (c - u),
-            "You stop at w = 1. Guidance is meant to go beyond the conditional prediction: that is where it works.",
+            "You stop at w = 1. Line 3 has no such end: beyond it the last term goes on growing.",
         ),
     ],
     hints=[
-        "Two fixed points: at w = 0 one prediction must come out, at w = 1 the other.",
-        "Start at the unconditional prediction. Which vector leads from it to the conditional one?",
-        "The start, plus w times that vector.",
+        "Two fixed points: at w = 0 line 3 is the score of p(x), at w = 1 by Bayes that of p(x|c).",
+        "Solve Bayes' line 2 for ∇log p(c|x): a difference of two scores. Put it into line 3.",
+        "All terms have the factor −sigma, so each score may be replaced by its prediction of noise: the one without the label, plus w "
+        "times what the label adds.",
     ],
     package=InPackage(
         "extrapolated(model(x, at, null), model(x, at, label), w).eps, or at once guided(model, label, w)(x, at).eps",
@@ -530,8 +541,10 @@ CONVENTIONS = Exercise(
     minutes=3,
     level=2,
     reference=(4, 6.5, 1, 0),
-    stub="# Four numbers. The paper writes (1 + s)·eps_cond - s·eps_uncond, this lesson eps_uncond + w·(eps_cond - eps_uncond).\n"
-    "# (the w of the paper's s = 3; the s of Stable Diffusion's w = 7.5; the plain conditional model: its w, and its s)\n"
+    stub="# Four numbers. The paper writes (1 + s)·eps_cond - s·eps_uncond,\n"
+    "# this lesson (and Stable Diffusion) eps_uncond + w·(eps_cond - eps_uncond).\n"
+    "# (w of the paper's s = 3, s of Stable Diffusion's w = 7.5, w of the plain conditional\n"
+    "# model, s of the plain conditional model)\n"
     "conventions = ...",
     mistakes=[
         Mistake(
@@ -605,11 +618,18 @@ CONVENTIONS = Exercise(
 # -- both in one batch --------------------------------------------------------------------------------------------------
 
 
-def both_branches(network, x: Tensor, t: Tensor, labels: Tensor, null: int) -> tuple[Tensor, Tensor]:
-    """The unconditional and the conditional prediction, from one call of the network on a doubled batch.
+def both_branches(
+    network,
+    x: Tensor,
+    t: Tensor,
+    labels: Tensor,
+    null: int,
+) -> tuple[Tensor, Tensor]:
+    """The unconditional and the conditional prediction, from one call on a doubled batch.
 
-    network(x, t, labels) takes any number of rows. The doubled batch goes in as the B unconditional rows, then the B conditional ones.
-    x (B, …), t (B,) and labels int64 (B,). Returns (eps_uncond, eps_cond), each of x's shape.
+    network(x, t, labels) takes any number of rows. The doubled batch goes in as the B
+    unconditional rows, then the B conditional ones. x (B, …), t (B,) and labels int64 (B,).
+    Returns (eps_uncond, eps_cond), each of x's shape.
     """
     nothing = torch.full_like(labels, null)
     both = network(torch.cat([x, x]), torch.cat([t, t]), torch.cat([nothing, labels]))
@@ -760,12 +780,22 @@ BOTH_BRANCHES = Exercise(
 # -- the sampler --------------------------------------------------------------------------------------------------------
 
 
-def guided_sample(network, x: Tensor, times: list[int], labels: Tensor, null: int, w: float, step) -> Tensor:
-    """Sampling with classifier-free guidance, over any sampler: from the noise x at times[0] to clean images.
+def guided_sample(
+    network,
+    x: Tensor,
+    times: list[int],
+    labels: Tensor,
+    null: int,
+    w: float,
+    step,
+) -> Tensor:
+    """Sampling with classifier-free guidance, from the noise x at times[0] to clean images.
 
-    At each of the falling times: eps = eps_uncond + w·(eps_cond - eps_uncond), from network(x, t, labels) with t a float tensor (B,);
-    then x = step(x, eps, t, to), where t is this entry of times and `to` the next one, None after the last one: the clean image.
-    labels int64 (B,), null the label that means "none". Keeps no graph of gradients. x itself stays as it is. Returns x's shape.
+    At each of the falling times: eps = eps_uncond + w·(eps_cond - eps_uncond), from
+    network(x, t, labels) with t a float tensor (B,); then x = step(x, eps, t, to), where t is
+    this entry of times and `to` the next one, None after the last one: the clean image.
+    labels int64 (B,), null the label that means "none". Keeps no graph of gradients.
+    x itself stays as it is. Returns x's shape.
     """
     nothing = torch.full_like(labels, null)
     with torch.no_grad():
@@ -993,7 +1023,8 @@ GUIDED_SAMPLE = Exercise(
         "with torch.no_grad(): for t and to: t as a tensor of B floats; both branches; the guided eps; x = step(x, eps, t, to).",
     ],
     package=InPackage("sample(guided(model, labels, w), schedule, shape, DDIM())", guided_sample_in_package),
-    insight="The sampler never learns about guidance: it gets an eps. That is why one loop serves DDPM, DDIM and all the others.",
+    insight="The sampler never learns about guidance: it gets an eps. Those that look twice or remember (Heun, LMS, DPM++) need more than "
+    "this step hands over; in the package guidance is a denoiser, and goes into any of them.",
 )
 
 
@@ -1001,13 +1032,21 @@ GUIDED_SAMPLE = Exercise(
 
 
 def guide_interval(
-    network, x: Tensor, t: Tensor, nsr: float, labels: Tensor, null: int, w: float, interval: tuple[float, float]
+    network,
+    x: Tensor,
+    t: Tensor,
+    nsr: float,
+    labels: Tensor,
+    null: int,
+    w: float,
+    interval: tuple[float, float],
 ) -> Tensor:
     """Guidance inside an interval of noise levels only, so that it costs only there.
 
-    Where lo <= nsr <= hi, (lo, hi) = interval: eps_uncond + w·(eps_cond - eps_uncond), at most 2·B rows through the network.
-    Elsewhere: the conditional prediction alone, B rows through the network.
-    nsr = sigma/alpha is the noise level of all of x (B, …); t (B,), labels int64 (B,). Returns x's shape.
+    Where lo <= nsr <= hi, (lo, hi) = interval: eps_uncond + w·(eps_cond - eps_uncond), at most
+    2·B rows through the network. Elsewhere: the conditional prediction alone, B rows.
+    nsr = sigma/alpha is the noise level of all of x (B, …); t (B,), labels int64 (B,).
+    Returns x's shape.
     """
     lo, hi = interval
     if not lo <= nsr <= hi:
@@ -1143,14 +1182,20 @@ GUIDE_INTERVAL = Exercise(
             "You leave out both ends. They belong to the interval.",
         ),
         Mistake(
+            "never inside",
+            _interval(inside=lambda nsr, t, lo, hi: False),
+            "You return the conditional prediction at every level. Is the smaller bound of yours the first of the two?",
+        ),
+        Mistake(
             "lower bound ignored",
             _interval(inside=lambda nsr, t, lo, hi: nsr <= hi),
-            "You look at the upper bound only. At low noise guidance is paid for as well, and changes next to nothing.",
+            "You look at the upper bound only. Below the lower one you still guide, and pay for it.",
         ),
         Mistake(
             "upper bound ignored",
             _interval(inside=lambda nsr, t, lo, hi: nsr >= lo),
-            "You look at the lower bound only. At high noise guidance does its damage: it throws all images towards the same few.",
+            "You look at the lower bound only. Above the upper one you still guide, where the classes are smeared into each other and "
+            "guidance aims beyond the data.",
         ),
         Mistake(
             "guided everywhere",
@@ -1169,19 +1214,25 @@ GUIDE_INTERVAL = Exercise(
         "If nsr lies outside, return the network's answer to the labels; otherwise both branches and the combination.",
     ],
     package=InPackage("guided(model, labels, w, interval=(lo, hi))(x, at).eps", guide_interval_in_package),
-    insight="Guidance where the digit is decided, and nowhere else: most of its use for less than half of its price.",
+    insight="Where no guidance is wanted, do not compute it: each level outside the interval costs half. It is also weaker guidance, so "
+    "compare it with a smaller scale everywhere.",
 )
 
 
 # -- negative prompts ---------------------------------------------------------------------------------------------------
 
 
-def guide_away(eps_null: Tensor, eps_cond: Tensor, eps_neg: Tensor, w: float, w_neg: float) -> Tensor:
-    """Towards one condition and away from another: two directions, both counted from "no condition".
+def guide_away(
+    eps_null: Tensor,
+    eps_cond: Tensor,
+    eps_neg: Tensor,
+    w: float,
+    w_neg: float,
+) -> Tensor:
+    """Towards c, away from n: noise of the score ∇log p(x) + w·∇log p(c|x) - w_neg·∇log p(n|x).
 
-    eps = eps_null + w·(eps_cond - eps_null) - w_neg·(eps_neg - eps_null)
-    eps_null, eps_cond and eps_neg (B, …): the predictions without condition, with the wanted and with the unwanted one.
-    Returns that shape, differentiable in all three. With w_neg = w - 1 this is the usual negative prompt: eps_neg in the place of eps_null.
+    eps_null, eps_cond and eps_neg (B, …) belong to the scores of p(x), p(x|c) and p(x|n);
+    w and w_neg are numbers. Returns that shape, differentiable in all three.
     """
     return eps_null + w * (eps_cond - eps_null) - w_neg * (eps_neg - eps_null)
 
@@ -1206,7 +1257,7 @@ def _usual(f: Callable) -> bool:
 GUIDE_AWAY = Exercise(
     name="06.guide_away",
     title="A negative prompt",
-    minutes=4,
+    minutes=5,
     level=2,
     reference=guide_away,
     alternatives=[guide_away_by_weights, guide_away_in_two_steps],
@@ -1254,7 +1305,7 @@ GUIDE_AWAY = Exercise(
         Mistake(
             "started at the negative",
             lambda n, c, g, w, v: g + w * (c - g),
-            "This is the usual negative prompt: the unwanted prediction in the place of the null one. It is the docstring's formula "
+            "This is the usual negative prompt: the unwanted prediction in the place of the null one. It is the wanted score "
             "for one w_neg only, which one?",
         ),
         Mistake(
@@ -1269,11 +1320,12 @@ GUIDE_AWAY = Exercise(
         ),
     ],
     hints=[
-        "Three predictions, two directions. Where do both directions start?",
-        "One direction is added, the other taken away, each with its weight.",
-        "The null prediction, plus w times (cond − null), minus w_neg times (neg − null).",
+        "Bayes once more: ∇log p(c|x) is a difference of two scores. So is ∇log p(n|x). Which score do both have?",
+        "Three predictions, two directions, both counted from “no condition”.",
+        "One direction is added, the other taken away, each with its weight, and both start at the null prediction.",
     ],
-    insight="“Negative prompt” in Stable Diffusion means: this text in the place of the empty one. One weight then serves both directions.",
+    insight="With w_neg = w − 1 the null prediction drops out, and eps_neg + w·(eps_cond − eps_neg) is left: Stable Diffusion's negative "
+    "prompt, the unwanted text in the place of the empty one. One weight then serves both directions.",
 )
 
 
@@ -1283,7 +1335,8 @@ GUIDE_AWAY = Exercise(
 def observe(probabilities: Tensor, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Class fidelity and sharpness of the same labels drawn at several guidance scales.
 
-    probabilities (W, N, K): the judge's, for N images at each of W scales; labels int64 (N,): what was asked for.
+    probabilities (W, N, K): the judge's, for N images at each of W scales; labels int64 (N,):
+    what was asked for.
     images (W, N, C, H, W'), ideally in [-1, 1].
     right (W,): the share of images whose likeliest class is the label.
     sharp (W,): the share of pixels that are decided, |value| > 0.9. Returns (right, sharp).
@@ -1437,10 +1490,16 @@ OBSERVE = Exercise(
 # -- the trade-off ------------------------------------------------------------------------------------------------------
 
 
-def read_curve(scales: list[float], right: list[float], distance: list[float], target: float) -> tuple[float, float]:
-    """Two guidance scales from a measured trade-off: where samples are nearest to the data, and from where on the label is obeyed.
+def read_curve(
+    scales: list[float],
+    right: list[float],
+    distance: list[float],
+    target: float,
+) -> tuple[float, float]:
+    """Where samples are nearest to the data, and from where on the label is obeyed.
 
-    scales: rising; right and distance: at each of them the share of right digits and the distance to real digits.
+    scales: rising; right and distance: at each of them the share of right digits and the
+    distance to real digits.
     Returns (the scale with the lowest distance, the lowest scale with right >= target).
     ValueError if no scale reaches the target.
     """
@@ -1561,7 +1620,169 @@ READ_CURVE = Exercise(
         "min over pairs (distance, scale) finds the smallest distance and brings its scale along.",
         "Second: all scales whose share reaches the target, in order; none of them is a ValueError, else the first.",
     ],
-    insight="There is no best guidance: nearest to the data and most obedient are two different scales. Say which one you want.",
+    insight="Nearest to the data, and obeyed often enough: two questions, and nobody promises one answer. Say which one you ask.",
+)
+
+
+# -- equally many obey ---------------------------------------------------------------------------------------------------
+
+
+def at_equal(right: list[float], change: list[float], target: float) -> float:
+    """What a method costs where a share `target` of its digits is right, read off its curve.
+
+    right, change: the share of right digits and the distance at the method's measured points,
+    in the order of its scales; between two neighbours the curve is a straight line.
+    The first neighbours count with right[i] < target <= right[i + 1].
+    ValueError where there are none.
+    """
+    for i in range(len(right) - 1):
+        if right[i] < target <= right[i + 1]:
+            part = (target - right[i]) / (right[i + 1] - right[i])
+            return change[i] + part * (change[i + 1] - change[i])
+    raise ValueError("the curve does not cross the target")
+
+
+def at_equal_by_pairs(right, change, target):
+    points = list(zip(right, change, strict=True))
+    found = [(a, b) for a, b in pairwise(points) if a[0] < target <= b[0]]
+    if not found:
+        raise ValueError("never crossed")
+    (r0, c0), (r1, c1) = found[0]
+    return (c0 * (r1 - target) + c1 * (target - r0)) / (r1 - r0)
+
+
+def at_equal_by_torch(right, change, target):
+    r, c = torch.tensor(right, dtype=torch.float64), torch.tensor(change, dtype=torch.float64)
+    places = ((r[:-1] < target) & (target <= r[1:])).nonzero()
+    if not len(places):
+        raise ValueError("out of reach")
+    i = int(places[0])
+    return float(torch.lerp(c[i], c[i + 1], (target - r[i]) / (r[i + 1] - r[i])))
+
+
+def _read(of: Callable, crossed: Callable = lambda a, b, target: a < target <= b, last: bool = False) -> Callable:
+    """at_equal with another value between two points (r0, c0), (r1, c1), or with other neighbours."""
+
+    def wrong(right, change, target):
+        pairs = range(len(right) - 1)
+        found = [i for i in pairs if crossed(right[i], right[i + 1], target)]
+        if not found:
+            raise ValueError
+        i = found[-1 if last else 0]
+        return of(right[i], change[i], right[i + 1], change[i + 1], target)
+
+    return wrong
+
+
+def _line(r0: float, c0: float, r1: float, c1: float, target: float) -> float:
+    return c0 + (target - r0) / (r1 - r0) * (c1 - c0)
+
+
+METHOD = ([0.98, 0.99, 0.998, 0.996, 1.0], [0.0, 0.02, 0.4, 0.9, 1.5])
+
+AT_EQUAL = Exercise(
+    name="06.at_equal",
+    title="The price of equal obedience",
+    minutes=6,
+    level=2,
+    reference=at_equal,
+    alternatives=[at_equal_by_pairs, at_equal_by_torch],
+    cases=[
+        (*METHOD, 0.992),
+        (*METHOD, 0.9975),
+        (*METHOD, 0.998),
+        (*METHOD, 0.999),
+        ([0.7, 0.9], [0.5, -0.3], 0.75),
+        ([0.95, 0.9, 0.97, 0.96], [0.3, 0.1, -0.2, -0.4], 0.95),
+        ([0.9, 0.95, 0.95, 0.99], [0.1, 0.2, 0.6, 0.9], 0.95),
+    ],
+    invariants=[
+        Invariant(
+            "never reached",
+            refuses([0.9, 0.95], [0.1, 0.2], 0.99),
+            "A curve that never has so many right digits has no price there: the docstring asks for a ValueError.",
+        ),
+        Invariant(
+            "never below",
+            refuses([0.97, 0.99], [0.1, 0.2], 0.95),
+            "Where even the first point has more right digits than the target, nothing was measured: no line leads there, and the "
+            "docstring asks for a ValueError.",
+            only_if_right=True,
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "the first that obeys",
+            lambda right, change, target: next(c for r, c in zip(right, change, strict=True) if r >= target),
+            "You return the first measured point that obeys often enough. Then the grid of scales decides: a method that was measured more "
+            "finely looks cheaper. Read the line between two points.",
+        ),
+        Mistake(
+            "the next measured point",
+            _read(lambda r0, c0, r1, c1, t: c1),
+            "You return the next point that was measured. Then the grid of scales decides: a method that was measured more finely looks "
+            "cheaper. Read the line between the two points.",
+        ),
+        Mistake(
+            "the point before",
+            _read(lambda r0, c0, r1, c1, t: c0),
+            "You return the last point before the target, where fewer digits are right.",
+        ),
+        Mistake(
+            "the cheapest that obeys",
+            lambda right, change, target: min(c for r, c in zip(right, change, strict=True) if r >= target),
+            "You take the cheapest measured point that obeys often enough. Its obedience is larger than the target, and how much larger is "
+            "an accident of the scales that were tried.",
+        ),
+        Mistake(
+            "half way",
+            _read(lambda r0, c0, r1, c1, t: (c0 + c1) / 2),
+            "You take the middle of the two neighbours. The target may lie nearer to one of them.",
+        ),
+        Mistake(
+            "from the wrong end",
+            _read(lambda r0, c0, r1, c1, t: c1 + (t - r0) / (r1 - r0) * (c0 - c1)),
+            "Your line runs backwards: near the first point you read the price of the second.",
+        ),
+        Mistake(
+            "the share of the way",
+            _read(lambda r0, c0, r1, c1, t: (t - r0) / (r1 - r0)),
+            "This is how far along the target lies between the two points. The price there is asked for.",
+        ),
+        Mistake(
+            "the step alone",
+            _read(lambda r0, c0, r1, c1, t: (t - r0) / (r1 - r0) * (c1 - c0)),
+            "This is how much the price rises from the first neighbour on. Where does the line start?",
+        ),
+        Mistake(
+            "the whole curve as one line",
+            lambda right, change, target: _line(right[0], change[0], right[-1], change[-1], target),
+            "You draw one line from the first point to the last. The curve bends: take the two neighbours of the target.",
+        ),
+        Mistake(
+            "the last crossing",
+            _read(_line, last=True),
+            "You take the last neighbours between which the target is crossed. A measured curve may go up and down; the first ones count.",
+        ),
+        Mistake(
+            "crossed downwards too",
+            _read(_line, lambda a, b, t: a < t <= b or b < t <= a),
+            "You also count neighbours between which the share of right digits falls.",
+        ),
+        Mistake(
+            "the boundary below",
+            _read(_line, lambda a, b, t: a <= t < b),
+            "A target that one point hits exactly belongs to the line that ends there: right[i] < target <= right[i + 1].",
+        ),
+    ],
+    gradients=[],  # plain numbers
+    allowed={"right -> change": "both lists are equally long"},
+    hints=[
+        "First find the two neighbours, then the place between them.",
+        "How far is it from right[i] to the target, as a part of the way to right[i + 1]?",
+        "The same part of the way from change[i] to change[i + 1], counted from change[i].",
+    ],
+    insight="Methods are compared where they do equally much. “The cheapest point that obeys” compares grids of scales instead.",
 )
 
 
@@ -1569,11 +1790,12 @@ READ_CURVE = Exercise(
 
 
 def rescale(output: Tensor, cond_output: Tensor, share: float) -> Tensor:
-    """Rescaled guidance: bring the guided output back to the spread of the conditional one, by a share.
+    """Rescaled guidance: bring guided outputs back to the conditional spread, by a share.
 
-    rescaled = output·std(cond_output)/std(output), standard deviations over all values of one image, each image by itself;
-    result = share·rescaled + (1 - share)·output.
-    output (guided) and cond_output (B, …), more than one value an image; share in [0, 1]. Returns that shape.
+    Each image of `output` (guided) is multiplied by one number. At share = 1 the standard
+    deviation over all values of the image is then that of the same image of cond_output; at
+    share = 0 nothing changes; between, the number lies on a straight line between those two.
+    output, cond_output (B, …), more than one value an image. Returns that shape.
     """
     over = tuple(range(1, output.ndim))
     ratio = cond_output.std(dim=over, keepdim=True) / output.std(dim=over, keepdim=True)
@@ -1616,7 +1838,7 @@ def rescale_case(share: float, *shape: int):
 RESCALE = Exercise(
     name="06.rescale",
     title="Deeper: rescaled guidance",
-    minutes=4,
+    minutes=5,
     level=2,
     reference=rescale,
     alternatives=[rescale_in_a_loop, rescale_by_flatten],
@@ -1684,7 +1906,7 @@ RESCALE = Exercise(
             lambda x, c, share: (lambda m: share * ((x - m) * _std(c) / _std(x) + m) + (1 - share) * x)(
                 x.mean(dim=tuple(range(1, x.ndim)), keepdim=True)
             ),
-            "You take the mean out, rescale, and put it back. The docstring multiplies the output as it is, mean and all.",
+            "You take the mean out, rescale, and put it back. The image itself is multiplied, mean and all.",
         ),
         Mistake(
             "about 0",
@@ -1728,6 +1950,7 @@ EXERCISES = [
     OBSERVE,
     READ_CURVE,
     GUIDE_INTERVAL,
+    AT_EQUAL,
     GUIDE_AWAY,
     RESCALE,
 ]
@@ -1792,21 +2015,20 @@ QUIZZES = [
                 ],
             ),
             Question(
-                "Guidance in an interval of noise levels, none at very high noise: what did that bring?",
+                "Guidance at middle noise only, judged where equally many digits are right: what did it bring?",
                 options=[
                     Option(
-                        "More right digits at the same scale, at a lower cost",
-                        "Fewer: guidance in few steps is weaker. At w = 1.5 all three intervals of part 7 obeyed less.",
+                        "A large gain: at the same scale it was far nearer",
+                        "At the same scale fewer digits are right. Most of that gain is that of a smaller scale.",
                     ),
                     Option(
-                        "Weaker guidance; but nearer where as many are right",
-                        "A step without it takes one pass, not two. With 99.5 % right at least, low noise alone was as near as no "
-                        "guidance, everywhere was 0.4 floors farther.",
+                        "A small gain in distance, for a third fewer passes",
+                        "0.05 floors where 99.6 % are right, 0.18 where 99.85 % are; and 27 passes in place of 40.",
                         right=True,
                     ),
                     Option(
-                        "Wrong digits: the label is decided early, at high noise",
-                        "At w = 3 more than 99.5 % were right in part 7.",
+                        "Nothing: a smaller scale everywhere is the same",
+                        "That was so at high noise. Ten seeds told the middle apart from a smaller scale.",
                     ),
                 ],
             ),
