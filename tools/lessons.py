@@ -36,7 +36,6 @@ NOT_YET: dict[str, set[str]] = {  # what a lesson does not keep yet
     "00b_warm_up": {"noqa", "wide", "guesses", "unused"},
     "01_vae_and_elbo": {"noqa", "wide", "guesses", "unused"},
     "02_ddpm_math": {"noqa", "wide", "guesses", "unused"},
-    "03_training_on_mnist": {"noqa", "wide", "guesses", "unused"},
     "04_ddim_and_fast_samplers": {"noqa", "wide", "guesses", "unused"},
     "05a_latents": {"noqa", "wide", "guesses", "unused"},
     "05b_text_and_attention": {"noqa", "wide", "guesses", "unused"},
