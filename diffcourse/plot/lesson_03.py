@@ -145,6 +145,7 @@ def descents(
             ax.plot([xs[column]], [ys[row]], "x", color="black", markersize=7)
             ax.set(title=name, xlabel=x, xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
         axes[0][0].set_ylabel(y)
+    picture.colours = 32
     picture.alt = (
         alt or f"paths of {', '.join(paths)} on the contours of a loss, whose lowest point is marked by a cross"
     )
