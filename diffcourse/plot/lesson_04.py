@@ -112,7 +112,7 @@ def scheduler_curve(
     to_curve("steps and noise", (steps, noise))
     if believed is not None and len(believed) != len(frames):
         raise ValueError(f"believed must be as many as frames, {len(frames)}, got {len(believed)}")
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(8, len(frames))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(7, len(frames))).round().astype(int))
     rows = [frames] if believed is None else [frames, believed]
     images = to_pixels(torch.cat([row[i] for row in rows for i in chosen]))
     with style():
@@ -125,6 +125,7 @@ def scheduler_curve(
         tick_labels(
             below, below.set_xticks, [i * (W + 1) + W / 2 for i in range(len(chosen))], [f"{steps[i]}" for i in chosen]
         )
+    picture.colours = 24
     picture.alt = alt or (
         f"{y} falls from {noise[0]:.3g} at step {steps[0]} to {noise[-1]:.3g} at step {steps[-1]}; below, the image at "
         f"{len(chosen)} of these steps, marked by dots on the curve{', and the clean image predicted there' * (believed is not None)}"
@@ -178,7 +179,7 @@ def quality(
     if not names:
         raise ValueError("rows must hold at least one sampler, got none")
     with style():
-        picture, axes = canvas(8.6, 2.7, columns=len(MEASURED))
+        picture, axes = canvas(8.4, 2.5, columns=len(MEASURED))
         for ax, (what, title) in zip(axes, MEASURED.items(), strict=True):
             for i, name in enumerate(names):
                 of = sorted((row["calls"], row[what], row[f"{what}_95"] or 0) for row in rows if row["sampler"] == name)
@@ -212,7 +213,7 @@ def quality(
         )
         for what, title in MEASURED.items()
     ]
-    picture.colours = 32
+    picture.colours = 20
     picture.alt = alt or f"From few calls of the network to many. {'. '.join(told)}"
     return picture
 
@@ -242,7 +243,7 @@ def one_step(denoise: Denoise, x: float, levels: Sequence[Level], *, alt: str = 
     looked = denoise(torch.full((1, 1), euler * to.alpha, dtype=torch.float64), to)
     heun = y(now) + (to.nsr - at.nsr) * (slope(now) + slope(looked)) / 2
     with style():
-        picture, axes = canvas(8.8, 2.7, columns=4)
+        picture, axes = canvas(8.2, 2.4, columns=4)
         colour = {name: METHODS[name][0] for name in ("DDIM", "Heun", "LMS", "DPM++")}
         for ax in axes[:2]:
             ax.plot(
@@ -302,7 +303,7 @@ def one_step(denoise: Denoise, x: float, levels: Sequence[Level], *, alt: str = 
             ax.set_title(title)
         for ax in axes[:3]:
             ax.invert_xaxis()
-    picture.colours = 32
+    picture.colours = 20
     picture.alt = alt or (
         f"One step from u = {at.nsr:.2f} to {to.nsr:.2f}; the exact way ends at y = {y(end):.3f}. Euler follows the tangent to "
         f"{euler:.3f}; prolonged to u = 0 it meets the predicted clean image {float(now.x0):.3f}. "
