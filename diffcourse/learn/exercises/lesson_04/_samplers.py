@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.denoiser import Estimate
-from diffcourse.learn.exercise import Case
+from diffcourse.learn.exercise import Case, Invariant
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.mixture import GaussianMixture
 from diffcourse.samplers import trajectory
@@ -46,6 +46,27 @@ def fresh(now: float, to: float, *shape: int) -> Callable:
         inputs=(seen(g, now, *shape), level(to), (), None, Drawn(normal(g, *shape))),
         method="step",
     )
+
+
+def leaves_as_it_came(cls: type) -> bool:
+    """Does a step change the estimate, or those to remember?"""
+    g = torch.Generator().manual_seed(2)
+    estimates = [seen(g, nsr, 2, 3) for nsr in (3.0, 2.0)]
+    before = [[part.clone() for part in (e.x, e.x0, e.eps)] for e in estimates]
+    cls().step(estimates[1], level(1.0), past=(estimates[0],), noise=Drawn(torch.ones(2, 3)))
+    return all(
+        torch.equal(a, b)
+        for parts, e in zip(before, estimates, strict=True)
+        for a, b in zip(parts, (e.x, e.x0, e.eps), strict=True)
+    )
+
+
+UNCHANGED = Invariant(
+    "leaves the estimates as they came",
+    leaves_as_it_came,
+    "The step changes an estimate that it was given, in place: the caller's x is another one afterwards. Look for /=, += or a method "
+    "that ends with an underscore.",
+)
 
 
 def errors(sampler: object) -> list[float]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake
-from diffcourse.learn.exercises.lesson_04._samplers import errors, remembering
+from diffcourse.learn.exercises.lesson_04._samplers import UNCHANGED, errors, remembering
 from diffcourse.samplers import LMS
 
 STUB = '''class TwoSlopes:
@@ -13,8 +13,8 @@ STUB = '''class TwoSlopes:
 
     history: how many earlier estimates its step wants.
     step(now, to, past=…) returns x at the level `to`. now and each of past are Estimates
-    (.x, .at, .eps); now.at and to are Levels (.alpha, .nsr). The slope dy/du is eps, in
-    y = x/alpha and u = nsr. The last two steps need not be equally wide: both widths count.
+    (.x, .at, .eps); now.at and to are Levels (.alpha, .nsr: numbers). The slope dy/du is eps,
+    in y = x/alpha and u = nsr. The last two steps need not be equally wide: both widths count.
     past holds the last estimates, oldest first; where it is empty, the step is Euler's.
     """
 
@@ -77,7 +77,6 @@ def _wrong(
     share: Callable = lambda step, before: step / before / 2,
     combine: Callable = lambda now, before, share: now + share * (now - before),
     finish: Callable = _rescaled,
-    which: int = -1,
 ) -> type:
     """A sampler with one part of its own."""
     wants = history
@@ -88,7 +87,7 @@ def _wrong(
         def step(self, now, to, past=(), denoise=None, noise=None):
             width, slope = to.nsr - now.at.nsr, now.eps
             if past:
-                before = past[which]
+                before = past[-1]
                 slope = combine(now.eps, before.eps, share(width, now.at.nsr - before.at.nsr))
             return finish(now, to, width, slope)
 
@@ -115,9 +114,10 @@ EXERCISE = Exercise(
         remembering([9.0], 4.0, 3.5, 2, 3),
         remembering([1.2], 1.0, 0.1, 3, 1, 2),
         remembering([0.6], 0.5, 0.0, 2, 2),
-        remembering([5.0, 3.0], 2.5, 1.5, 1, 4),
+        remembering([3.0], 2.5, 1.5, 1, 4),
     ],
     invariants=[
+        UNCHANGED,
         Invariant(
             "asks for one estimate",
             lambda cls: cls().history == 1,
@@ -184,16 +184,15 @@ EXERCISE = Exercise(
         Mistake(
             "only Euler",
             _wrong(combine=lambda now, before, share: now),
-            "This is Euler's step whatever there is to remember: the older slope is never used.",
-        ),
-        Mistake(
-            "the oldest estimate",
-            _wrong(which=0),
-            "You take past[0], the *oldest*. The slope just before this one stands at the end of past.",
+            "This is Euler's step whatever there is to remember: the slope of past[-1] is never used.",
         ),
     ],
     gradients=[],
-    allowed={"* in reversed order": "an Estimate and a Level have named parts, and stay as they are"},
+    allowed={
+        "* in reversed order": "an Estimate and a Level have named parts, and stay as they are",
+        "1 -> 0 (2)": "past[0] is past[-1] where one estimate is asked for",
+        "1 -> 0 (3)": "past[0] is past[-1] where one estimate is asked for",
+    },
     hints=[
         "Draw it: two points (u, eps), a straight line, and the area below it from now.at.nsr to to.nsr.",
         "The area below a straight line is the width times its height half way. How high is it there?",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
-from diffcourse.learn.exercises.lesson_04._samplers import Drawn, fresh, level, seen
+from diffcourse.learn.exercises.lesson_04._samplers import UNCHANGED, Drawn, fresh, level, seen
 from diffcourse.samplers import DDIM
 
 
@@ -16,7 +16,8 @@ class EulerAncestral:
     noise has the standard deviation u_up of q(y_s | y_t, y_0), to be derived from
     y_s = y_0 + u_s·e and y_t = y_s + more noise. What is kept of the old noise, u_down·eps,
     makes u_s² full.
-    now is an Estimate (.x, .at, .x0, .eps); now.at and to are Levels (.alpha, .nsr).
+    now is an Estimate (.x, .at, .x0, .eps); now.at and to are Levels (.alpha, .nsr: numbers;
+    nsr is 0 at the clean image).
     noise() draws fresh noise of now.x's shape: one call, none in the step to the clean image.
     Returns x at the level `to`.
     """
@@ -117,9 +118,11 @@ EXERCISE = Exercise(
         fresh(9.0, 0.5, 2, 3),
         fresh(1.0, 0.9, 3, 1, 2),
         fresh(0.4, 0.0, 2, 2),
+        fresh(0.08, 0.03, 2, 2),
         fresh(30.0, 25.0, 1, 3),
     ],
     invariants=[
+        UNCHANGED,
         Invariant(
             "asks for no past",
             lambda cls: cls().history == 0,
@@ -144,6 +147,17 @@ EXERCISE = Exercise(
             _wrong(up=lambda u, s: min((u**2 - s**2) ** 0.5, s)),
             "This fresh noise has the variance u_t² − u_s², all that lies between the levels. y_t *and* y_0 are known: both say something "
             "of y_s, and what is left is less.",
+        ),
+        Mistake(
+            "DDIM's, in x",
+            _wrong(up=lambda u, s: _up(u, s) / (1 + s**2) ** 0.5),
+            "This is the standard deviation of the fresh noise in x, as in DDIM. Here it is added to y = x/alpha: divide it by the alpha "
+            "of `to`.",
+        ),
+        Mistake(
+            "squares forgotten",
+            _wrong(up=lambda u, s: s * (1 - s / u) ** 0.5),
+            "Variances, not standard deviations, stand in the precisions: u_s² and u_t², squared.",
         ),
         Mistake(
             "all noise fresh",

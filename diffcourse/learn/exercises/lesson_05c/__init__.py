@@ -1485,55 +1485,66 @@ PROMPTS_NEEDED = Exercise(
     kind="value",
     minutes=5,
     level=2,
-    reference=790.0,
+    reference=685.0,
     tolerance=1e-5,
-    stub="# One model follows 99.5 % of all prompts, another 98.5 %. You draw n pictures with each, of\n"
-    "# prompts of their own, and compare the two shares that you count. From which n on is the true\n"
-    "# difference twice as large as the standard error of the difference that you measure?\n"
+    stub="# One model follows 99.5 % of all prompts, another 98.4 %. You draw n pictures with each, of\n"
+    "# prompts of their own, and compare the two shares that you count. What is the smallest whole n\n"
+    "# at which the true difference is at least twice the standard error of the one you measure?\n"
     "prompts_needed = ...",
     mistakes=[
         Mistake(
+            "not whole",
+            4 * 0.020719 / 0.011**2,
+            "That is right, but for the last step: n is a whole number, so go up to the next.",
+        ),
+        Mistake(
+            "rounded down",
+            684.0,
+            "Nearly: at 684 the difference is still a little less than two errors. Go up, not down.",
+        ),
+        Mistake(
             "once, not twice",
-            197.5,
+            172.0,
             "At that n the difference is *one* standard error. Asked is two, and the error falls with √n.",
         ),
         Mistake(
             "twice the prompts",
-            395.0,
-            "You doubled the number. Half the error needs four times as many: it falls with √n.",
+            343.0,
+            "That is half of it: you doubled n for half the error, which falls with √n, or took the mean of the variances, which add.",
         ),
         Mistake(
             "the better one alone",
-            199.0,
+            165.0,
             "You count the error of the better share only. Both are measured, and the variances add.",
         ),
         Mistake(
             "the other one alone",
-            591.0,
+            521.0,
             "You count the error of the lower share only. Both are measured, and the variances add.",
         ),
         Mistake(
             "errors added",
-            4 * (0.004975**0.5 + 0.014775**0.5) ** 2 / 1e-4,
+            1271.0,
             "You add the two standard errors. Independent errors add in squares: their variances do.",
         ),
         Mistake(
             "twice the mean's",
-            4 * 2 * 0.99 * 0.01 / 1e-4,
-            "Nearly: you gave both the error of their mean, 99 %. Take p(1 − p) of each.",
+            687.0,
+            "Nearly: you gave both the error of their mean, 98.95 %. Take p(1 − p) of each.",
         ),
         Mistake(
             "the difference not squared",
-            4 * (0.004975 + 0.014775) / 0.01,
+            8.0,
             "You divide by the difference. In (2·error)² = difference² it stands squared.",
         ),
+        Mistake("a 95 % interval", 658.0, "You take 1.96 errors, those of a 95 % interval. Asked is two."),
     ],
     hints=[
         "A share p counted in n pictures has the variance p(1 − p)/n.",
         "The variance of a difference of two independent counts is the sum of theirs.",
-        "0.01 = 2·√((0.995·0.005 + 0.985·0.015)/n). Solve for n.",
+        "0.011 = 2·√((0.995·0.005 + 0.984·0.016)/n). Solve for n, and go up to the next whole number.",
     ],
-    insight="Nearly 800 for one point in a hundred: a hundred pictures cannot tell good models apart. It is cheaper to give both models "
+    insight="Nearly 700 for one point in a hundred: a hundred pictures cannot tell good models apart. It is cheaper to give both models "
     "the same prompts and noises, and to count where they differ.",
 )
 
