@@ -99,14 +99,22 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def smaller(picture: str) -> str:
     """A picture, base64 of a PNG, in 16 colours if it has 48 at most, as charts and grey images have; if that makes it smaller."""
-    from PIL import Image
+    from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
-    content = base64.b64decode(picture)
-    image = Image.open(io.BytesIO(content)).convert("RGB")
+    try:
+        content = base64.b64decode(picture)
+        image = Image.open(io.BytesIO(content))
+    except (ValueError, UnidentifiedImageError):
+        return picture
+    words = PngImagePlugin.PngInfo()
+    for key, text in getattr(image, "text", {}).items():
+        words.add_itxt(key, text)
+    image = image.convert("RGB")
     if not 16 < len(image.getcolors(2**24)) <= 48:
         return picture
     buffer = io.BytesIO()
-    image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    image = image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image.save(buffer, "PNG", optimize=True, pnginfo=words)
     return base64.b64encode(buffer.getvalue()).decode() if len(buffer.getvalue()) < len(content) else picture
 
 

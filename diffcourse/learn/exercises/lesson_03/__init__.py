@@ -392,9 +392,9 @@ SIZES = Exercise(
     minutes=3,
     level=1,
     reference=(28, 14, 7, 3, 6, 12, 24),
-    stub="# Seven numbers, (28, …): the image's side at the start, after each of three strided\n"
-    "# and of three transposed convolutions.\n"
-    "# Convolution, kernel 4, stride 2, padding 1: n -> (n - 2)//2 + 1.  Transposed: n -> 2·n.\n"
+    stub="# Seven numbers, (28, …): the image's side at the start, after each of three strided and of\n"
+    "# three transposed convolutions. Kernel 4, stride 2, padding 1 makes (n - 2)//2 + 1 of n in a\n"
+    "# convolution, and 2·n in a transposed one, whatever n is.\n"
     "sizes = ...",
     mistakes=[
         Mistake(

@@ -612,8 +612,8 @@ LEAST_LOSS = Exercise(
     reference=3 * math.log(3) / 64,
     tolerance=2e-3,
     stub="# A batch has 64 pairs. Three captions say word for word the same, each of another image; all\n"
-    "# others differ. tau may be as small as one likes. Which is the least loss that any model, the\n"
-    "# best imaginable, can have in this batch?\n"
+    "# others differ. tau may be as small as one likes. Which is the least loss in this batch, of any\n"
+    "# model, were it the best that can be imagined? To three digits.\n"
     "least_loss = ...",
     mistakes=[
         Mistake(

@@ -7,7 +7,7 @@ PREDICTIONS = [
     Prediction(
         "05c.fresh_loss",
         title="Loss of a network that knows nothing",
-        question="What is the mean square of ε − ε_θ, if the network's answer is next to nothing?",
+        question="What is the mean square of the error of the noise, if the network's answer is next to nothing?",
         digits=2,
     ),
     Prediction(
