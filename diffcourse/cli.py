@@ -247,7 +247,7 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
 
 
 TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stops it;
---resume goes on from the last checkpoint, to the very same weights.
+--resume goes on from there, to the very same weights.
 
   diffcourse train --list
   diffcourse train mnist-ddpm --profile laptop --out runs
@@ -273,6 +273,7 @@ def run_train(arguments: argparse.Namespace) -> int:
     try:
         _follow(run, getattr(recipes.RECIPES[name], "options", {}).get("batch_size", 64))
     except KeyboardInterrupt:
+        getattr(run, "close", lambda: None)()  # which writes where it stands
         return fail(_how_to_resume(arguments), 130) if _first_process() else 130
     if not _first_process():
         return 0

@@ -50,7 +50,7 @@ def copy(target: str | Path, source: Path | None = None, *, outputs: bool = Fals
             kept.append(f"{key} was not copied: your file {in_the_way} stands where its folder should be.")
             continue
         found, yours = _found(here), handout.cells(_content(here))
-        lines = handout.news(cells, yours, None if found == given.get(key) else grown.get(key)) if yours else []
+        lines = handout.news(cells, yours, grown.get(key)) if yours else []
         only_outputs = grown.get(key) == digests != {}
         if found is None:
             _write(here, content)

@@ -88,10 +88,12 @@ class LatentDiffusion(nn.Module):
         x: Tensor | None = None,
         first: int = 0,
         progress: bool = True,
+        **others: Any,
     ) -> Tensor:
         """One picture a prompt, (B, 3, H, W) in [-1, 1]: the end of `trajectory`, which explains the arguments, decoded."""
         from tqdm.auto import tqdm
 
+        _check_no_others("generate", others)
         options = {"guidance": guidance, "steps": steps, "sampler": sampler, "seed": seed, "first": first}
         path = self.trajectory(prompts, negative=negative, x=x, **options)
         *_, last = tqdm(path, total=steps + 1, disable=not progress, leave=False)
@@ -109,6 +111,7 @@ class LatentDiffusion(nn.Module):
         negative: str | Sequence[str] = "",
         x: Tensor | None = None,
         first: int = 0,
+        **others: Any,
     ) -> Iterator[Estimate]:
         """What `generate` goes through, as `samplers.trajectory` yields it: steps + 1 estimates, of which x and x0 are latents.
 
@@ -116,7 +119,10 @@ class LatentDiffusion(nn.Module):
         negative   what the picture is led away from in place of the empty text, one for all or one a prompt; not looked at with guidance 1
         seed       picture i starts from a hash of (seed, first + i): the same alone and in any batch. None: a new one each time
         x          the noisy latents (B, 4, h, w) to start from, of any height and width, instead
+
+        There are no other arguments: the names that other libraries have for these are told what they are called here.
         """
+        _check_no_others("trajectory", others)
         prompts, negative = listed(prompts), listed(negative, "negative")
         B, z, side = len(prompts), self.autoencoder.latent_channels, self.size // self.autoencoder.factor
         if len(negative) not in (1, B):
@@ -199,6 +205,29 @@ class LatentDiffusion(nn.Module):
         return whole
 
 
+_MORE = "one picture is drawn for each prompt, so give [prompt] * n"
+_FROM_A_PICTURE = (
+    "to start from a picture, noise its latents and walk the last of the levels with diffcourse.trajectory"
+)
+ELSEWHERE = {  # arguments of other libraries, and what to do here
+    "prompt": "here it is prompts",
+    "negative_prompt": "here it is negative",
+    "guidance_scale": "here it is guidance",
+    "num_inference_steps": "here it is steps",
+    "scheduler": "here it is sampler",
+    "generator": "here it is seed",
+    "latents": "here it is x",
+    **dict.fromkeys(("n", "num_images_per_prompt"), _MORE),
+    **dict.fromkeys(("image", "strength"), _FROM_A_PICTURE),
+}
+
+
+def _check_no_others(name: str, others: Mapping[str, Any]) -> None:
+    for other in others:
+        told = f"; {ELSEWHERE[other]}" if other in ELSEWHERE else ""
+        raise TypeError(f"{name}() got an unexpected keyword argument {other!r}{told}")
+
+
 def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
     parts = ("autoencoder", autoencoder, AutoencoderKL), ("denoiser", denoiser, Denoiser), ("text", text, TextEncoder)
     for name, part, kind in parts:
@@ -228,6 +257,7 @@ NOT_DONE = ("thresholding", "clip_sample")  # changes what the network says, whe
 SCHEDULER = {  # as the course samples: the last level visited is one stride above the data, the next one is the data
     "_class_name": "DDIMScheduler",
     "timestep_spacing": "trailing",
+    "steps_offset": 1,  # of no effect with "trailing": diffusers' pipeline warns of any other
     "clip_sample": False,
     "set_alpha_to_one": True,
 }

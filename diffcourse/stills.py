@@ -22,6 +22,8 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 DAYS = 30  # so long is a still kept for a notebook that has not been saved
 BLOCKS = 20  # of a bar, as text
 
+BAR = re.compile(r"\d%\||\[\d\d:\d\d[<,]")  # of tqdm, as text
+
 Bundle = Mapping[str, Any]  # {"data": {MIME type: content}, "metadata": {…}}
 
 
@@ -160,11 +162,22 @@ def _concerned(output: dict[str, Any]) -> bool:
 
 
 def _still(output: dict[str, Any]) -> list[dict[str, Any]]:
-    widget = output.get("data", {}).get(VIEW, {}).get("model_id")
+    data = output.get("data", {})
+    widget = data.get(VIEW, {}).get("model_id")
+    if widget == "":  # JupyterLab takes the id away when a widget is closed, and hides the output
+        return _closed(output)
     kept = _read(widget)
     if kept is None:
         return [output]
     return [_put(output, bundle, {"widget": widget, "part": part}) for part, bundle in enumerate(kept["outputs"])]
+
+
+def _closed(output: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a closed widget offers besides: its own picture or page; nothing of a bar that went when it was done."""
+    rest = {kind: content for kind, content in output["data"].items() if kind != VIEW}
+    if rest.keys() - {"text/plain"}:
+        return [{**output, "data": rest}]
+    return [] if BAR.search("".join(rest.get("text/plain", ""))) else [output]
 
 
 def _alive(output: dict[str, Any]) -> list[dict[str, Any]]:

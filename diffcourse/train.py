@@ -8,6 +8,8 @@ import contextlib
 import math
 import operator
 import os
+import signal
+import threading
 import time
 import warnings
 from collections import deque
@@ -91,11 +93,13 @@ def fit(
     min(ema, (1 + n)/(10 + n)), so early averages forget the random start. FloatingPointError before a step whose loss or gradient is not
     finite, and before weights that are not would be stored.
 
-    With `checkpoint`, model, average, optimiser and position are written every `every` steps and at the end, before the yield; a file that
-    is already there is resumed from, and its own Progress comes first. The file is replaced as a whole or not at all. It is refused for
-    another model, loss or data, as far as these can be told apart (class, configuration, code, first batch), and for other settings, but
-    for two: a training may go on with a lower lr, and with more steps, also when it had ended; then the learning rate follows the curve
-    of the longer training from there on: up at once, and down to zero again (a warm restart).
+    With `checkpoint`, model, average, optimiser and position are written every `every` steps, at the end, and where the training is
+    stopped: Ctrl-C, or a notebook's stop button, lets the step end first (a second one does not wait), and whatever leaves
+    `with fit(...) as training:` does the same. A file that is already there is resumed from, and its own Progress comes first. The file
+    is replaced as a whole or not at all. It is refused for another model, loss or data, as far as these can be told apart (class,
+    configuration, code, first batch), and for other settings, but for two: a training may go on with a lower lr, and with more steps,
+    also when it had ended; then the learning rate follows the curve of the longer training from there on: up at once, and down to zero
+    again (a warm restart).
     Of a DataLoader, batches come in its own order and size; a resumed training goes through those of its epoch again to find its place.
     That is exact if whatever is random draws from the global generators of torch, numpy or random, as shuffle=True does, and for a
     loader whose length is not known it begins anew.
@@ -139,27 +143,28 @@ def run(module: nn.Module, data: Any, loss: Callable[..., Tensor], *, bar: bool 
 
     settings: those of `fit`, `steps=` at least.
     """
-    training = fit(module, data, loss, **settings)
-    (last,) = deque(followed(training) if bar else training, maxlen=1)
+    with fit(module, data, loss, **settings) as training:
+        (last,) = deque(followed(training) if bar else training, maxlen=1)
     return last.ema.eval()
 
 
 def followed(run: Iterator[Progress], batch_size: int = 0) -> Iterator[Progress]:
     """The same progress with a bar, which tells the loss twice a second, and with batch_size the speed; of several processes one shows it.
 
-    It ends with the last step, also where `run` goes on to measure what was trained.
+    A resumed training's bar starts where the training stands, and its forecast is that of the mean speed since then. It ends with the last
+    step, also where `run` goes on to measure what was trained.
     """
     from tqdm.auto import tqdm
 
     batch_size *= int(os.environ.get("WORLD_SIZE", "1"))
     first, seen = None, 0.0
-    with tqdm(unit="step", disable=os.environ.get("RANK", "0") != "0") as bar:
+    with tqdm(unit="step", smoothing=0, disable=os.environ.get("RANK", "0") != "0") as bar:
         for progress in run:
             now = time.monotonic()
             if first is None:  # a resumed training starts at the step of its checkpoint, which is no part of its speed
                 first, began = progress.step, now
                 bar.reset(progress.steps)
-                bar.initial = bar.n = progress.step - 1
+                bar.initial = bar.n = bar.last_print_n = progress.step
             if now - seen > 0.5 or progress.step == progress.steps:
                 seen, told = now, f"loss {progress.loss:.4f}, lr {progress.lr:.1e}"
                 if batch_size and now > began:
@@ -171,8 +176,15 @@ def followed(run: Iterator[Progress], batch_size: int = 0) -> Iterator[Progress]
             yield progress
 
 
+class Closed(BaseException):
+    """What `Training.close` throws into a training, which then writes its checkpoint and ends."""
+
+
 class Training(Generator[Progress, None, None]):
-    """What `fit` returns: a generator of `Progress`, with its `log`. It trains while it is iterated, and says so if nobody does."""
+    """What `fit` returns: a generator of `Progress`, with its `log`. It trains while it is iterated, and says so if nobody does.
+
+    `close` ends it where it stands, and writes that to its checkpoint; so does the end of `with fit(...) as training:`, also by an error.
+    """
 
     def __init__(self, run: Generator[Progress, None, None], log: Log, steps: int):
         self.log, self.steps = log, steps
@@ -187,6 +199,16 @@ class Training(Generator[Progress, None, None]):
     def throw(self, *error: Any) -> Progress:
         self._at = max(self._at, 0)
         return self._run.throw(*error)
+
+    def close(self) -> None:
+        with contextlib.suppress(Closed, StopIteration):
+            self._run.throw(Closed)
+
+    def __enter__(self) -> "Training":
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         if self._at < 0:
@@ -261,47 +283,90 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
     run, optimizer = accelerator.prepare(_Loss(module, loss), optimizer)
     began = time.monotonic() - log.seconds
 
+    def keep(progress: Progress) -> None:
+        """Write the checkpoint of a step that has ended, unless what it holds is not finite."""
+        nonlocal kept
+        parts = {"module": module, "ema": average, "optimizer": optimizer}
+        state = {name: part.state_dict() for name, part in parts.items()}
+        if bad := unsound(state, odd):
+            raise _stop(f"{bad[0]} became infinite or nan", progress.step - 1, settings, checkpoint, kept)
+        if checkpoint and accelerator.is_main_process:
+            log.seconds = time.monotonic() - began
+            log.read()
+            told = {name: getattr(progress, name) for name in ("step", "steps", "loss", "lr", "grad_norm")}
+            told |= {"settings": settings, "who": who, "log": asdict(log)}
+            write_checkpoint(checkpoint, state | told)
+        kept = progress.step if checkpoint else 0
+
     with _compiled(module, device) if compile else contextlib.nullcontext():
         while step < steps:
-            module.train()
-            batch = to_device(source.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), device)
-            lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
-            for group in optimizer.param_groups:
-                group["lr"] = lr
-            if compile:  # before the forward pass, which may reuse the memory of the gradients
-                optimizer.zero_grad()
-            with _every_step_counts():
-                with _seeded(counter_seed(seed, "step", step, rank), device) as generator, half:
-                    value = run(batch, generator)
-                if not compile:
+            with _patient(checkpoint is not None and world == 1) as heard:
+                module.train()
+                batch = to_device(source.batch(step, settings["batch_size"], seed=seed, rank=rank, world=world), device)
+                lr = settings["lr"] * learning_rate(step, steps, settings["warmup"])
+                for group in optimizer.param_groups:
+                    group["lr"] = lr
+                if compile:  # before the forward pass, which may reuse the memory of the gradients
                     optimizer.zero_grad()
-                accelerator.backward(value)
-                norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
-                value = accelerator.reduce(value.detach(), "mean")
-                if device.type == "cpu" or step % LOOK == 0:
-                    value, norm = value.item(), float(norm)
-                    if wrong := _not_finite(value, norm, accelerator.scaler):
-                        raise _stop(wrong, step, settings, checkpoint, kept)
-                optimizer.step()
-            average.update_parameters(module)
-            step += 1
-            log.add(step, value)
-            progress = Progress(step, steps, lr, average.module, value, norm)
-            if step % every == 0 or step == steps:
-                parts = {"module": module, "ema": average, "optimizer": optimizer}
-                state = {name: part.state_dict() for name, part in parts.items()}
-                if bad := unsound(state, odd):
-                    raise _stop(f"{bad[0]} became infinite or nan", step - 1, settings, checkpoint, kept)
-                if checkpoint and accelerator.is_main_process:
-                    log.seconds = time.monotonic() - began
-                    log.read()
-                    told = {name: getattr(progress, name) for name in ("step", "steps", "loss", "lr", "grad_norm")}
-                    told |= {"settings": settings, "who": who, "log": asdict(log)}
-                    write_checkpoint(checkpoint, state | told)
-                kept = step if checkpoint else 0
-                accelerator.wait_for_everyone()
-            yield progress
+                with _every_step_counts():
+                    with _seeded(counter_seed(seed, "step", step, rank), device) as generator, half:
+                        value = run(batch, generator)
+                    if not compile:
+                        optimizer.zero_grad()
+                    accelerator.backward(value)
+                    norm = accelerator.clip_grad_norm_(module.parameters(), settings["clip"])
+                    value = accelerator.reduce(value.detach(), "mean")
+                    if device.type == "cpu" or step % LOOK == 0:
+                        value, norm = value.item(), float(norm)
+                        if wrong := _not_finite(value, norm, accelerator.scaler):
+                            raise _stop(wrong, step, settings, checkpoint, kept)
+                    optimizer.step()
+                average.update_parameters(module)
+                step += 1
+                log.add(step, value)
+                progress = Progress(step, steps, lr, average.module, value, norm)
+                if step % every == 0 or step == steps:
+                    keep(progress)
+                    accelerator.wait_for_everyone()
+            if heard:
+                if kept < step:
+                    keep(progress)
+                raise KeyboardInterrupt
+            try:
+                yield progress
+            except Closed:
+                if checkpoint and kept < step:
+                    keep(progress)
+                return
     log.seconds = max(log.seconds, time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _patient(wanted: bool) -> Iterator[list[int]]:
+    """Inside, Ctrl-C or a notebook's stop button is only noted in the list that is given; a second one does what the first would have done.
+
+    Only where the main thread trains, which alone may say what a signal does.
+    """
+    heard: list[int] = []
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # it is ignored, or somebody else's
+        yield heard
+        return
+
+    def note(number: int, frame: Any) -> None:
+        if heard:
+            signal.signal(signal.SIGINT, before)
+            before(number, frame)
+        heard.append(number)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

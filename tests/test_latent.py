@@ -55,7 +55,9 @@ def test_a_saved_model_is_a_stable_diffusion_to_diffusers_and_draws_the_same(tmp
     diffusers = pytest.importorskip("diffusers")
     model, x = stand_ins.latent_diffusion(predicts), noise(3, 4, 8, 8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.filterwarnings(
+            "ignore", message="(?!.*steps_offset)"
+        )  # which the saved scheduler must not be warned of
         folder = model.save(tmp_path / "mine")
         pipeline = diffusers.StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
@@ -259,6 +261,10 @@ def test_training_on_cached_latents_lowers_the_loss(digits):
         ({"guidance": float("nan")}, ValueError, "guidance must be a finite number"),
         ({"steps": 0}, ValueError, "steps must be in"),
         ({"sampler": DDIM}, TypeError, "sampler must be one such as"),
+        ({"negative_prompt": "red"}, TypeError, "unexpected keyword argument 'negative_prompt'; here it is negative"),
+        ({"guidance_scale": 7.5}, TypeError, "'guidance_scale'; here it is guidance"),
+        ({"n": 4}, TypeError, r"'n'; one picture is drawn for each prompt, so give \[prompt\] \* n"),
+        ({"colour": "red"}, TypeError, "unexpected keyword argument 'colour'$"),
     ],
 )
 def test_bad_input_is_told_by_name_and_at_once(model, options, error, says):

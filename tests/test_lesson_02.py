@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from diffcourse import plot, widgets
-from diffcourse.elbo import noise_weights
+from diffcourse.denoiser import estimate
+from diffcourse.elbo import noise_weights, step_kl, transition
+from diffcourse.learn import reveals
+from diffcourse.mixture import GaussianMixture
 from diffcourse.schedule import DiffusionSchedule
 
 IMAGE = torch.linspace(-1, 1, 784).view(1, 1, 28, 28)
@@ -79,3 +82,28 @@ def test_numbers_that_the_prose_states():
     assert float(in_x0.max() / in_x0.min()) == pytest.approx(6.6e9, rel=0.01)
     assert DiffusionSchedule.scaled_linear().at(999).alpha == pytest.approx(0.068, abs=5e-4)
     assert DiffusionSchedule.linear(200).at(199).alpha == pytest.approx(0.364, abs=5e-4)
+    assert int((linear.snr(t) * 0.386 < 1).nonzero()[0]) == 176
+    assert int((DiffusionSchedule.scaled_linear().snr(t) < 1).nonzero()[0]) == 354
+    text = reveals()["02.explore"].text
+    assert all(f"{number}" in text for number in (259, 354, 496, 0.068))
+
+
+def test_a_chain_that_ends_too_early_loses_its_share_of_the_mean_in_ddpm():
+    """Data N(-0.7, 1): exactly alpha_bar_T of the mean, whatever the variance of the steps; of narrow data next to nothing."""
+    short = DiffusionSchedule.linear(200)
+    assert float(short.alpha_bars[-1]) == pytest.approx(0.13, abs=0.005)
+    for std, lost in ((1.0, float(short.alpha_bars[-1])), (0.1, 0.0015)):
+        data, mean = (
+            GaussianMixture([-0.7], std),
+            torch.zeros(1, 1, dtype=torch.float64),
+        )  # the mean goes through all steps
+        for i in reversed(range(200)):
+            mean, _ = transition(data.denoise, short, mean, i)
+        assert float(mean) == pytest.approx(-0.7 * (1 - lost), abs=2e-4)
+
+
+def test_the_weight_of_an_error_of_x0_is_half_of_the_loss_of_snr():
+    linear, x0 = DiffusionSchedule.linear(), torch.zeros(1, 1, dtype=torch.float64)
+    for t in (1, 300, 999):
+        kl = step_kl(lambda x, at: estimate(x0 + 1, x, at, "x0"), linear, x0, x0, t)
+        assert float(kl) == pytest.approx(float(linear.snr(t - 1) - linear.snr(t)) / 2, rel=1e-6)

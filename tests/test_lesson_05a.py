@@ -14,7 +14,8 @@ from diffcourse import data, files, metrics, plot, weights, widgets
 from diffcourse.elbo import standard_kl
 from diffcourse.latent import latents_to_pil, load_image, pil_to_latents
 from diffcourse.learn.exercises import lesson_05a as lesson
-from diffcourse.models import AutoencoderKL, SimpleUNet, cost
+from diffcourse.models import AutoencoderKL, UNet2DCondition, cost
+from diffcourse.models.unet_condition import STABLE_DIFFUSION_1
 from diffcourse.plot.lesson_05a import greys
 from diffcourse.schedule import DiffusionSchedule
 
@@ -173,15 +174,30 @@ def test_stable_diffusions_autoencoder_has_the_shapes_and_the_size_that_the_walk
         assert ours.decode(z).shape == (1, 3, side, side)
 
 
-def test_latents_save_64_times_and_more_with_attention():
+def test_latents_save_64_times_and_more_with_attention_and_decoding_is_a_few_percent():
+    """Of Stable Diffusion's own networks, in multiply-adds."""
+    text = (1, 77, 768)
     with torch.device("meta"):
-        pixels, latents = (SimpleUNet(c, c, channels=320) for c in (3, 4))
-    ratio = {
-        side: cost.operations(pixels, (1, 3, side, side), (1,))
-        / cost.operations(latents, (1, 4, side // 8, side // 8), (1,))
-        for side in (64, 512)
-    }
-    assert ratio[64] == pytest.approx(64, abs=1) and ratio[512] > 80
+        pixels = UNet2DCondition.from_config({**STABLE_DIFFUSION_1, "in_channels": 3, "out_channels": 3})
+        latents, vae = UNet2DCondition.from_config(STABLE_DIFFUSION_1), AutoencoderKL()
+    call = cost.operations(latents, (1, 4, 64, 64), (1,), text)
+    ratio = cost.operations(pixels, (1, 3, 512, 512), (1,), text) / call
+    assert ratio == pytest.approx(679, abs=1) and 1 - 64 / ratio == pytest.approx(
+        0.9, abs=0.01
+    )  # nine tenths are attention
+    decoding = cost.operations(vae.decoder, (1, 4, 64, 64))
+    assert round(call / 1e9) == 402 and round(decoding / 1e9) == 1257
+    shares = {calls: decoding / (50 * calls * call + decoding) for calls in (1, 2)}
+    assert shares[1] == pytest.approx(0.059, abs=5e-4) and shares[2] == pytest.approx(0.030, abs=5e-4)
+    steps = next(n for n in range(1, 99) if decoding / (2 * n * call + decoding) < 1 / 20)
+    assert steps == lesson.DECODER_STEPS.reference
+
+
+def test_six_bits_are_the_first_whose_rounding_error_is_below_the_encoders_noise():
+    """By simulation: numbers spread evenly over many spacings."""
+    z = torch.linspace(-3, 3, 200_001)
+    errors = {b: float((lesson.quantise(z, b, 3.0) - z).std()) for b in (5, 6)}
+    assert errors[5] > 0.04 > errors[6] and lesson.ENOUGH_BITS.reference == 6
 
 
 def test_elsewhere_68_pixels_become_64_without_a_word():

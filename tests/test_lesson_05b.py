@@ -53,7 +53,10 @@ PICTURES = {
 def test_figures_say_what_they_show_and_name_wrong_arguments():
     assert "start 5, dog 3, end 6" in PICTURES["tokenized"]().alt
     alt = PICTURES["condition_unet"]().alt
-    assert "down_blocks.0 8×4×4 with text" in alt and "down_blocks.1 16×4×4, " in alt
+    assert "down_blocks.0 8 channels at 8×8 with text" in alt and "down_blocks.1 16 channels at 4×4, " in alt
+    assert (
+        "up_blocks.0 16 channels at 4×4, " in alt and "up_blocks.1 8 channels at 8×8 with text" in alt
+    )  # skips join equal sizes
     with pytest.raises(ValueError, match=r"values must be \(3, 3\)"):
         plot.similarities(SHOWN.images[:3], SHOWN.captions[:3], torch.eye(2))
     assert plot.word_maps(SHOWN.images[:1], ["a"], torch.rand(1, 1, 4, 4), own_scale=True).png()
@@ -199,7 +202,8 @@ def test_the_layer_of_the_exercise_is_the_packages():
     g = torch.Generator().manual_seed(0)
     x, c = torch.randn(2, 7, 12, generator=g), torch.randn(2, 4, 20, generator=g)
     torch.testing.assert_close(ours(x, c), package(x, c))
-    assert lesson_05b.attention_parameters(12, 20, 3, 5) == sum(p.numel() for p in package.parameters())
+    work = cost.operations(package, (1, 7, 12), (1, 4, 20))
+    assert lesson_05b.attention_operations(7, 4, 12, 20, 3, 5) == work
     assert CrossAttention(8, 6).heads == 8 and CrossAttention(8, 6).dim_head == 64
     assert all(layer.bias is None for layer in (package.to_q, package.to_k, package.to_v))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lessons import cell_faults, faults, items, normalise
+from lessons import cell_faults, faults, house_faults, items, normalise, unused_imports
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -172,3 +172,34 @@ def test_each_new_cell_gets_an_id_of_its_own():
     del notebook.cells[2]["id"]
     ids = [cell.id for cell in normalise(notebook).cells]
     assert ids[0] == "kept" and len(set(ids)) == 4
+
+
+def _cells(*sources):
+    md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    return [md(source[3:]) if source.startswith("md ") else code(source) for source in sources]
+
+
+def _kinds(*sources, guesses=True):
+    return {kind for kind, _ in house_faults(_cells(*sources), guesses=guesses)}
+
+
+def test_what_a_reader_is_spared_is_found():
+    guesses = ['predict("09.a", ...)', 'predict("09.b", ...)', 'predict("09.c", ...)']
+    assert _kinds("import torch", "torch.ones(3)", *guesses) == set()
+    assert _kinds("import torch  # noqa: F401", "torch.ones(3)", *guesses) == {"noqa"}
+    assert _kinds("import torch", f"torch.ones(3)  # {'x' * 79}", *guesses) == set()
+    assert _kinds("import torch", f"torch.ones(3)  # {'x' * 80}", *guesses) == {"wide"}
+    assert _kinds("import torch", "torch.ones(3)", *guesses[1:]) == {"guesses"}
+    assert _kinds("import torch", "torch.ones(3)", *guesses[1:], "# predict(1)") == {"guesses"}
+    assert _kinds("import torch", "torch.ones(3)", guesses=False) == set()
+
+
+def test_what_a_set_up_cell_imports_is_used_or_explained():
+    def unused(*sources):
+        return unused_imports(_cells(*sources))
+
+    first = "import torch.nn.functional as F\nfrom diffcourse.learn import (\n    check,\n    hint,\n)\nx = 1"
+    assert unused(first) == ["F", "check", "hint"]
+    assert unused(first, 'y = F.relu(check("09.a", x))\n# hint("09.a")') == []
+    assert unused(first, "md `hint` helps; F and check are letters.", "check(1)") == ["F"]
+    assert unused(f"{first}\nF = F.relu", "check, hint") == []

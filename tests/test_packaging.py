@@ -126,6 +126,9 @@ for name, card in weights.available().items():
     assert "What is new in 00_start_here.ipynb (see 00_start_here.new.ipynb)" in told and "new: 1 cell of text" in told
     assert (mine / "00_start_here.ipynb").read_bytes() == hers
     assert (mine / "00_start_here.new.ipynb").read_bytes() == copied["00_start_here.ipynb"]
+    code = "from diffcourse.learn import outcome, predict; predict('00.one_step', ...); outcome('00.one_step', 32.8)"
+    asked = run("-c", code, cwd=tmp_path, DIFFCOURSE_HOME=str(tmp_path / "home"), **alone)  # nobody answers
+    assert asked.startswith("Predict: ") and "33 floors" in asked
     run("-m", "diffcourse", "lab", "--copy-only", "--with-outputs", "--dir", "full", cwd=tmp_path, **alone)
     assert {path.name: path.read_bytes() for path in (tmp_path / "full").glob("*.ipynb")} == committed
 

@@ -14,13 +14,14 @@ from diffcourse import plot
 from diffcourse.schedule import DiffusionSchedule
 
 NAMES = [
-    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "Picture",
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS", "Picture",
     "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
-    "bound_sheet", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
+    "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
     "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
     "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
-    "ldm_map", "ldm_results", "level_grids", "losses", "map_page", "measured", "mixing", "monte_carlo",
-    "noise_level", "objectives", "panels", "paths", "pictures", "plane", "points", "prompted", "pulls", "quality", "race",
+    "ldm_map", "ldm_results", "level_grids", "look", "losses", "map_page", "measured", "mixing", "monte_carlo",
+    "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points", "prompted", "pulls", "quality",
+    "race",
     "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
     "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map", "word", "word_maps",
 ]  # fmt: skip
@@ -49,6 +50,31 @@ PICTURES = {
     "losses": lambda: plot.losses([[1, 2.0], [2, 1.0], [3, 0.5]], smooth=2),
     "points": lambda: plot.points({"a cloud": torch.randn(50, 2)}),
 }
+
+
+def test_one_method_has_one_colour_in_every_figure():
+    """Whatever stands beside it: in a table of samplers, in errors against calls, in measurements of lesson 06."""
+    assert len({colour for colour, _ in plot.METHODS.values()}) == len(plot.METHODS)
+    assert len({marker for _, marker in plot.METHODS.values()}) == len(plot.METHODS)
+    for name, same in (("DDIM(0)", "DDIM"), ("Euler", "DDIM"), ("DDIM(1)", "DDPM"), ("DPM-Solver++", "DPM++(2M)")):
+        assert plot.look(name, 5) == plot.look(same, 2)
+    assert plot.look("DDPM, Karras rho=7")["color"] == plot.look("DDPM")["color"]
+    assert plot.look("DDPM, Karras rho=7")["linestyle"] != plot.look("DDPM")["linestyle"]
+    errors = {"other": ([5, 10], [2, 1]), "DPM-Solver++": ([5, 10], [1, 2]), "Heun": ([5, 10], [3, 2])}
+    row = {"calls": 5} | {key: 0.5 for what in plot.lesson_04.MEASURED for key in (what, f"{what}_95")}
+    for names in (list(errors), list(errors)[::-1]):
+        drawn = [
+            plot.convergence({name: errors[name] for name in names}).axes[0],
+            plot.measured({"distance": {name: (*errors[name], [0, 0]) for name in names}}).axes[0],
+            *plot.quality([{"sampler": name} | row for name in names]).axes,
+        ]
+        for ax in drawn:
+            lines = {
+                name: getattr(handle, "lines", [handle])[0]
+                for handle, name in zip(*ax.get_legend_handles_labels(), strict=True)
+            }
+            assert lines["Heun"].get_color() == plot.METHODS["Heun"][0]
+            assert lines["DPM-Solver++"].get_color() == plot.METHODS["DPM++"][0]
 
 
 def test_no_pyplot_figure_is_left_open():

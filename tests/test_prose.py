@@ -116,7 +116,7 @@ def test_the_code_of_a_cell_can_be_the_source():
 
 def test_tables_are_sources_too(tmp_path):
     table = {"rows": [{"kind": "a", "w": 1.0, "right": 0.9312}, {"kind": "a", "w": 2.5, "right": [0.976, 0.981]}]}
-    table["guidance 2, 1.5 steps"] = {"floor": 0.199}
+    table["guidance 2, 1.5 steps"], table["data"] = {"floor": 0.199}, "60000 images"
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "x.json").write_text(json.dumps(table), encoding="utf-8")
     for path in (
@@ -129,6 +129,7 @@ def test_tables_are_sources_too(tmp_path):
         assert "now has" in stale(text("t", "94 % are.", **{"94 %": source}), root=tmp_path)[0]
     assert not stale(text("t", "98.1 %", **{"98.1 %": "benchmarks/x.json: rows[w=2.5].right"}), root=tmp_path)
     assert not stale(text("t", "0.20", **{"0.20": "benchmarks/x.json: guidance 2, 1.5 steps.floor"}), root=tmp_path)
+    assert not stale(text("t", "60,000 images", **{"60,000": "benchmarks/x.json: data"}), root=tmp_path)
     for path in ("rows[9].right", "rows[w=7].right", "rows[].right", "nothing", "rows[0].right.more", "rows.right"):
         (told,) = stale(text("t", "94 % are.", **{"94 %": f"benchmarks/x.json: {path}"}), root=tmp_path)
         assert "names" in told and "now has" not in told

@@ -10,7 +10,8 @@ import pytest
 import stand_ins
 import torch
 
-from diffcourse import data, latent, metrics, recipes, scenes, weights
+from diffcourse import data, elbo, latent, metrics, recipes, scenes, weights
+from diffcourse.models import VAE
 from diffcourse.schedule import DiffusionSchedule
 
 MNIST = data.mnist  # before it is replaced
@@ -444,3 +445,17 @@ def test_a_trained_card_names_the_same_figure_as_the_shipped_one():
         recipe = recipes.RECIPES[name]
         if isinstance(recipe, recipes.Recipe):
             assert recipe.headline == card["headline"], name
+
+
+def test_test_digits_are_drawn_at_random_never_the_first(monkeypatch):
+    """The digits that ship lie sorted by label, and MNIST's own first thousand have less ink than all: a slice is another data set."""
+    asked, vae = [], VAE(latent_dim=2, form="mlp", hidden=8)
+    monkeypatch.setattr(recipes.vae, "lesson_01_bounds", lambda model, runs: {})
+    monkeypatch.setattr(elbo, "vae_elbo", lambda model, x, **_: asked.append(x) or elbo.Elbo(0, 0, 0, 0, torch.ones(3)))
+    monkeypatch.setattr(elbo, "importance_bound", lambda model, x, **_: elbo.Evidence(0, 0, torch.ones(3)))
+    measured = recipes.vae.measure_vae(vae, "smoke")
+    assert measured["test_digits"] == len(asked[0]) == 200 and "50 of them at random" in measured
+    every = data.to_float(data.mnist("test").images) > 0
+    ink = every.float().mean()
+    assert every[:50].float().mean() - ink > 0.03 > (asked[0][:50].mean() - ink).abs()
+    assert torch.equal(asked[1], asked[0][:50])

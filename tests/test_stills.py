@@ -167,7 +167,18 @@ def test_a_bar_is_kept_as_text_where_it_stands(publisher, kept):
 
 def test_a_bar_that_goes_when_it_is_done_is_gone(publisher, kept):
     made, output = bar(publisher, leave=False)
-    assert sum(made) == 780 and outputs(stills.freeze(notebook(output))) == []
+    assert sum(made) == 780 and outputs(stills.freeze(notebook(copy.deepcopy(output)))) == []
+    output["data"] = {
+        VIEW: {"model_id": ""},
+        "text/plain": "  0%|          | 0/40 [00:00<?, ?it/s]",
+    }  # as JupyterLab may save it
+    assert outputs(stills.freeze(notebook(output))) == []
+    other = {**output, "data": {VIEW: {"model_id": ""}, "text/plain": "IntSlider(value=0)"}}
+    assert outputs(stills.freeze(notebook(other))) == [other]
+    drawn = shown(explorer())
+    drawn["data"][VIEW]["model_id"] = ""
+    (still,) = outputs(stills.freeze(notebook(drawn)))
+    assert still["data"].keys() == {"image/png", "text/plain"}
 
 
 def test_a_bar_without_an_end_is_its_count(publisher, kept):

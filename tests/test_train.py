@@ -1,11 +1,13 @@
 """Training: it learns, repeats itself, survives being killed at any moment, and says what is wrong."""
 
+import io
 import os
 import random
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import warnings
 from itertools import pairwise
 
@@ -124,6 +126,121 @@ def test_a_run_that_the_reader_stops_goes_on_to_the_same_weights(tmp_path, stop)
     assert last.step == 20 and last.loss == whole.loss
     assert torch.equal(weights_of(resumed), weights_of(unbroken))
     assert torch.equal(weights_of(last.ema), weights_of(whole.ema))
+
+
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C does what it does in a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+class Stopping(Points):
+    """Points; while the batch of a step in `at` is drawn, somebody presses Ctrl-C."""
+
+    def __init__(self, *at):
+        self.at = list(at)
+
+    def batch(self, step, batch_size, *, seed, rank=0, world=1):
+        while step in self.at:
+            self.at.remove(step)
+            signal.raise_signal(signal.SIGINT)
+        return super().batch(step, batch_size, seed=seed, rank=rank, world=world)
+
+
+def steps_until(stopped_by, training, at=()):
+    """The steps of a training, in a with block, up to what stops it; `at` these steps the loop's body stops it."""
+    seen = []
+    with pytest.raises(stopped_by), training:
+        for progress in training:
+            seen.append(progress.step)
+            if progress.step in at:
+                raise stopped_by
+    return seen
+
+
+def goes_on(file, data, unbroken):
+    """From which step a training goes on; it must end at the weights of one that nobody stopped."""
+    resumed = model()
+    steps = [p.step for p in train.fit(resumed, data, noisy_error, steps=20, checkpoint=file, every=100)]
+    assert steps == list(range(steps[0], 21)) and torch.equal(weights_of(resumed), weights_of(unbroken))
+    return steps[0]
+
+
+def test_a_training_that_is_interrupted_keeps_its_last_step_and_goes_on_from_there(tmp_path, ctrl_c):
+    """In the middle of a step, which ends first; in the body of the loop; by any other error there; and by close."""
+    before = signal.getsignal(signal.SIGINT)
+    options = {"steps": 20, "every": 100}  # nothing is written but what the interruption writes
+    unbroken = model()
+    list(train.fit(unbroken, Stopping(), noisy_error, steps=20))
+    for i, (data, error, at) in enumerate(
+        [
+            (Stopping(7), KeyboardInterrupt, ()),
+            (Stopping(), KeyboardInterrupt, [7]),
+            (Stopping(), ZeroDivisionError, [7]),
+        ]
+    ):
+        file = tmp_path / f"run {i}"
+        seen = steps_until(error, train.fit(model(), data, noisy_error, checkpoint=file, **options), at)
+        assert seen == list(range(1, 8))
+        assert goes_on(file, data, unbroken) == (8 if data.at == [] and i == 0 else 7)
+        assert signal.getsignal(signal.SIGINT) is before
+    closed = train.fit(model(), Stopping(), noisy_error, checkpoint=tmp_path / "closed", **options)
+    next(closed), next(closed), closed.close()
+    assert list(closed) == [] and goes_on(tmp_path / "closed", Stopping(), unbroken) == 2
+    with pytest.raises(KeyboardInterrupt):
+        train.run(model(), Stopping(4), noisy_error, checkpoint=tmp_path / "run", bar=False, **options)
+    assert goes_on(tmp_path / "run", Stopping(), unbroken) == 5
+
+
+def test_a_second_interruption_does_not_wait_for_the_step(tmp_path, ctrl_c):
+    file = tmp_path / "run"
+    training = train.fit(model(), Stopping(7, 7), noisy_error, steps=20, checkpoint=file, every=100)
+    assert steps_until(KeyboardInterrupt, training) == list(range(1, 8)) and not file.exists()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_training_without_a_checkpoint_is_stopped_at_once_and_one_in_a_thread_trains_too(tmp_path, ctrl_c):
+    seen = steps_until(KeyboardInterrupt, train.fit(model(), Stopping(7), noisy_error, steps=20))
+    assert seen == list(range(1, 8))
+    last = []
+    options = {"steps": 3, "checkpoint": tmp_path / "run"}
+    thread = threading.Thread(target=lambda: last.extend(train.fit(model(), Points(), noisy_error, **options)))
+    thread.start(), thread.join()
+    assert [p.step for p in last] == [1, 2, 3]
+
+
+def test_the_forecast_of_a_resumed_training_is_right(monkeypatch):
+    """A step takes 10 ms by a clock of our own: from the second step on the bar tells what is left, first and after a resume."""
+    import tqdm.auto
+    import tqdm.std
+
+    now, bars = [100.0], []
+
+    class Bar(tqdm.std.tqdm):
+        def __init__(self, **options):
+            super().__init__(file=io.StringIO(), mininterval=0, **options)
+            self._time = lambda: now[0]
+            bars.append(self)
+
+    def steps(first, last):
+        for step in range(first, last + 1):
+            yield train.Progress(step, 1000, 0.0, nn.Identity(), 0.0, 0.0)
+            now[0] += 0.01 if step % 50 else 0.02  # every now and then the loop looks at what it has
+
+    monkeypatch.setattr(tqdm.auto, "tqdm", Bar)
+    for first in (1, 500):
+        for progress in train.followed(steps(first, first + 60)):
+            told = bars[-1].format_dict
+            if progress.step < first + 10:
+                continue
+            left = (1000 - progress.step) * 0.0102
+            assert told["n"] == progress.step and told["initial"] == first and told["total"] == 1000
+            forecast = (told["total"] - told["n"]) * told["elapsed"] / (told["n"] - told["initial"])
+            shown = Bar.format_meter(**told).split("<")[1].split(",")[0]
+            minutes, seconds = map(int, shown.split(":"))
+            assert left / 1.2 < forecast < 1.2 * left and abs(60 * minutes + seconds - forecast) <= 1
 
 
 KILLED = """

@@ -12,6 +12,9 @@ The home belongs to one and the same reader each time, `READER`, written into it
 reader, and would else stand in another order after every execution.
 """
 
+import ast
+import base64
+import io
 import json
 import os
 import re
@@ -30,7 +33,8 @@ ITEM = re.compile(r"C\d{3}")
 AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
 CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
 READER = "web"  # of the pages as they are read there
-MOST_LINES, MOST_BYTES, MOST_SETUP = 30, 300_000, 6
+MOST_LINES, MOST_BYTES, MOST_SETUP, MOST_COLUMNS, LEAST_GUESSES = 30, 300_000, 6, 96, 3
+NOT_YET: dict[str, set[str]] = {}  # {lesson: what it does not keep yet}, of the kinds of `house_faults`
 
 
 def execute(path: Path, profile: str = "laptop", timeout: int = 900) -> nbformat.NotebookNode:
@@ -54,7 +58,7 @@ def write_reader(home: Path) -> None:
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears.
+    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears. Charts take 16 colours.
 
     What a cell printed in one go is one output, into however many messages the kernel happened to cut it. A cell keeps its id and a new
     one gets one of its own: a cell that is put in changes no other cell's JSON, but for the counts below where it holds code.
@@ -81,6 +85,8 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if output.get("name") == "stderr" or bar:
                 continue
             data.pop(VIEW, None)
+            if "image/png" in data:
+                data["image/png"] = smaller(data["image/png"])
             if output.output_type == "execute_result":
                 output.execution_count = count
             if kept and output.get("name") == kept[-1].get("name") == "stdout":
@@ -89,6 +95,27 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             kept.append(output)
         cell.outputs = kept
     return notebook
+
+
+def smaller(picture: str) -> str:
+    """A picture, base64 of a PNG, in 16 colours if it has 48 at most, as charts and grey images have; if that makes it smaller."""
+    from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+    try:
+        content = base64.b64decode(picture)
+        image = Image.open(io.BytesIO(content))
+    except (ValueError, UnidentifiedImageError):
+        return picture
+    words = PngImagePlugin.PngInfo()
+    for key, text in getattr(image, "text", {}).items():
+        words.add_itxt(key, text)
+    image = image.convert("RGB")
+    if not 16 < len(image.getcolors(2**24)) <= 48:
+        return picture
+    buffer = io.BytesIO()
+    image = image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image.save(buffer, "PNG", optimize=True, pnginfo=words)
+    return base64.b64encode(buffer.getvalue()).decode() if len(buffer.getvalue()) < len(content) else picture
 
 
 def faults(path: Path) -> list[str]:
@@ -109,6 +136,10 @@ def faults(path: Path) -> list[str]:
     for number, cell in enumerate(code):
         found += [f"code cell {number}: {fault}" for fault in cell_faults(cell)]
     found += prose.stale(notebook, ROOT)
+    not_yet = NOT_YET.get(path.stem, set())
+    found += [
+        fault for kind, fault in house_faults(cells, guesses=not path.stem.startswith("00_")) if kind not in not_yet
+    ]
     for cell in cells:
         found += [
             f"{item!r} is no curriculum item" for item in cell["metadata"].get("items", []) if not ITEM.fullmatch(item)
@@ -139,6 +170,37 @@ def cell_faults(cell: dict) -> list[str]:
     ):
         found.append("prints True or False, and nothing checks it: assert it, or tag the cell nbval-check-output")
     return found
+
+
+def house_faults(cells: list[dict], *, guesses: bool = True) -> list[tuple[str, str]]:
+    """What breaks the rules for a reader's code, each with its kind in one word."""
+    found, code = [], [cell for cell in cells if cell["cell_type"] == "code"]
+    for number, source in enumerate("".join(cell["source"]) for cell in code):
+        if re.search(r"#\s*noqa", source, re.I):
+            found.append(("noqa", f"code cell {number}: # noqa is for us, not for a reader"))
+        if wide := [line for line in source.splitlines() if len(line) > MOST_COLUMNS]:
+            told = f"{max(map(len, wide))} columns, {MOST_COLUMNS} are allowed: {wide[0].strip():.40}"
+            found.append(("wide", f"code cell {number}: {told}"))
+    asked = sum(len(re.findall(r"(?m)^predict\(", "".join(cell["source"]))) for cell in code)
+    if guesses and asked < LEAST_GUESSES:
+        found.append(("guesses", f"{asked} calls of predict, {LEAST_GUESSES} at least"))
+    if unused := unused_imports(cells):
+        found.append(("unused", f"the set-up cell imports what nothing uses or explains: {', '.join(unused)}"))
+    return found
+
+
+def unused_imports(cells: list[dict]) -> list[str]:
+    """Names that the first code cell imports, and that stand in no code, not even as a comment, nor as code in a text."""
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    prose_ = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    if not code:
+        return []
+    imports = [node for node in ast.parse(code[0]).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names]
+    taken = {line for node in imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    rest = [line for number, line in enumerate(code[0].splitlines(), 1) if number not in taken]
+    used = set(re.findall(r"\w+", "\n".join([*rest, *code[1:], *re.findall(r"`+[^`]+`+", prose_)])))
+    return [name for name in names if name not in used]
 
 
 def printed(cell: dict) -> str:

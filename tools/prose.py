@@ -213,6 +213,8 @@ def _same(value: Any, wanted: str) -> bool:
 def _leaves(value: Any) -> list[float]:
     if isinstance(value, dict | list):
         return [leaf for each in (value.values() if isinstance(value, dict) else value) for leaf in _leaves(each)]
+    if isinstance(value, str):  # "60000 images"
+        return [number for number, _ in _numbers(value)]
     return [float(value)] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 

@@ -145,10 +145,15 @@ class Explanation:
         )
 
     def _right_cases(self) -> str | None:
-        """One argument whose value tells the cases that are right from the others."""
+        """The arguments whose values tell the cases that are right from the others.
+
+        Of several, those that are 0 or 1 there: a term vanishes then. Any other value has to mean something: it stands in two cases that
+        are right, or is one of the two that there are; else it is as good as the number of the case.
+        """
         right = [i for i in range(len(self.cases)) if i not in self.wrong]
         if not right:
             return None
+        found = []
         for name in self._names():
             position = run.argument_names(self.exercise, self.cases[0]).index(name)
             values = [c.args[position] if position < len(c.args) else None for c in self.cases]
@@ -156,8 +161,12 @@ class Explanation:
                 continue
             good, bad = ({values[i] for i in which} for which in (right, self.wrong))
             if not good & bad:
-                where = " or ".join(short(v) for v in list(good)[:3])
-                return f"Yours is right where {name} is {where}, and differs where it is {' or '.join(short(v) for v in list(bad)[:3])}."
+                found.append((name, good, bad, len(good) < len(right) or len(good | bad) == 2))
+        special = [each for each in found if each[1] <= {0, 1}]
+        if telling := special or [each for each in found if each[3]][:1]:
+            where = " and ".join(f"{name} is {_either(good)}" for name, good, _, _ in telling)
+            others = "elsewhere" if len(telling) > 1 else f"where it is {_either(telling[0][2])}"
+            return f"Yours is right where {where}, and differs {others}."
         shapes = [tuple(tuple(a.shape) for a in c.args if isinstance(a, Tensor)) for c in self.cases]
         if not {shapes[i] for i in right} & {shapes[i] for i in self.wrong}:
             return f"Yours is right in {len(right)} of {len(self.cases)} cases, which have other sizes than those where it differs."
@@ -230,6 +239,10 @@ def mutant(exercise: Exercise, same: Callable[[Any], bool]) -> str | None:
         if wrong.says and same(wrong.answer):
             return f"Yours is {wrong.says}"
     return None
+
+
+def _either(values: set[Any]) -> str:
+    return " or ".join(short(value) for value in sorted(values, key=str)[:3])
 
 
 def _tuples(pairs: Sequence[tuple[Any, Any]]) -> bool:

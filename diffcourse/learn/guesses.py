@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
+from diffcourse.console import say
 from diffcourse.learn import record, registry, show
 from diffcourse.learn.exercise import Prediction
 from diffcourse.learn.words import a_kind
@@ -58,8 +59,11 @@ def outcome(name: str, measured: Any = ...) -> None:
     guess = _kept(asked)["guess"]
     near, line = _judged(asked, guess, truth)
     record.outcome_told(name, None if guess is None else near)
-    tone = "open" if guess is None else "right" if near else "wrong"
-    _show([line, *([asked.why] if asked.why else [])], tone)
+    lines = [line, *([asked.why] if asked.why else [])]
+    if guess is None:
+        say("\n".join([*lines, *record.STORE.take_notices()]))  # a line among those that the cell prints
+    else:
+        _show(lines, "right" if near else "wrong")
 
 
 def mixed(name: str, things: Iterable[Any]) -> dict[str, Any]:

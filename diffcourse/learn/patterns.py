@@ -35,7 +35,7 @@ def pattern(pairs: Sequence[tuple[Any, Any]], tolerance: float = 1e-4) -> str | 
         looks = pattern(parts[wrong[0]], tolerance) if wrong else None
         return looks and looks.removesuffix(".") + f", in value {wrong[0] + 1} of {len(parts)}."
     flat = tensor_pairs(pairs)
-    looks = _changed(flat, tolerance) or _fitted(flat, tolerance) if flat else None
+    looks = _changed(flat, tolerance) or _fitted(flat, tolerance) or _rounded(flat) if flat else None
     return looks and f"Yours is {looks}."
 
 
@@ -58,6 +58,18 @@ def _fitted(pairs: Pairs, tolerance: float) -> str | None:
     offset = float((g - e).mean())
     if several and _fits(lambda e: e + offset, pairs, tolerance):
         return f"{number(abs(offset))} {'more' if offset > 0 else 'less'} than the expected value"
+    return None
+
+
+def _rounded(pairs: Pairs) -> str | None:
+    """Several numbers, all rounded to the same place."""
+    e, g = torch.cat([e.flatten() for e, _ in pairs]), torch.cat([g.flatten() for _, g in pairs])
+    for digits in range(7) if e.numel() > 1 else ():
+        scaled = g * 10**digits
+        on_the_grid = bool(((scaled - scaled.round()).abs() < 1e-3).all())
+        if on_the_grid and bool(((e - g).abs() * 10**digits < 0.501).all()):
+            place = f"{digits} digit{'s' * (digits > 1)} behind the point" if digits else "whole numbers"
+            return f"the expected value rounded to {place}"
     return None
 
 

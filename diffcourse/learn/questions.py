@@ -1,8 +1,6 @@
 """`quiz`: multiple choice as a widget, and as plain text where there are no widgets. Each reader sees options in an order of her own."""
 
 import hashlib
-import html
-import re
 from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
@@ -105,9 +103,7 @@ def _letter(seen: list[int], k: int) -> str:
     return f"{_LETTERS[seen.index(k)]})"
 
 
-def _markup(text: str) -> str:
-    """Escaped text, with what stands in backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+_markup = show.marked
 
 
 def _paragraphs(lines: list[str]) -> str:

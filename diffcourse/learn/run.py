@@ -1,6 +1,7 @@
 """Runs a learner's code so that nothing it does harms the lesson: limited time, captured output, copied arguments, kept random state."""
 
 import contextlib
+import inspect
 import io
 import itertools
 import linecache
@@ -181,7 +182,20 @@ def _listed(value: Any) -> Any:
 
 def _use(reference: type, cls: type, case: Case, dtype: torch.dtype | None) -> Any:
     """Build the class, give it the reference's parameters, and call it."""
-    return getattr(built(reference, cls, case, dtype), case.method)(*copied(case.inputs))
+    method = getattr(built(reference, cls, case, dtype), case.method)
+    inputs, named = _by_name(getattr(reference, case.method), method, copied(case.inputs))
+    return method(*inputs, **named)
+
+
+def _by_name(reference: Callable, method: Callable, inputs: tuple) -> tuple[tuple, dict[str, Any]]:
+    """The inputs, those by name that the learner's method takes so only, as in step(self, now, to, *, past)."""
+    try:
+        names = list(inspect.signature(reference).parameters)[1 : len(inputs) + 1]
+        only = {p.name for p in inspect.signature(method).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    except (TypeError, ValueError):
+        return inputs, {}
+    split = next((i for i, name in enumerate(names) if name in only), len(inputs))
+    return inputs[:split], dict(zip(names[split:], inputs[split:], strict=False))
 
 
 def built(reference: type, cls: type, case: Case, dtype: torch.dtype | None) -> Any:

@@ -98,8 +98,8 @@ class VAE(nn.Module):
     def loss_function(self, recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor, kl_weight: float = 1.0) -> Tensor:
         """The negative ELBO of the batch, summed over its images, in nats: -log p(x | z) + kl_weight·KL(q(z | x) || N(0, I)).
 
-        Any kl_weight but 1 gives no bound on log p(x) (Higgins et al. 2017 call it beta). Divide by the number of images before an
-        optimiser step.
+        Higgins et al. 2017 call kl_weight beta. Above 1 minus the loss is still a bound on log p(x), a looser one; below 1 it is none.
+        Divide by the number of images before an optimiser step.
         """
         kl_weight = number("kl_weight", kl_weight)
         nll = self.nll(recon_x, x).sum()

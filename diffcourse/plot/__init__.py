@@ -9,7 +9,6 @@ from diffcourse.plot.images import grid, pictures, save, scenes, strip
 from diffcourse.plot.lesson_00b import arrows, bayes, jensen, monte_carlo
 from diffcourse.plot.lesson_01 import (
     autoencoders,
-    bound_sheet,
     cave,
     draws,
     evidence,
@@ -20,7 +19,7 @@ from diffcourse.plot.lesson_01 import (
 )
 from diffcourse.plot.lesson_02 import bound_map, chains, formula_page, mixing, noise_level, schedule_point
 from diffcourse.plot.lesson_03 import algorithms, denoised_level, descents, reading, unet_map
-from diffcourse.plot.lesson_04 import convergence, level_grids, paths, quality, race, scheduler_curve
+from diffcourse.plot.lesson_04 import convergence, level_grids, one_step, paths, quality, race, scheduler_curve
 from diffcourse.plot.lesson_05a import codec, latent_edit, latent_pipeline, latents
 from diffcourse.plot.lesson_05b import (
     caption_map,
@@ -52,26 +51,28 @@ from diffcourse.plot.picture import (
     ENCODE,
     FORWARD,
     LINES,
+    METHODS,
     REVERSE,
     STYLE,
     TEXT,
     UNET,
     Picture,
     canvas,
+    look,
     style,
     word,
 )
 
 __all__ = [
-    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LINES", "REVERSE", "STYLE", "TEXT", "UNET", "Picture",
-    "canvas", "style", "word",
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LINES", "METHODS", "REVERSE", "STYLE", "TEXT", "UNET", "Picture",
+    "canvas", "look", "style", "word",
     "grid", "pictures", "save", "scenes", "strip",
     "curves", "densities", "losses", "measured", "panels", "points", "schedules",
     "arrows", "bayes", "jensen", "monte_carlo",
-    "autoencoders", "bound_sheet", "cave", "draws", "evidence", "latent_map", "latent_point", "map_page", "plane",
+    "autoencoders", "cave", "draws", "evidence", "latent_map", "latent_point", "map_page", "plane",
     "bound_map", "chains", "formula_page", "mixing", "noise_level", "schedule_point",
     "algorithms", "denoised_level", "descents", "reading", "unet_map",
-    "convergence", "level_grids", "paths", "quality", "race", "scheduler_curve",
+    "convergence", "level_grids", "one_step", "paths", "quality", "race", "scheduler_curve",
     "codec", "latent_edit", "latent_pipeline", "latents",
     "caption_map", "condition_unet", "embedded", "found", "similarities", "text_to_image", "tokenized", "unet_call",
     "word_maps",

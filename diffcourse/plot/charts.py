@@ -22,6 +22,7 @@ from diffcourse.plot.picture import (
     check_named,
     log_axis,
     logarithmic,
+    look,
     style,
     ticks_at,
     to_curve,
@@ -231,11 +232,9 @@ def measured(
                 ax.errorbar(
                     *_measurements(f"panels[{what!r}][{name!r}]", measurements),
                     label=name,
-                    marker="os^Dv*P"[i % 7],
                     markersize=4,
                     capsize=2,
-                    color=COLOURS[i % 7],
-                    linestyle=LINES[i % 7],
+                    **look(name, i),
                 )
             if levels and what in levels:
                 ax.axhline(levels[what], color="0.5", linestyle="-", linewidth=0.8)

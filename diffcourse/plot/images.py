@@ -24,6 +24,8 @@ from diffcourse.plot.picture import Picture, canvas, style
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FRAME = 178  # the grey of the lines between pictures in colour
+
 
 def grid(
     images: Tensor,
@@ -91,7 +93,7 @@ def rows_of_pixels(
     images = torch.stack(list(frames), dim=1)  # (B, N, C, H, W): N frames
     B, N, _, H, W = images.shape
     with style():
-        room = max(0.6, 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
+        room = max(0.6, 0.1 + 0.085 * max(map(len, names))) if names else 0  # for the names, at the left
         picture, ax = canvas(N * scale + 0.1 + room, B * scale + (0.3 if titles else 0.1))
         mosaic(ax, images.flatten(0, 1), B, N, gap=1)
         tick_labels(ax, ax.set_xticks, [(i + 0.5) * (W + 1) for i in range(N)], titles)
@@ -224,13 +226,18 @@ def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -
 
 
 def mosaic(ax: Axes, images: Tensor, rows: int, columns: int, gap: int) -> None:
-    """Draw images (N, C, H, W) in uint8 as one page that fills the axes, without frame and ticks."""
-    page = tile(images, rows, columns, gap)
-    if page.shape[2] == 3:
+    """Draw images (N, C, H, W) in uint8 as one page that fills the axes, without ticks; thin grey lines frame those in colour.
+
+    Else a white scene would have no edge on the white page.
+    """
+    colour = images.shape[1] == 3
+    framed = colour and gap == 1 and len(images) == rows * columns
+    page = tile(images, rows, columns, gap, ground=FRAME if framed else 255)
+    if colour:
         ax.figure.colours = 256
-    ax.imshow(page if page.shape[2] == 3 else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.imshow(page if colour else page[:, :, 0], cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
+    ax.spines[:].set(visible=framed, color=str(FRAME / 255), linewidth=0.8)
 
 
 def tick_labels(ax: Axes, set_ticks: Callable[..., Any], places: Sequence[float], labels: Sequence[str] | None) -> None:

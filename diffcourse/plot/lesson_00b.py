@@ -26,7 +26,12 @@ def monte_carlo(draws: Tensor, truth: float, *, alt: str = "") -> Picture:
         left.plot(sizes, averages[:12].T, color=COLOURS[0], linestyle="-", linewidth=0.8, alpha=0.7)
         left.plot(sizes, truth + 2 * width, color=COLOURS[1], linestyle="--", label="truth ± 2 std/√n")
         left.plot(sizes, truth - 2 * width, color=COLOURS[1], linestyle="--")
-        left.set(xscale="log", xlabel="number of draws n", title=f"average of n draws, {min(12, runs)} runs")
+        left.set(
+            xscale="log",
+            xlabel="number of draws n",
+            ylabel="average",
+            title=f"average of n draws, {min(12, runs)} runs",
+        )
         left.legend()
         right.plot(sizes, ((averages - truth) ** 2).mean(axis=0) ** 0.5, label=f"error over {runs} runs")
         right.plot(sizes, width, label="std/√n")

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffcourse.checks import number
 from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import AIM, CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
+from diffcourse.plot.picture import CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
 
 
 def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: str = "") -> Picture:
@@ -25,7 +25,8 @@ def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: st
         raise ValueError(f"images must hold {n * n} images, {n} rows of {n}, got {len(images)}")
     images = to_pixels(images)
     H, W = images.shape[2] + 1, images.shape[3] + 1
-    shown = sorted({0, n // 4, n // 2, (3 * n) // 4, n - 1})
+    parts = next((k for k in (4, 5, 3, 2) if (n - 1) % k == 0), 1)  # evenly spaced, both ends among them
+    shown = [i * (n - 1) // parts for i in range(parts + 1)]
     with style():
         picture, ax = canvas(n * scale + 0.6, n * scale + 0.5)
         mosaic(ax, images, n, n, gap=1)
@@ -42,11 +43,14 @@ def plane(images: Tensor, ticks: Sequence[float], *, scale: float = 0.3, alt: st
 
 
 def latent_map(codes: Tensor, labels: Tensor, *, limit: float = 3.5, alt: str = "") -> Picture:
-    """Codes (N, 2) in a plane, each drawn as its own digit, labels (N,) from 0 to 9, in the colour of its class."""
+    """Codes (N, 2) in a plane, each drawn as its label (N,), 0 to 9, in the colour of its class; the prior as circles of 1 and 2 stds."""
     with style():
         picture, ax = canvas(4.6, 4.6)
         _glyphs(ax, codes, labels, limit)
-    picture.alt = alt or f"{len(codes)} codes in the latent plane, each drawn as its digit; equal digits lie together"
+    picture.alt = alt or (
+        f"{len(codes)} codes in the latent plane, each drawn as its label; equal digits lie together. Two dashed circles are 1 and 2 "
+        "standard deviations of the prior"
+    )
     return picture
 
 
@@ -58,7 +62,11 @@ def _glyphs(ax: Axes, codes: Tensor, labels: Tensor, limit: float) -> None:
     for k in range(10):
         cloud = codes[torch.from_numpy(kinds == k)].numpy()
         if len(cloud):
-            ax.scatter(*cloud.T, marker=f"${k}$", s=22, color=CLASSES[k], linewidths=0, alpha=0.85)
+            ax.scatter(*cloud.T, marker=f"${k}$", s=26, color=CLASSES[k], linewidths=0, alpha=0.85)
+    angle = np.linspace(0, 2 * np.pi, 200)
+    for stds in (1, 2):
+        ax.plot(stds * np.cos(angle), stds * np.sin(angle), color="0.25", linestyle="--", linewidth=0.9)
+        ax.annotate(f"{stds} std", (0, -stds), ha="center", va="top", fontsize=7, color="0.25")
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), xlabel="z₁", ylabel="z₂", aspect="equal")
 
 
@@ -210,52 +218,28 @@ def cave(alt: str = "") -> Picture:
 
 
 def evidence(rows: Mapping[str, tuple[float, float]], log_p: float, *, alt: str = "") -> Picture:
-    """For several q {name: (ELBO, KL to the true posterior)}: bars that end at log p(x), however the two share it (nats)."""
+    """For several q {name: (ELBO, KL to the true posterior)}: each ELBO as a dot, and its gap as a bar that ends at log p(x) (nats)."""
     number("log_p", log_p)
     for name, numbers in check_named("rows", rows, "(ELBO, KL)").items():
         to_numbers(f"rows[{name!r}]", numbers)
     with style():
         picture, ax = canvas(6.6, 0.5 * len(rows) + 0.9)
         low = min(bound for bound, _ in rows.values())
-        start = low - 0.6 * (log_p - low) - 0.05
+        start = low - 0.22 * (log_p - low) - 0.05
         for i, (bound, gap) in enumerate(rows.values()):
-            ax.barh(-i, bound - start, 0.6, left=start, color=COLOURS[0], alpha=0.8, label="ELBO" if i == 0 else None)
             ax.barh(
                 -i, gap, 0.6, left=bound, color=COLOURS[4], hatch="//", edgecolor="white",
                 label="KL(q || true posterior)" if i == 0 else None,
             )  # fmt: skip
-            ax.text(bound - 0.01, -i, f"{bound:.3f}", ha="right", va="center", color="white", fontsize=8)
+            ax.plot([bound], [-i], "o", color=COLOURS[0], markersize=7, zorder=3, label="ELBO" if i == 0 else None)
+            ax.annotate(
+                f"{bound:.3f}", (bound, -i), (-7, 0), textcoords="offset points", ha="right", va="center", fontsize=8
+            )
         ax.axvline(log_p, color="black", linestyle="--", linewidth=1)
         ax.text(log_p, 0.45, f" log p(x) = {log_p:.3f}", ha="right", va="bottom", fontsize=8.5)
         ax.set_yticks([-i for i in range(len(rows))], list(rows))
         ax.set(xlabel="nats", xlim=(start, log_p + 0.02 * (log_p - start)), ylim=(-len(rows) + 0.5, 0.9))
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.35 if len(rows) < 4 else -0.25), ncols=2)
     told = "; ".join(f"{name}: ELBO {bound:.3f}, gap {gap:.3f}" for name, (bound, gap) in rows.items())
-    picture.alt = alt or f"bars that all end at log p(x) = {log_p:.3f}. {told}"
-    return picture
-
-
-def bound_sheet(alt: str = "") -> Picture:
-    """The negative ELBO on one sheet: from the KL to the true posterior to the loss that is trained, with a reason a line."""
-    q, post = r"q(z|x)", r"p(z|x)"
-    lines = [
-        (r"$KL(" + q + r"\,\|\," + post + r")=E_q[\log " + q + r"-\log " + post + "]$", "definition"),
-        (r"$=E_q[\log " + q + r"-\log p(x,z)]+\log p(x)$", "Bayes: p(z|x) = p(x,z)/p(x)"),
-        (r"$=E_q[\log " + q + r"-\log p(z)-\log p(x|z)]+\log p(x)$", "p(x,z) = p(x|z) p(z)"),
-        (r"$=KL(" + q + r"\,\|\,p(z))-E_q[\log p(x|z)]+\log p(x)$", "collect: a KL to the prior"),
-        (r"$-\log p(x)+KL(" + q + r"\,\|\," + post + r")=$", "bring log p(x) over"),
-        (r"$\qquad KL(" + q + r"\,\|\,p(z))\;-\;E_q[\log p(x|z)]$", "the negative ELBO: this is trained"),
-    ]
-    with style():
-        picture, ax = canvas(7.4, 2.7)
-        ax.axhspan(-5.45, -4.55, color=AIM, alpha=0.2, linewidth=0)
-        for i, (formula, reason) in enumerate(lines):
-            ax.text(0.01, -i, formula, va="center", fontsize=11)
-            ax.text(0.99, -i, reason, va="center", ha="right", fontsize=9, color="0.3", style="italic")
-        ax.set(xlim=(0, 1), ylim=(-5.5, 0.5))
-        ax.set_axis_off()
-    picture.alt = alt or (
-        "Six lines with their reasons: the KL from q(z|x) to the true posterior is rewritten by Bayes' rule until "
-        "-log p(x) plus this KL equals KL(q(z|x) to the prior) minus the mean of log p(x|z), the negative ELBO."
-    )
+    picture.alt = alt or f"a dot for each ELBO, and a bar for its gap, which ends at log p(x) = {log_p:.3f}. {told}"
     return picture

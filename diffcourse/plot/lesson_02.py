@@ -115,13 +115,13 @@ def formula_page(alt: str = "") -> Picture:
     ]  # fmt: skip
     tall = sum(height for *_, height in rows)
     with style():
-        picture, ax = canvas(8.4, 0.28 * tall)
+        picture, ax = canvas(7.0, 0.245 * tall)
         top = 0.0
         for colour, name, formula, height in rows:
             ax.axhspan(top - height, top, color=colour, alpha=0.2, linewidth=0)
             ax.axhspan(top - height, top, xmax=0.008, color=colour, linewidth=0)
-            ax.text(0.02, top - height / 2, name, va="center", fontsize=9)
-            ax.text(0.19, top - height / 2, f"${formula}$", va="center", fontsize=11)
+            ax.text(0.02, top - height / 2, name, va="center", fontsize=8)
+            ax.text(0.2, top - height / 2, f"${formula}$", va="center", fontsize=9)
             top -= height
         ax.set(xlim=(0, 1), ylim=(-tall, 0))
         ax.set_axis_off()
@@ -129,7 +129,7 @@ def formula_page(alt: str = "") -> Picture:
         "The equations of DDPM on one page: in red the forward process, its closed form and the way back with the clean image known; in "
         "yellow the learned reverse process; in green the bound, equation 3 of the paper, its terms and the simple loss."
     )
-    picture.colours = 64
+    picture.colours = 24
     return picture
 
 

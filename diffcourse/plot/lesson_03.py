@@ -70,8 +70,14 @@ def algorithms(alt: str = "") -> Picture:
     return picture
 
 
+TIMED = ("down1", "mid1", "mid2", "up1a", "up1b")  # the residual blocks of SimpleUNet, which get time and label
+
+
 def unet_map(shapes: Mapping[str, Sequence[int]], alt: str = "") -> Picture:
-    """`SimpleUNet` as a U: what each part gives, {part: (C, H, W)}, as traced by hooks, a row for each size; its channels in the box."""
+    """`SimpleUNet` as a U: what each part gives, {part: (C, H, W)}, as traced by hooks, a row for each size; its channels in the box.
+
+    Under a residual block stands what it also gets.
+    """
     sizes = sorted({s[-1] for s in shapes.values() if len(s) == 3}, reverse=True)
     parts = [(name, s) for name, s in shapes.items() if len(s) == 3]
     places = {name: (i, -sizes.index(s[-1])) for i, (name, s) in enumerate(parts)}
@@ -82,9 +88,14 @@ def unet_map(shapes: Mapping[str, Sequence[int]], alt: str = "") -> Picture:
             down = name == "down" or x < places.get("down", (0, 0))[0]
             box = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": FORWARD if down else REVERSE}
             ax.text(x, y, f"{name}\n{s[0]}", ha="center", va="center", fontsize=8.5, bbox=box, zorder=3)
+            if name in TIMED:
+                ax.text(x, y - 0.33, "↑ time", ha="center", va="top", color="0.4", fontsize=7)
             if after:
-                arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 20, "shrinkB": 20, "linewidth": 1}
-                ax.annotate("", places[after[0]], (x, y), arrowprops=arrow)
+                to_x, to_y = places[after[0]]
+                near, far = ((0.42, 0.0), (0.56, 1.0)) if y == to_y else ((0.3, 0.3), (0.7, 0.7))
+                start, end = ((x + a * (to_x - x), y + b * (to_y - y)) for a, b in (near, far))
+                arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
+                ax.annotate("", end, start, arrowprops=arrow)
         for start, end, text in (
             ("down1", "up1a", "skip: joined along the channels"),
             ("x", "conv_out", "and again: the input"),
@@ -134,6 +145,7 @@ def descents(
             ax.plot([xs[column]], [ys[row]], "x", color="black", markersize=7)
             ax.set(title=name, xlabel=x, xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
         axes[0][0].set_ylabel(y)
+    picture.colours = 32
     picture.alt = (
         alt or f"paths of {', '.join(paths)} on the contours of a loss, whose lowest point is marked by a cross"
     )

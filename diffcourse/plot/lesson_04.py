@@ -1,27 +1,33 @@
 """Figures of lesson 04: how samplers converge, where their levels lie, and how good their samples are."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.ticker import FixedLocator
 from torch import Tensor
 
+from diffcourse.denoiser import Denoise, Estimate
 from diffcourse.plot.images import mosaic, tick_labels, to_pixels
 from diffcourse.plot.picture import (
     BESIDE,
     COLOURS,
-    LINES,
+    METHODS,
     Picture,
     canvas,
     check_named,
-    log_axis,
+    draw_arrow,
     logarithmic,
+    look,
     style,
     ticks_at,
     to_curve,
     to_numbers,
 )
+from diffcourse.samplers import Heun, trajectory
+from diffcourse.schedule import Level
 
 
 def convergence(
@@ -41,10 +47,8 @@ def convergence(
         picture, ax = canvas(5.6, 3.0)
         everything = [float(v) for _, errors in series.values() for v in errors]
         sizes = [float(n) for steps, _ in series.values() for n in steps]
-        for (name, (steps, errors)), marker, colour, line in zip(
-            series.items(), "os^Dv*P", COLOURS, LINES, strict=False
-        ):
-            ax.plot(steps, errors, label=name, marker=marker, markersize=5, color=colour, linestyle=line)
+        for i, (name, (steps, errors)) in enumerate(series.items()):
+            ax.plot(steps, errors, label=name, markersize=5, **look(name, i))
         logarithmic(ax, "xy")
         ends = np.array([min(sizes), max(sizes)])
         for power in guides:
@@ -91,30 +95,40 @@ def paths(
 
 
 def scheduler_curve(
-    steps: Sequence[int], noise: Sequence[float], frames: Sequence[Tensor], *, y: str = "noise level", alt: str = ""
+    steps: Sequence[int],
+    noise: Sequence[float],
+    frames: Sequence[Tensor],
+    *,
+    believed: Sequence[Tensor] | None = None,
+    y: str = "noise level",
+    alt: str = "",
 ) -> Picture:
     """Noise level against sampling step, and below it the images (1, C, H, W) at evenly spaced steps.
 
-    steps, noise and frames have one entry for each level.
+    steps, noise and frames have one entry for each level, and so has believed, the clean images predicted there: a second row.
     """
     if not len(steps) == len(noise) == len(frames):
         raise ValueError(f"steps, noise and frames must be equally many, got {len(steps)}, {len(noise)}, {len(frames)}")
     to_curve("steps and noise", (steps, noise))
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(9, len(frames))).round().astype(int))
-    images = to_pixels(torch.cat([frames[i] for i in chosen]))
+    if believed is not None and len(believed) != len(frames):
+        raise ValueError(f"believed must be as many as frames, {len(frames)}, got {len(believed)}")
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(7, len(frames))).round().astype(int))
+    rows = [frames] if believed is None else [frames, believed]
+    images = to_pixels(torch.cat([row[i] for row in rows for i in chosen]))
     with style():
-        picture, (top, below) = canvas(5.6, 2.9, rows=2, height_ratios=(2.4, 1))
+        picture, (top, below) = canvas(5.6, 2.3 + 0.65 * len(rows), rows=2, height_ratios=(2.4, len(rows)))
         top.plot(steps, noise, color=COLOURS[0], linestyle="-")
         top.plot([steps[i] for i in chosen], [noise[i] for i in chosen], "o", color=COLOURS[1], markersize=5)
         top.set(xlabel="sampling step", ylabel=y)
-        mosaic(below, images, 1, len(images), 1)
+        mosaic(below, images, len(rows), len(chosen), 1)
         W = images.shape[3]
         tick_labels(
             below, below.set_xticks, [i * (W + 1) + W / 2 for i in range(len(chosen))], [f"{steps[i]}" for i in chosen]
         )
+    picture.colours = 24
     picture.alt = alt or (
         f"{y} falls from {noise[0]:.3g} at step {steps[0]} to {noise[-1]:.3g} at step {steps[-1]}; below, the image at "
-        f"{len(chosen)} of these steps, marked by dots on the curve"
+        f"{len(chosen)} of these steps, marked by dots on the curve{', and the clean image predicted there' * (believed is not None)}"
     )
     return picture
 
@@ -139,41 +153,177 @@ def level_grids(named: Mapping[str, Sequence[Any]], *, alt: str = "") -> Picture
     return picture
 
 
-def quality(rows: Sequence[Mapping[str, Any]], *, same: Mapping[str, str] | None = None, alt: str = "") -> Picture:
-    """Samplers against DDPM with 1000 calls, from benchmarks/samplers.json: `ratio` of distances ± `se`, over calls of the network.
+MEASURED = {
+    "change": "floors farther than\nDDPM with 1000 calls",
+    "grey": "grey pixels",
+    "precision": "precision",
+    "recall": "recall",
+}
 
-    rows: `sampler`, `calls`, `ratio`, `se` each. same: {sampler: sampler} of which only the second is drawn.
+
+def quality(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    reference: Mapping[str, float] | None = None,
+    real: Mapping[str, float] | None = None,
+    same: Mapping[str, str] | None = None,
+    alt: str = "",
+) -> Picture:
+    """Samplers over calls of the network, from `against_reference` of benchmarks/samplers.json: distance, grey pixels, precision, recall.
+
+    rows: `sampler`, `calls`, and each of the four with its half-width `…_95`. reference: the row of DDPM with 1000 calls, a line.
+    real: what real digits score, a dotted line. same: {sampler: sampler} of which only the second is drawn.
     """
     same = same or {}
     names = [name for name in dict.fromkeys(row["sampler"] for row in rows) if name not in same]
+    if not names:
+        raise ValueError("rows must hold at least one sampler, got none")
     with style():
-        picture, ax = canvas(6.4, 3.2)
-        for i, name in enumerate(names):
-            of = sorted((row["calls"], row["ratio"], row["se"]) for row in rows if row["sampler"] == name)
-            calls, ratio, se = (np.array(column) for column in zip(*of, strict=True))
-            ax.errorbar(
-                calls * (1 + 0.025 * (i - len(names) / 2)),  # side by side: error bars do not overlap
-                ratio,
-                se,
-                label=" = ".join([name, *(a for a, b in same.items() if b == name)]),
-                marker="os^Dv*P"[i % 7],
-                markersize=5,
-                capsize=2,
-                color=COLOURS[i % 7],
-                linestyle=LINES[i % 7],
+        picture, axes = canvas(8.4, 2.5, columns=len(MEASURED))
+        for ax, (what, title) in zip(axes, MEASURED.items(), strict=True):
+            for i, name in enumerate(names):
+                of = sorted((row["calls"], row[what], row[f"{what}_95"] or 0) for row in rows if row["sampler"] == name)
+                calls, value, half = (np.array(column) for column in zip(*of, strict=True))
+                ax.errorbar(
+                    calls * (1 + 0.03 * (i - len(names) / 2)),  # side by side: error bars do not overlap
+                    value,
+                    half,
+                    label=" = ".join([name, *(a for a, b in same.items() if b == name)]),
+                    markersize=4,
+                    capsize=2,
+                    **look(name, i),
+                )
+            line = 0.0 if what == "change" else (reference or {}).get(what)
+            if line is not None:
+                ax.axhline(line, color="0.4", linestyle="-", linewidth=1, label="DDPM, 1000 calls")
+            if what in (real or {}):
+                ax.axhline(real[what], color="0.4", linestyle=":", linewidth=1.2, label="real digits")
+            ax.set(xlabel="calls", title=title, xscale="log")
+            ticks_at(ax, [5, 10, 20, 50])
+        axes[0].set_yscale("symlog", linthresh=0.5)
+        axes[0].yaxis.set_major_locator(FixedLocator([-0.5, 0, 0.5, 1, 2, 5, 10, 20]))
+        axes[0].yaxis.set_major_formatter("{x:g}")
+        axes[0].minorticks_off()
+        handles = dict(zip(*axes[-1].get_legend_handles_labels()[::-1], strict=True))
+        axes[-1].legend(handles.values(), handles.keys(), **BESIDE)
+    told = [
+        f"{title.replace(chr(10), ' ')}: "
+        + "; ".join(
+            f"{name} {', '.join(f'{row[what]:.3g}' for row in rows if row['sampler'] == name)}" for name in names
+        )
+        for what, title in MEASURED.items()
+    ]
+    picture.colours = 20
+    picture.alt = alt or f"From few calls of the network to many. {'. '.join(told)}"
+    return picture
+
+
+POINTS = 25  # of the exact way, between two levels
+
+
+# -- one step ---------------------------------------------------------------------------------------------------------
+
+
+def one_step(denoise: Denoise, x: float, levels: Sequence[Level], *, alt: str = "") -> Picture:
+    """ONE step of four samplers beside the exact way, each in the plane in which it is straight, for one number and an exact `denoise`.
+
+    x: the place at levels[0]; the last two levels are the step, those before it what LMS and DPM-Solver++ remember. Euler and Heun in
+    (u, y), u = sigma/alpha and y = x/alpha; LMS in (u, slope), where a step is an area; DPM-Solver++ in (lambda, clean image). All
+    start from the exact way.
+    """
+    if len(levels) < 5:
+        raise ValueError(f"levels must hold at least 5, three to remember and the two of the step, got {len(levels)}")
+    at, to = levels[-2:]
+    beyond = _between(at, to, 1.15)
+    along = _exact(denoise, x, [*levels, beyond])
+    *past, now, end, _ = along[::POINTS]
+    curve = along[-int(2.6 * POINTS) :]
+    y, slope, u = (lambda e: float(e.x) / e.at.alpha), (lambda e: float(e.eps)), (lambda e: e.at.nsr)
+    euler = y(now) + (to.nsr - at.nsr) * slope(now)
+    looked = denoise(torch.full((1, 1), euler * to.alpha, dtype=torch.float64), to)
+    heun = y(now) + (to.nsr - at.nsr) * (slope(now) + slope(looked)) / 2
+    with style():
+        picture, axes = canvas(8.2, 2.4, columns=4)
+        colour = {name: METHODS[name][0] for name in ("DDIM", "Heun", "LMS", "DPM++")}
+        for ax in axes[:2]:
+            ax.plot(
+                [u(e) for e in curve], [y(e) for e in curve], color="0.6", linestyle="-", linewidth=3, label="exact"
             )
-        ax.axhline(1, color="0.4", linestyle="-", linewidth=1, label="DDPM, 1000 calls")
-        ax.set(xlabel="calls of the network for an image", ylabel="distance / that of DDPM-1000", xscale="log")
-        ticks_at(ax, [5, 10, 20, 50])
-        log_axis(ax)
-        ax.legend(**BESIDE)
-    last = {name: [row["ratio"] for row in rows if row["sampler"] == name] for name in names}
-    picture.alt = (
-        alt
-        or "distance to real digits as a multiple of that of DDPM with 1000 calls, from few calls to many: "
-        + "; ".join(f"{name} {', '.join(f'{v:.2f}' for v in values)}" for name, values in last.items())
+            ax.plot(u(now), y(now), "o", color="0.2", markersize=5)
+            ax.set(xlabel="u", ylabel="y")
+        # Euler: the tangent, which meets the predicted image at u = 0
+        draw_arrow(axes[0], (at.nsr, y(now)), (to.nsr, euler), colour["DDIM"], linewidth=2)
+        axes[0].plot([to.nsr, 0], [euler, float(now.x0)], "--", color=colour["DDIM"], linewidth=1)
+        axes[0].plot(0, float(now.x0), "*", color=colour["DDIM"], markersize=9)
+        axes[0].annotate("$\\hat x_0$", (0, float(now.x0)), xytext=(-4, 7), textcoords="offset points", ha="right")
+        # Heun: the slope at the far end, and the mean of both
+        draw_arrow(axes[1], (at.nsr, y(now)), (to.nsr, euler), "0.45", linewidth=1)
+        reach = 0.3 * (at.nsr - to.nsr)
+        axes[1].plot(
+            [to.nsr + reach, to.nsr - reach],
+            [euler + reach * slope(looked), euler - reach * slope(looked)],
+            "-", color="0.45", linewidth=1,
+        )  # fmt: skip
+        draw_arrow(axes[1], (at.nsr, y(now)), (to.nsr, heun), colour["Heun"], linewidth=2)
+        # LMS: the area below the polynomial through four slopes
+        known = [*past[-3:], now]
+        polynomial = np.polynomial.Polynomial.fit([u(e) for e in known], [slope(e) for e in known], 3)
+        axes[2].plot(
+            [u(e) for e in along[:-POINTS]],
+            [slope(e) for e in along[:-POINTS]],
+            color="0.6",
+            linestyle="-",
+            linewidth=3,
+        )
+        us = np.linspace(u(known[0]), to.nsr, 100)
+        axes[2].plot(us, polynomial(us), color=colour["LMS"], linestyle="--", linewidth=1)
+        step = np.linspace(at.nsr, to.nsr, 40)
+        axes[2].fill_between(step, polynomial(step), color=colour["LMS"], alpha=0.3, linewidth=0)
+        axes[2].plot(
+            [u(e) for e in known], [slope(e) for e in known], METHODS["LMS"][1], color=colour["LMS"], markersize=5
+        )
+        axes[2].axhline(0, color="0.8", linewidth=0.8, linestyle="-", zorder=0)
+        axes[2].set(xlabel="u", ylabel="slope ε")
+        # DPM-Solver++: the line through two guesses, read off half way
+        late = along[-int(3.3 * POINTS) : -POINTS]
+        axes[3].plot([e.at.lam for e in late], [float(e.x0) for e in late], color="0.6", linestyle="-", linewidth=3)
+        gradient = (float(now.x0) - float(past[-1].x0)) / (at.lam - past[-1].at.lam)
+        half = (to.lam - at.lam) / 2
+        D = float(now.x0) + half * gradient
+        axes[3].plot(
+            [past[-1].at.lam, at.lam + half], [float(past[-1].x0), D], "--", color=colour["DPM++"], linewidth=1
+        )
+        axes[3].plot(
+            [past[-1].at.lam, at.lam], [float(past[-1].x0), float(now.x0)], "v", color=colour["DPM++"], markersize=5
+        )
+        axes[3].plot([at.lam, to.lam], [D, D], "-", color=colour["DPM++"], linewidth=2)
+        axes[3].plot(at.lam + half, D, "*", color=colour["DPM++"], markersize=9)
+        axes[3].set(xlabel="λ", ylabel="clean image $\\hat x_0$")
+        for ax, title in zip(axes, ("Euler = DDIM", "Heun", "LMS", "DPM-Solver++"), strict=True):
+            ax.set_title(title)
+        for ax in axes[:3]:
+            ax.invert_xaxis()
+    picture.colours = 20
+    picture.alt = alt or (
+        f"One step from u = {at.nsr:.2f} to {to.nsr:.2f}; the exact way ends at y = {y(end):.3f}. Euler follows the tangent to "
+        f"{euler:.3f}; prolonged to u = 0 it meets the predicted clean image {float(now.x0):.3f}. "
+        f"Heun takes the mean of two slopes: {heun:.3f}. LMS integrates a polynomial through four slopes. "
+        f"DPM-Solver++ reads a line through two predicted images half way: {D:.3f}"
     )
     return picture
+
+
+def _between(a: Level, b: Level, share: float) -> Level:
+    """The level at this share of the way in sigma/alpha; its t is not looked at by an exact denoiser."""
+    nsr = max(1e-6, a.nsr + share * (b.nsr - a.nsr))
+    return Level(a.t + share * (b.t - a.t), 1 / (1 + nsr**2) ** 0.5, nsr / (1 + nsr**2) ** 0.5)
+
+
+def _exact(denoise: Denoise, x: float, levels: Sequence[Level]) -> list[Estimate]:
+    """The exact way from x at levels[0] through all the others, and `POINTS` steps of Heun between two: an estimate at each."""
+    grid = [_between(a, b, i / POINTS) for a, b in pairwise(levels) for i in range(POINTS)]
+    *way, end = trajectory(denoise, torch.full((1, 1), x, dtype=torch.float64), [*grid, levels[-1]], Heun())
+    return [*way, denoise(end.x, levels[-1])]
 
 
 def race(lanes: Mapping[str, Sequence[Tensor]], titles: Sequence[str], caption: str, alt: str) -> Picture:

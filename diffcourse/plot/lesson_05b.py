@@ -205,7 +205,8 @@ def word_maps(
 def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[int], *, alt: str = "") -> Picture:
     """A text-conditional U-Net as a U: parts as `cost.blocks` lists them, its `inputs` shape (B, C, H, W) and its `text` (L, D).
 
-    In each box the shape that comes out and the parameters. Blocks with cross-attention are filled, and the text goes to these.
+    In each box its channels, the size at which it works, and its parameters: a block of the left side halves the size when it is done,
+    one of the right side doubles it. Blocks with cross-attention are filled, and the text goes to these.
     """
     named = {part.name: part for part in parts}
     down = sorted((n for n in named if n.startswith("down_blocks")), key=lambda n: int(n.split(".")[1]))
@@ -219,9 +220,11 @@ def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[i
     def size(shape: Sequence[int]) -> str:
         return "×".join(map(str, shape))
 
+    way = ["conv_in", *down, "mid_block", *up, "conv_out"]
+    came = dict(zip(way, [inputs[2:], *(named[name].shape[2:] for name in way)], strict=False))  # height and width
+
     with style():
         picture, ax = canvas(8.6, 0.62 * (D + 3.2))
-        way = ["conv_in", *down, "mid_block", *up, "conv_out"]
         for name, after in pairwise(way):
             draw_arrow(ax, places[name], places[after], shrinkA=14, shrinkB=14)
         for a, b in zip(down, reversed(up), strict=True):
@@ -232,7 +235,7 @@ def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[i
             fill, colour = ("#DCEBF7", REVERSE) if part.attention else ("white", "0.5")
             count = part.parameters
             count = f"{count / 1e6:.3g} M" if count > 999_999 else f"{count / 1e3:.3g} k"
-            label = f"{name}\n{size(part.shape[1:])},  {count}"
+            label = f"{name}\n{part.shape[1]} at {size(came[name])},  {count}"
             draw_box(ax, *places[name], label, colour, fill=fill, size=7.5)
         for x, text_, name, side in (
             (-wide, f"noisy latents $x_t$\n{size(inputs[1:])}", "conv_in", 1),
@@ -246,7 +249,9 @@ def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[i
         ax.text(0, -1.25, "skips (green)", ha="center", va="bottom", color=AIM, fontsize=8)
         ax.set(xlim=(-wide - 1.1, wide + 1.1), ylim=(-D - 1.35, 1.6))
         ax.set_axis_off()
-    listed = ", ".join(f"{n} {size(named[n].shape[1:])}{' with text' if named[n].attention else ''}" for n in way)
+    listed = ", ".join(
+        f"{n} {named[n].shape[1]} channels at {size(came[n])}{' with text' if named[n].attention else ''}" for n in way
+    )
     picture.alt = alt or (
         f"The U-Net: noisy latents {size(inputs[1:])}, a time and a text {size(text)} go in, the predicted noise comes out. {listed}"
     )

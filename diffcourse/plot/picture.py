@@ -40,6 +40,23 @@ STYLE = {
     "font.size": 9,
 }
 
+METHODS = {  # one colour and one marker for one method, in every figure of the course
+    "DDPM": ("#000000", "s"),
+    "DDIM": ("#0072B2", "o"),
+    "Heun": ("#D55E00", "^"),
+    "LMS": ("#009E73", "D"),
+    "DPM++": ("#CC79A7", "v"),
+    "DPM++ SDE": ("#E69F00", "P"),
+}
+SAME_METHOD = {  # other names of the same function, or of the same family
+    "DDIM(1)": "DDPM",
+    "Euler a": "DDPM",
+    "DDIM(0)": "DDIM",
+    "Euler": "DDIM",
+    "DPM-Solver++": "DPM++",
+    "DPM++(2M)": "DPM++",
+    "DPM++(2M) SDE": "DPM++ SDE",
+}
 MOST = 400  # inches: beyond 655 a figure of 100 dots an inch cannot be drawn
 CLASSES = (*COLOURS, "#882255", "#999933", "#7F7F7F")  # for the ten digits; every mark is also the digit itself
 FORWARD, REVERSE, AIM = COLOURS[1], COLOURS[0], COLOURS[2]  # the two chains and the objective, from lesson 02 on
@@ -95,6 +112,22 @@ def canvas(
     FigureCanvasAgg(picture)
     picture.alt = alt
     return picture, picture.subplots(rows, columns, **kwargs)
+
+
+def look(name: str, i: int = 0) -> dict[str, Any]:
+    """How matplotlib draws a series: a method of `METHODS` as everywhere, any other name as the i-th of the course's looks.
+
+    What follows a comma is a variant of the method, as in "DDPM, Karras rho=7": the method's colour and marker, hollow, and a broken line.
+    """
+    method, _, variant = str(name).partition(", ")
+    method = SAME_METHOD.get(method, method)
+    if method not in METHODS:
+        return {"color": COLOURS[i % 7], "marker": "os^Dv*P"[i % 7], "linestyle": LINES[i % 7]}
+    colour, marker = METHODS[method]
+    if not variant:
+        return {"color": colour, "marker": marker, "linestyle": "-"}
+    line = ":" if variant == "Karras rho=3" else "--"
+    return {"color": colour, "marker": marker, "linestyle": line, "markerfacecolor": "white"}
 
 
 def word(text: str) -> str:

@@ -161,9 +161,9 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
     model, steps = seeded_build(recipe.build, seed), recipe.steps[profile]
     fast = recipe.on_gpu if processes.device.type == "cuda" else {}
     options = {"every": max(1, min(500, steps // 4)), **recipe.options, **fast}
-    training = fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options)
-    for progress in training:
-        yield progress
+    with fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options) as training:
+        for progress in training:
+            yield progress
     if not main:
         return
     path = out / f"{name}.safetensors"

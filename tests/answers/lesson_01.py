@@ -1,5 +1,6 @@
 """Answers to the exercises of lesson 01."""
 
+import copy
 import math
 
 import numpy as np
@@ -1242,3 +1243,302 @@ def _(a, b, n):
 @right("01.interpolate", "torch.arange over n - 1")
 def _(a, b, n):
     return (torch.arange(n) / (n - 1))[:, None] * (b - a) + a
+
+
+# -- 01.train_vae ----------------------------------------------------------------------------------------------------
+
+
+def bits(vae, x, noise):
+    """The two terms of a batch, in nats an image."""
+    recon, mu, log_var = vae(x, noise)
+    return F.binary_cross_entropy(recon, x, reduction="sum") / len(x), kl_terms(mu, log_var).sum(1).mean()
+
+
+@wrong("01.train_vae", "the vae that came is trained, no copy")
+def _(vae, batches, lr):
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(vae, x, noise)
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append((rec.item(), kl.item()))
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "the optimizer holds the original's parameters")
+def _(vae, batches, lr):
+    copied = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(copied, x, noise)
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append((rec.item(), kl.item()))
+    return copied.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "cross-entropy with its default mean")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        recon, mu, log_var = vae(x, noise)
+        rec, kl = F.binary_cross_entropy(recon, x), kl_terms(mu, log_var).sum(1).mean()
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append([rec.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "noise of its own")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(vae, x, torch.randn_like(noise))
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append([rec.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "whole loss written down")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(vae, x, noise)
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append((rec + kl).item())
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "the terms summed over the batch")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        recon, mu, log_var = vae(x, noise)
+        rec = F.binary_cross_entropy(recon, x, reduction="sum")
+        kl = kl_terms(mu, log_var).sum()
+        opt.zero_grad()
+        (rec + kl).backward()
+        opt.step()
+        record.append([rec.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "step before backward")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(vae, x, noise)
+        opt.zero_grad()
+        opt.step()
+        (rec + kl).backward()
+        record.append([rec.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+@wrong("01.train_vae", "half of the reconstruction")
+def _(vae, batches, lr):
+    vae = copy.deepcopy(vae)
+    opt = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        rec, kl = bits(vae, x, noise)
+        opt.zero_grad()
+        (0.5 * rec + kl).backward()
+        opt.step()
+        record.append([rec.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+@right("01.train_vae", "an array filled, zero_grad at the end")
+def _(vae, batches, lr):
+    net = copy.deepcopy(vae)
+    adam = torch.optim.Adam(net.parameters(), lr=lr)
+    first, second = [], []
+    for x, e in batches:
+        p, m, v = net(x, e)
+        likelihood = (x * torch.log(p) + (1 - x) * torch.log(1 - p)).sum(1).mean()
+        price = 0.5 * (m.pow(2) + v.exp() - v - 1).sum(1).mean()
+        elbo = likelihood - price
+        (-elbo).backward()
+        adam.step()
+        adam.zero_grad()
+        first.append(-float(likelihood.detach()))
+        second.append(float(price.detach()))
+    return net.state_dict(), torch.stack([torch.tensor(first), torch.tensor(second)], dim=1)
+
+
+@right("01.train_vae", "a closure for step")
+def _(vae, batches, lr):
+    vae, record = copy.deepcopy(vae), []
+    opt = torch.optim.Adam(vae.parameters(), lr)
+    for x, noise in batches:
+
+        def closure():
+            opt.zero_grad(set_to_none=True)
+            terms = torch.stack(bits(vae, x, noise))
+            terms.sum().backward()
+            record.append(terms.detach())
+            return terms.sum()
+
+        opt.step(closure)
+    return vae.state_dict(), torch.stack(record)
+
+
+# -- 01.dead_latents -------------------------------------------------------------------------------------------------
+
+
+@wrong("01.dead_latents", "where the mean of mu is near 0")
+def _(mu, log_var):
+    return torch.where(mu.mean(0).abs() < 0.01)[0]
+
+
+@wrong("01.dead_latents", "Burda's active units")
+def _(mu, log_var):
+    return (mu.var(0) < 0.01).nonzero().squeeze(1)
+
+
+@wrong("01.dead_latents", "KL of the averages")
+def _(mu, log_var):
+    return (kl_terms(mu.mean(0), log_var.mean(0)) < 0.01).nonzero().squeeze(1)
+
+
+@wrong("01.dead_latents", "summed over the images")
+def _(mu, log_var):
+    return torch.where(kl_terms(mu, log_var).sum(0) < 0.01)[0]
+
+
+@wrong("01.dead_latents", "dead for all images")
+def _(mu, log_var):
+    return torch.where((kl_terms(mu, log_var) < 0.01).all(0))[0]
+
+
+@wrong("01.dead_latents", "averaged over the latents")
+def _(mu, log_var):
+    return torch.where(kl_terms(mu, log_var).mean(1) < 0.01)[0]
+
+
+@wrong("01.dead_latents", "boolean")
+def _(mu, log_var):
+    return kl_terms(mu, log_var).mean(0) < 0.01
+
+
+@wrong("01.dead_latents", "the two smallest")
+def _(mu, log_var):
+    return kl_terms(mu, log_var).mean(0).argsort()[:2].sort().values
+
+
+@right("01.dead_latents", "a list of plain numbers")
+def _(mu, log_var):
+    var = torch.exp(log_var)
+    kl = (mu * mu + var - 1.0 - torch.log(var)) / 2
+    return torch.tensor([i for i, k in enumerate(kl.mean(dim=0)) if k < 0.01], dtype=torch.int64)
+
+
+@right("01.dead_latents", "argwhere")
+def _(mu, log_var):
+    return torch.argwhere(kl_terms(mu, log_var).sum(0) / mu.shape[0] < 1e-2).flatten()
+
+
+# -- 01.refine -------------------------------------------------------------------------------------------------------
+
+
+def moved(loss, mu, log_var, steps, lr, keep=lambda m, v: (m, v), value=lambda each: each.sum(), rate=None):
+    m = mu.clone().requires_grad_()
+    v = log_var.clone().requires_grad_()
+    opt = torch.optim.Adam(list(keep(m, v)), lr=rate or lr)
+    for _ in range(steps):
+        opt.zero_grad()
+        value(loss(m, v)).backward()
+        opt.step()
+    return m.detach(), v.detach()
+
+
+@wrong("01.refine", "only the mean is optimised")
+def _(loss, mu, log_var, steps, lr):
+    return moved(loss, mu, log_var, steps, lr, keep=lambda m, v: (m,))
+
+
+@wrong("01.refine", "the ELBO is minimised")
+def _(loss, mu, log_var, steps, lr):
+    return moved(loss, mu, log_var, steps, lr, value=lambda each: -each.sum())
+
+
+@wrong("01.refine", "the lr of the lesson")
+def _(loss, mu, log_var, steps, lr):
+    return moved(loss, mu, log_var, steps, lr, rate=0.02)
+
+
+@wrong("01.refine", "by hand, no Adam")
+def _(loss, mu, log_var, steps, lr):
+    m, v = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    for _ in range(steps):
+        a, b = torch.autograd.grad(loss(m, v).sum(), (m, v))
+        m, v = (m - lr * a).detach().requires_grad_(), (v - lr * b).detach().requires_grad_()
+    return m.detach(), v.detach()
+
+
+@wrong("01.refine", "gradients never cleared")
+def _(loss, mu, log_var, steps, lr):
+    m, v = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    opt = torch.optim.Adam([m, v], lr=lr)
+    for _ in range(steps):
+        loss(m, v).sum().backward()
+        opt.step()
+    return m.detach(), v.detach()
+
+
+@wrong("01.refine", "the arguments themselves are moved")
+def _(loss, mu, log_var, steps, lr):
+    mu.requires_grad_(), log_var.requires_grad_()
+    opt = torch.optim.Adam([mu, log_var], lr=lr)
+    for _ in range(steps):
+        opt.zero_grad()
+        loss(mu, log_var).sum().backward()
+        opt.step()
+    return mu.detach(), log_var.detach()
+
+
+@wrong("01.refine", "backward of a vector")
+def _(loss, mu, log_var, steps, lr):
+    return moved(loss, mu, log_var, steps, lr, value=lambda each: each)
+
+
+@right("01.refine", "the mean of the losses")
+def _(loss, mu, log_var, steps, lr):
+    return moved(loss, mu, log_var, steps, lr, value=lambda each: each.mean())
+
+
+@right("01.refine", "a class that holds the code")
+def _(loss, mu, log_var, steps, lr):
+    class Code(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.m, self.v = nn.Parameter(mu.detach().clone()), nn.Parameter(log_var.detach().clone())
+
+    code = Code()
+    opt = torch.optim.Adam(code.parameters(), lr=lr)
+    while steps:
+        opt.zero_grad()
+        loss(code.m, code.v).sum().backward()
+        opt.step()
+        steps -= 1
+    return code.m.detach(), code.v.detach()

@@ -1172,3 +1172,123 @@ def _(alpha_bar, mean, pixels):
 @right("03.start_brightness", "by the signal-to-noise ratio")
 def _(alpha_bar, mean, pixels):
     return -mean * (pixels * alpha_bar / (1 - alpha_bar)) ** 0.5
+
+
+class UNet(nn.Module):
+    """The stub's, with the package's embedding and the ResBlock above in the place of the reader's own."""
+
+    def __init__(self, channels=32, emb_dim=64):
+        super().__init__()
+        C, D, self.channels = channels, emb_dim, channels
+        self.time = nn.Sequential(nn.Linear(C, D), nn.SiLU(), nn.Linear(D, D))
+        self.first = nn.Conv2d(4, C, 3, padding=1)
+        self.down = Block(C, C, D)
+        self.shrink = nn.Conv2d(C, 2 * C, 3, stride=2, padding=1)
+        self.middle1, self.middle2 = Block(2 * C, 2 * C, D), Block(2 * C, 2 * C, D)
+        self.grow = nn.ConvTranspose2d(2 * C, C, 2, stride=2)
+        self.up = Block(2 * C, C, D)
+        self.last = nn.Conv2d(C, 64, 3, padding=1)
+        self.out = nn.Conv2d(16 + 1, 1, 3, padding=1)
+
+    def embed(self, t, x):
+        angles = t[:, None] * frequencies(t.float(), self.channels)
+        return self.time(torch.cat([angles.sin(), angles.cos()], 1).to(x.dtype))
+
+
+class Block(ResBlock):
+    def forward(self, x, emb):
+        scale, shift = self.halves(emb)
+        h = self.norm2(self.conv1(F.silu(self.norm1(x)))) * (1 + scale) + shift
+        return self.skip(x) + self.conv2(F.silu(h))
+
+
+@right("03.UNet", "a name for each size")
+class _(UNet):
+    def forward(self, x, t):
+        e = self.embed(t, x)
+        x14 = self.down(self.first(F.pixel_unshuffle(x, 2)), e)
+        x7 = self.shrink(x14)
+        x7 = self.middle1(x7, e)
+        x7 = self.middle2(x7, e)
+        y14 = torch.cat((self.grow(x7), x14), 1)
+        y14 = self.up(y14, e)
+        y28 = F.pixel_shuffle(self.last(y14), 2)
+        return self.out(torch.cat((F.silu(y28), x), 1))
+
+
+@right("03.UNet", "one name for all, and a list")
+class _(UNet):
+    def forward(self, x, t):
+        skips, emb = [x], self.embed(t, x)
+        x = F.pixel_unshuffle(x, 2)
+        x = self.first(x)
+        x = self.down(x, emb)
+        skips += [x]
+        for layer in (self.shrink, self.middle1, self.middle2, self.grow):
+            x = layer(x, emb) if isinstance(layer, Block) else layer(x)
+        x = self.up(torch.cat([x, skips[1]], dim=1), emb)
+        x = F.silu(F.pixel_shuffle(self.last(x), upscale_factor=2))
+        return self.out(torch.cat([x, skips[0]], dim=1))
+
+
+@wrong("03.UNet", "the skip is overwritten on its way")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        h = self.first(F.pixel_unshuffle(x, 2))
+        skip = h
+        h = self.down(h, emb)
+        h = self.middle2(self.middle1(self.shrink(h), emb), emb)
+        h = self.up(torch.cat([self.grow(h), skip], 1), emb)
+        return self.out(torch.cat([F.silu(F.pixel_shuffle(self.last(h), 2)), x], 1))
+
+
+@wrong("03.UNet", "kept after shrink")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        h = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = skip = self.shrink(h)
+        h = self.middle2(self.middle1(h, emb), emb)
+        h = self.up(torch.cat([self.grow(h), skip], 1), emb)
+        return self.out(torch.cat([F.silu(F.pixel_shuffle(self.last(h), 2)), x], 1))
+
+
+@wrong("03.UNet", "the skip added")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        skip = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = self.middle2(self.middle1(self.shrink(skip), emb), emb)
+        h = self.up(self.grow(h) + skip, emb)
+        return self.out(torch.cat([F.silu(F.pixel_shuffle(self.last(h), 2)), x], 1))
+
+
+@wrong("03.UNet", "the skip in front")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        skip = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = self.middle2(self.middle1(self.shrink(skip), emb), emb)
+        h = self.up(torch.cat([skip, self.grow(h)], 1), emb)
+        return self.out(torch.cat([F.silu(F.pixel_shuffle(self.last(h), 2)), x], 1))
+
+
+@wrong("03.UNet", "silu forgotten")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        skip = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = self.middle2(self.middle1(self.shrink(skip), emb), emb)
+        h = self.up(torch.cat([self.grow(h), skip], 1), emb)
+        return self.out(torch.cat([F.pixel_shuffle(self.last(h), 2), x], 1))
+
+
+@wrong("03.UNet", "x left out at the end")
+class _(UNet):
+    def forward(self, x, t):
+        emb = self.embed(t, x)
+        skip = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = self.middle2(self.middle1(self.shrink(skip), emb), emb)
+        h = self.up(torch.cat([self.grow(h), skip], 1), emb)
+        return self.out(F.silu(F.pixel_shuffle(self.last(h), 2)))

@@ -763,3 +763,202 @@ def _(a, b, w):
 def _(a, b, w):
     th = 2 * torch.atan2((a / a.norm() - b / b.norm()).norm(), (a / a.norm() + b / b.norm()).norm())
     return (torch.sin((1 - w) * th) * a + torch.sin(w * th) * b) / torch.sin(th)
+
+
+# -- 04.TwoSlopes ------------------------------------------------------------------------------------------------------
+
+
+def two_slopes(walk, history=1):
+    """A class whose step is `walk`."""
+    wants = history
+
+    class Sampler:
+        history = wants
+
+        def step(self, now, to, past=(), denoise=None, noise=None):
+            return walk(now, to, past)
+
+    return Sampler
+
+
+def by(slope):
+    """Walks in y with the slope of both."""
+
+    def walk(now, to, past):
+        s = slope(now, to, past[-1]) if past else now.eps
+        return (now.x / now.at.alpha + s * (to.nsr - now.at.nsr)) * to.alpha
+
+    return two_slopes(walk)
+
+
+wrong("04.TwoSlopes", "walks in x")(
+    two_slopes(
+        lambda now, to, past: (
+            now.x
+            + (to.nsr - now.at.nsr)
+            * (
+                now.eps + (to.nsr - now.at.nsr) / 2 * (now.eps - past[-1].eps) / (now.at.nsr - past[-1].at.nsr)
+                if past
+                else now.eps
+            )
+        )
+    )
+)
+wrong("04.TwoSlopes", "3/2 and -1/2")(by(lambda now, to, last: 1.5 * now.eps - 0.5 * last.eps))
+wrong("04.TwoSlopes", "the mean of both")(by(lambda now, to, last: 0.5 * now.eps + 0.5 * last.eps))
+wrong("04.TwoSlopes", "not halved")(
+    by(lambda now, to, last: now.eps + (to.nsr - now.at.nsr) * (now.eps - last.eps) / (now.at.nsr - last.at.nsr))
+)
+wrong("04.TwoSlopes", "the correction subtracted")(
+    by(lambda now, to, last: now.eps - (to.nsr - now.at.nsr) / 2 * (now.eps - last.eps) / (now.at.nsr - last.at.nsr))
+)
+wrong("04.TwoSlopes", "widths in lambda")(
+    by(
+        lambda now, to, last: (
+            now.eps + (to.lam - now.at.lam) / 2 * (now.eps - last.eps) / (now.at.lam - last.at.lam)
+            if to.nsr
+            else now.eps
+        )
+    )
+)
+
+
+@wrong("04.TwoSlopes", "history left at 0")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        s = now.eps
+        if past:
+            s = s + (to.nsr - now.at.nsr) / 2 * (now.eps - past[-1].eps) / (now.at.nsr - past[-1].at.nsr)
+        return to.alpha * (now.x / now.at.alpha + (to.nsr - now.at.nsr) * s)
+
+
+@wrong("04.TwoSlopes", "fails at the first step")
+class _:
+    history = 1
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        last = past[-1]
+        s = now.eps + (to.nsr - now.at.nsr) / 2 * (now.eps - last.eps) / (now.at.nsr - last.at.nsr)
+        return to.alpha * (now.x / now.at.alpha + (to.nsr - now.at.nsr) * s)
+
+
+@wrong("04.TwoSlopes", "returns y")
+class _:
+    history = 1
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        h = to.nsr - now.at.nsr
+        y = now.x / now.at.alpha + h * now.eps
+        if past:
+            y = y + h * h / 2 * (now.eps - past[-1].eps) / (now.at.nsr - past[-1].at.nsr)
+        return y
+
+
+@right("04.TwoSlopes", "the area of a trapezium")
+class _:
+    history = 1
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        at_end = now.eps
+        for last in past[-1:]:
+            at_end = now.eps + (to.nsr - now.at.nsr) * (now.eps - last.eps) / (now.at.nsr - last.at.nsr)
+        y = now.x / now.at.alpha + (to.nsr - now.at.nsr) * (now.eps + at_end) / 2
+        return y * to.alpha
+
+
+@right("04.TwoSlopes", "torch.lerp, history of the object")
+class _:
+    def __init__(self):
+        self.history = 1
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        u, slope = now.at.nsr, now.eps
+        if len(past):
+            before = past[-1].at.nsr
+            slope = torch.lerp(past[-1].eps, now.eps, ((u + to.nsr) / 2 - before) / (u - before))
+        return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - u) * slope
+
+
+# -- 04.EulerAncestral --------------------------------------------------------------------------------------------------
+
+
+def ancestral(up, down=lambda u, s, up: (s**2 - up**2) ** 0.5):
+    """Euler a with these two widths."""
+
+    class Sampler:
+        history = 0
+
+        def step(self, now, to, past=(), denoise=None, noise=None):
+            u, s = now.at.nsr, to.nsr
+            a = up(u, s)
+            y = now.x / now.at.alpha + (down(u, s, a) - u) * now.eps
+            return to.alpha * (y + a * noise() if s > 0 else y)
+
+    return Sampler
+
+
+def up(u, s):
+    return s * math.sqrt(1 - (s / u) ** 2)
+
+
+wrong("04.EulerAncestral", "u_t² - u_s²")(ancestral(lambda u, s: min(s, math.sqrt(u**2 - s**2))))
+wrong("04.EulerAncestral", "its root forgotten")(ancestral(lambda u, s: min(s, s**2 * (1 - (s / u) ** 2))))
+wrong("04.EulerAncestral", "fresh noise only")(ancestral(lambda u, s: s))
+wrong("04.EulerAncestral", "down to u_s")(ancestral(up, lambda u, s, a: s))
+wrong("04.EulerAncestral", "u_s - u_up")(ancestral(up, lambda u, s, a: s - a))
+wrong("04.EulerAncestral", "half of the noise is fresh")(ancestral(lambda u, s: s / math.sqrt(2)))
+
+
+@wrong("04.EulerAncestral", "in x")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        a = up(now.at.nsr, to.nsr)
+        x = now.x + (math.sqrt(to.nsr**2 - a**2) - now.at.nsr) * now.eps
+        return x + a * noise() if a else x
+
+
+@wrong("04.EulerAncestral", "noise drawn with torch.randn_like")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        a = up(now.at.nsr, to.nsr)
+        y = now.x0 + math.sqrt(to.nsr**2 - a**2) * now.eps
+        return to.alpha * (y + a * torch.randn_like(y))
+
+
+@wrong("04.EulerAncestral", "noise() at the clean end too")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        a = up(now.at.nsr, to.nsr)
+        return to.alpha * (now.x0 + math.sqrt(to.nsr**2 - a**2) * now.eps + a * noise())
+
+
+@right("04.EulerAncestral", "from the clean image")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        if to.sigma == 0:
+            return now.x0
+        a = up(now.at.nsr, to.nsr)
+        return to.alpha * (now.x0 + math.sqrt(to.nsr**2 - a**2) * now.eps + a * noise())
+
+
+@right("04.EulerAncestral", "precisions added, in tensors")
+class _:
+    history = 0
+
+    def step(self, now, to, past=(), denoise=None, noise=None):
+        u, s = (torch.tensor(v, dtype=torch.float64) for v in (now.at.nsr, to.nsr))
+        var = 1 / (1 / s**2 + 1 / (u**2 - s**2)) if s > 0 else torch.tensor(0.0)
+        y = now.x / now.at.alpha + ((s**2 - var).clamp(min=0).sqrt() - u) * now.eps
+        if var > 0:
+            y = y + var.sqrt() * noise()
+        return (to.alpha * y).float()

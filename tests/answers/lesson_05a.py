@@ -466,6 +466,32 @@ def _(recon, x, ink, weight):
     return ((1 + (weight - 1) * ink) * (e + e * e)).mean()
 
 
+# -- 05a.decoder_steps -----------------------------------------------------------------------------------------------
+
+wrong("05a.decoder_steps", "rounded down")(29)
+wrong("05a.decoder_steps", "not rounded")(19 * 1257 / 804)
+wrong("05a.decoder_steps", "without guidance")(60)
+wrong("05a.decoder_steps", "a twentieth of the U-Net's part")(32)
+wrong("05a.decoder_steps", "both")(63)
+wrong("05a.decoder_steps", "as much as the decoder")(2)
+right("05a.decoder_steps", "written down")(30)
+right("05a.decoder_steps", "searched")(next(n for n in range(1, 99) if 1257 / (2 * 402 * n + 1257) < 0.05))
+right("05a.decoder_steps", "a float")(30.0)
+
+
+# -- 05a.enough_bits -------------------------------------------------------------------------------------------------
+
+wrong("05a.enough_bits", "the spacing itself")(8)
+wrong("05a.enough_bits", "half a spacing")(7)
+wrong("05a.enough_bits", "rounded down")(5)
+wrong("05a.enough_bits", "the variance")(4)
+wrong("05a.enough_bits", "not rounded")(math.log2(6 / 12**0.5 / 0.04 + 1))
+wrong("05a.enough_bits", "log2 of spread by noise")(math.log2(1 / 0.04))
+right("05a.enough_bits", "written down")(6)
+right("05a.enough_bits", "searched")(next(b for b in range(1, 20) if 6 / (2**b - 1) / 12**0.5 < 0.04))
+right("05a.enough_bits", "a tensor")(torch.tensor(6))
+
+
 # -- 05a.train_step --------------------------------------------------------------------------------------------------
 
 

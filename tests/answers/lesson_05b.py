@@ -715,73 +715,94 @@ class _(CrossAttention):
         return self.to_out(torch.einsum("bhnl,bhld->bnhd", weights, v).flatten(2))
 
 
-# -- 05b.attention_parameters ----------------------------------------------------------------------------------------
+# -- 05b.attention_operations ----------------------------------------------------------------------------------------
 
 
-@wrong("05b.attention_parameters", "without the bias")
-def _(query_dim, context_dim, heads, dim_head):
-    return query_dim * heads * dim_head + 2 * context_dim * heads * dim_head + heads * dim_head * query_dim
+@wrong("05b.attention_operations", "attention itself is forgotten")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return places * query_dim * width + 2 * words * context_dim * width + places * width * query_dim
 
 
-@wrong("05b.attention_parameters", "a bias of the inner width")
-def _(query_dim, context_dim, heads, dim_head):
-    return (
-        query_dim * heads * dim_head
-        + 2 * context_dim * heads * dim_head
-        + heads * dim_head * query_dim
-        + heads * dim_head
-    )
+@wrong("05b.attention_operations", "only QKᵀ, not the values")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * places * query_dim * width + 2 * words * context_dim * width + heads * places * words * dim_head
 
 
-@wrong("05b.attention_parameters", "keys and values counted once")
-def _(query_dim, context_dim, heads, dim_head):
-    return query_dim * heads * dim_head + context_dim * heads * dim_head + heads * dim_head * query_dim + query_dim
+@wrong("05b.attention_operations", "FLOPs, two for each")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * (2 * places * query_dim * width + 2 * words * context_dim * width + 2 * places * words * width)
 
 
-@wrong("05b.attention_parameters", "a bias in every layer")
-def _(query_dim, context_dim, heads, dim_head):
-    return (
-        query_dim * heads * dim_head
-        + 2 * context_dim * heads * dim_head
-        + heads * dim_head * query_dim
-        + query_dim
-        + 3 * heads * dim_head
-    )
+@wrong("05b.attention_operations", "keys and values for each place")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * places * width * (query_dim + context_dim) + 2 * places * words * width
 
 
-@wrong("05b.attention_parameters", "the heads are forgotten")
-def _(query_dim, context_dim, heads, dim_head):
-    return query_dim * dim_head + 2 * context_dim * dim_head + dim_head * query_dim + query_dim
+@wrong("05b.attention_operations", "the number of parameters")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    return 2 * heads * dim_head * (query_dim + context_dim) + query_dim
 
 
-@wrong("05b.attention_parameters", "times the heads once more")
-def _(query_dim, context_dim, heads, dim_head):
-    return heads * (
-        query_dim * heads * dim_head + 2 * context_dim * heads * dim_head + heads * dim_head * query_dim + query_dim
-    )
+@wrong("05b.attention_operations", "scores of all heads in the width of all heads")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * places * query_dim * width + 2 * words * context_dim * width + 2 * heads * places * words * width
 
 
-@wrong("05b.attention_parameters", "to_out from the inner width to itself")
-def _(query_dim, context_dim, heads, dim_head):
-    return query_dim * heads * dim_head + 2 * context_dim * heads * dim_head + (heads * dim_head) ** 2 + query_dim
+@wrong("05b.attention_operations", "places squared")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * places * query_dim * width + 2 * words * context_dim * width + 2 * places * places * width
 
 
-@wrong("05b.attention_parameters", "without to_out")
-def _(query_dim, context_dim, heads, dim_head):
-    return query_dim * heads * dim_head + 2 * context_dim * heads * dim_head
+@wrong("05b.attention_operations", "the context read once")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    width = heads * dim_head
+    return 2 * places * query_dim * width + words * context_dim * width + 2 * places * words * width
 
 
-# The stub says int.
-@wrong("05b.attention_parameters", "a float")
-def _(query_dim, context_dim, heads, dim_head):
-    return float(2 * heads * dim_head * (query_dim + context_dim) + query_dim)
+@right("05b.attention_operations", "product by product")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    i = heads * dim_head
+    total = 0
+    for rows, inside, columns in [
+        (places, query_dim, i),
+        (words, context_dim, i),
+        (words, context_dim, i),
+        (places, i, words),
+        (places, words, i),
+        (places, i, query_dim),
+    ]:
+        total += rows * inside * columns
+    return total
 
 
-@right("05b.attention_parameters", "counted from a module")
-def _(query_dim, context_dim, heads, dim_head):
-    return sum(p.numel() for p in CrossAttention(query_dim, context_dim, heads, dim_head).parameters())
+@right("05b.attention_operations", "factored")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    return 2 * heads * dim_head * (places * query_dim + words * context_dim + places * words)
 
 
-@right("05b.attention_parameters", "a tensor of one whole number")
-def _(query_dim, context_dim, heads, dim_head):
-    return torch.tensor([2 * heads * dim_head * (query_dim + context_dim) + query_dim])
+@right("05b.attention_operations", "head by head")
+def _(places, words, query_dim, context_dim, heads, dim_head):
+    of_one = 2 * dim_head * (places * query_dim + words * context_dim) + 2 * places * words * dim_head
+    return sum(of_one for _ in range(heads))
+
+
+# -- 05b.least_loss ---------------------------------------------------------------------------------------------------
+
+wrong("05b.least_loss", "nothing is lost")(0)
+wrong("05b.least_loss", "ln 3")(math.log(3))
+wrong("05b.least_loss", "one of 64")(math.log(3) / 64)
+wrong("05b.least_loss", "two equal")(2 * math.log(2) / 64)
+wrong("05b.least_loss", "the sum of both directions")(2 * 3 * math.log(3) / 64)
+wrong("05b.least_loss", "guessing")(math.log(64))
+wrong("05b.least_loss", "log to the base 2")(3 * math.log2(3) / 64)
+right("05b.least_loss", "worked out")(3 * math.log(3) / 64)
+right("05b.least_loss", "written down")(0.0515)
+right("05b.least_loss", "from a loss")(
+    F.cross_entropy(torch.block_diag(torch.ones(3, 3), torch.eye(61)) * 1000, torch.arange(64))
+)

@@ -1,5 +1,7 @@
 """Answers to the exercises of lesson 05c."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from learn_answers import right, wrong
@@ -806,3 +808,21 @@ def _(prompts, noise, times, w, text, unet, step, decoder, scale):
         a, b = unet(z, at, null), unet(z, at, cond)
         z = step(z, (1 - w) * a + w * b, times[i], None if i == len(times) - 1 else times[i + 1])
     return decoder(z / scale)
+
+
+# -- 05c.prompts_needed ----------------------------------------------------------------------------------------------
+
+V, W, GAP = 0.995 * 0.005, 0.984 * 0.016, 0.011
+wrong("05c.prompts_needed", "one standard error")(math.ceil((V + W) / GAP**2))
+wrong("05c.prompts_needed", "twice, not four times")(math.ceil(2 * (V + W) / GAP**2))
+wrong("05c.prompts_needed", "of one share")(math.ceil(4 * W / GAP**2))
+wrong("05c.prompts_needed", "of the other share")(math.ceil(4 * V / GAP**2))
+wrong("05c.prompts_needed", "the mean share for both")(math.ceil(8 * 0.9895 * 0.0105 / GAP**2))
+wrong("05c.prompts_needed", "not squared")(math.ceil(4 * (V + W) / GAP))
+wrong("05c.prompts_needed", "errors added")(math.ceil(4 * (V**0.5 + W**0.5) ** 2 / GAP**2))
+wrong("05c.prompts_needed", "not rounded")(4 * (V + W) / GAP**2)
+wrong("05c.prompts_needed", "rounded down")(int(4 * (V + W) / GAP**2))
+right("05c.prompts_needed", "worked out")(math.ceil((2 / GAP) ** 2 * (V + W)))
+right("05c.prompts_needed", "looked for")(next(n for n in range(1, 3000) if GAP >= 2 * math.sqrt(V / n + W / n)))
+right("05c.prompts_needed", "written down")(685)
+right("05c.prompts_needed", "a tensor")(torch.tensor(685))

@@ -12,6 +12,7 @@ from diffusers import (
     DDIMScheduler,
     DDPMScheduler,
     DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     HeunDiscreteScheduler,
     LMSDiscreteScheduler,
@@ -117,6 +118,18 @@ def test_stochastic_ddim_with_the_same_noise(eta, spacing):
     theirs = run_theirs(scheduler, eta=eta)
     assert deviation(run_ours(DDIM(eta), scheduler), theirs, relative=True) < 2e-5
     assert deviation(run_ours(DDIM(eta), scheduler, seed=1), theirs) > 0.1
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+def test_euler_ancestral_is_ddpm_with_the_same_noise(spacing):
+    scheduler = EulerAncestralDiscreteScheduler(**SD, timestep_spacing=spacing)
+    scheduler.set_timesteps(20)
+    theirs = run_theirs(scheduler)
+    for sampler in (DDPM(), DDIM(1.0)):
+        assert (
+            deviation(run_ours(sampler, scheduler, schedule=with_their_table(scheduler)), theirs, relative=True) < 2e-5
+        )
+    assert deviation(run_ours(DDIM(), scheduler), theirs) > 0.1
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

@@ -8,7 +8,7 @@ from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, c
 
 
 def to_minus_one_one(images: Tensor) -> Tensor:
-    """Scale stored images for the network: 0 becomes -1 (black), 255 becomes +1 (white), evenly in between.
+    """Scale stored images: 0 becomes -1 (black), 255 becomes +1 (white), evenly in between.
 
     images (N, 1, 28, 28) uint8, from 0 to 255. Returns the same shape, float32, from -1 to 1.
     """

@@ -17,7 +17,8 @@ from diffcourse.mixture import GaussianMixture
 def standard_error(draws: Tensor) -> Tensor:
     """How far the average of independent draws typically lies from the true mean.
 
-    draws (n,), n at least 2. Returns one number: the standard error of draws.mean(). Take the spread as draws.std() gives it (with n - 1).
+    draws (n,), n at least 2. Returns one number: the standard error of draws.mean(). Take the
+    spread as draws.std() gives it (with n - 1).
     """
     return draws.std() / len(draws) ** 0.5
 
@@ -143,10 +144,20 @@ STANDARD_ERROR = Exercise(
 # -- 2 sums of Gaussians ----------------------------------------------------------------------------------------------
 
 
-def weighted_sum(a: float, b: float, mean_x: float, std_x: float, mean_y: float, std_y: float) -> tuple[float, float]:
-    """Mean and standard deviation of a·X + b·Y, where X ~ N(mean_x, std_x²) and Y ~ N(mean_y, std_y²) are independent.
+def weighted_sum(
+    a: float,
+    b: float,
+    mean_x: float,
+    std_x: float,
+    mean_y: float,
+    std_y: float,
+) -> tuple[float, float]:
+    """Mean and standard deviation of a·X + b·Y.
 
-    All arguments are plain numbers; a and b may be negative or 0. Returns two numbers: the mean, then the standard deviation.
+    X ~ N(mean_x, std_x²) and Y ~ N(mean_y, std_y²) are independent.
+
+    All arguments are plain numbers; a and b may be negative or 0. Returns two numbers: the
+    mean, then the standard deviation.
     """
     return a * mean_x + b * mean_y, (a**2 * std_x**2 + b**2 * std_y**2) ** 0.5
 
@@ -314,7 +325,8 @@ WEIGHTED_SUM = Exercise(
 def posterior_on_grid(prior: Tensor, likelihood: Tensor, dx: float) -> Tensor:
     """Bayes' rule on a grid of values of x: the density of x after an observation.
 
-    prior (N,): density p(x) at the grid points; likelihood (N,): density p(y | x) of what was observed; dx: distance of neighbours.
+    prior (N,): density p(x) at the grid points; likelihood (N,): density p(y | x) of what was
+    observed; dx: distance of neighbours.
     Returns (N,): the density p(x | y), with area 1 (values times dx add up to 1).
     """
     joint = prior * likelihood
@@ -476,9 +488,10 @@ POSTERIOR_ON_GRID = Exercise(
 
 
 def responsibilities(x: Tensor, means: Tensor, stds: Tensor, weights: Tensor) -> Tensor:
-    """Which bump did each point come from? p(k | x) for the mixture sum_k weights_k·N(means_k, stds_k²).
+    """Which bump did each point come from? p(k | x) for sum_k weights_k·N(means_k, stds_k²).
 
-    x (B,); means, stds, weights (K,), the weights add up to 1. Returns (B, K): row b holds the K probabilities for point b.
+    x (B,); means, stds, weights (K,), the weights add up to 1. Returns (B, K): row b holds the
+    K probabilities for point b.
     It must hold far away from all bumps as well, where every density underflows to 0.
     """
     log_joint = weights.log() - stds.log() - ((x[:, None] - means) / stds) ** 2 / 2
@@ -702,7 +715,7 @@ RESPONSIBILITIES = Exercise(
 
 
 def gaussian_kl(mean_q: Tensor, std_q: Tensor, mean_p: Tensor, std_p: Tensor) -> Tensor:
-    """KL(q || p) of two one-dimensional Gaussians, q = N(mean_q, std_q²) and p = N(mean_p, std_p²), in nats.
+    """KL(q || p) of q = N(mean_q, std_q²) and p = N(mean_p, std_p²), in nats.
 
     All arguments (N,), entry by entry. Returns (N,).
     """
@@ -1035,7 +1048,8 @@ LOG_MEAN_EXP = Exercise(
 def noisy_batch(x0: Tensor, alpha: Tensor, sigma: Tensor, eps: Tensor) -> Tensor:
     """x_t = alpha·x0 + sigma·eps, every example of the batch at a noise level of its own.
 
-    x0 and eps (B, …): images (B, C, H, W), points (B, D), or any other shape; alpha and sigma (B,). Returns x_t, of x0's shape.
+    x0 and eps (B, …): images (B, C, H, W), points (B, D), or any other shape; alpha and sigma
+    (B,). Returns x_t, of x0's shape.
     """
     shape = (-1,) + (1,) * (x0.ndim - 1)
     return alpha.view(shape) * x0 + sigma.view(shape) * eps
@@ -1213,7 +1227,8 @@ NOISY_BATCH = Exercise(
 def score(log_prob, x: Tensor) -> Tensor:
     """The gradient of log p at each of the points x, by autograd.
 
-    log_prob is a function that takes points (B, D) and returns (B,), each entry from its own point alone. x (B, D), which stays as it is.
+    log_prob is a function that takes points (B, D) and returns (B,), each entry from its own
+    point alone. x (B, D), which stays as it is.
     Returns (B, D).
     """
     x = x.detach().requires_grad_()
@@ -1393,11 +1408,12 @@ SCORE = Exercise(
 
 
 def train(network: nn.Module, batches: list, lr: float) -> tuple[Tensor, Tensor]:
-    """Train a copy of a network to denoise: one step of torch.optim.Adam for each batch, loss = mean squared error.
+    """Train a copy of a network to denoise; loss = mean squared error.
 
-    batches: pairs (x_t, x0), each (B, 1); the network guesses x0 from x_t. Begin with copy.deepcopy(network): the caller's stays as it is.
-    Returns the trained parameters as one vector (nn.utils.parameters_to_vector, detached), and the losses as a tensor (steps,), each
-    taken before its step.
+    One step of torch.optim.Adam for each batch. batches: pairs (x_t, x0), each (B, 1); the
+    network guesses x0 from x_t. Begin with copy.deepcopy(network): the caller's stays as it is.
+    Returns the trained parameters as one vector (nn.utils.parameters_to_vector, detached), and
+    the losses as a tensor (steps,), each taken before its step.
     """
     network = copy.deepcopy(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)

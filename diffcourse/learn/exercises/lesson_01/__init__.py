@@ -1,5 +1,6 @@
 """Exercises of lesson 01: the variational autoencoder and its bound."""
 
+import copy
 import math
 
 import torch
@@ -14,10 +15,10 @@ from diffcourse.learn.exercises._cases import normal
 
 
 def mixture_elbo(log_joint: Tensor, q: Tensor) -> Tensor:
-    """The ELBO of each point, when the latent is one of K labels.
+    """The ELBO of each point, when the latent is one of K labels: the mean over q, exactly.
 
-    ELBO(x) = sum over k of q_k·(log p(x, k) - log q_k)
-    log_joint (B, K) holds log p(x, k), as low as -1000; q (B, K) positive, each row adds up to 1. Returns (B,), nats.
+    log_joint (B, K) holds log p(x, k), as low as -1000; q (B, K) holds q(k | x), positive, each
+    row adds up to 1. Returns (B,), nats.
     """
     return (q * (log_joint - q.log())).sum(dim=1)
 
@@ -192,8 +193,8 @@ def gap(log_joint: Tensor, q: Tensor) -> Tensor:
     """How far q is from the true posterior: KL(q || p(k | x)).
 
     The posterior is p(k | x) = p(x, k)/p(x), with p(x) the sum of p(x, k) over k.
-    log_joint (B, K) holds log p(x, k), as low as -1000, those of one row within 50 of each other; q (B, K) positive, each row adds up
-    to 1. Returns (B,), nats.
+    log_joint (B, K) holds log p(x, k), as low as -1000, those of one row within 50 of
+    each other; q (B, K) positive, each row adds up to 1. Returns (B,), nats.
     """
     log_posterior = log_joint - log_joint.logsumexp(dim=1, keepdim=True)
     return (q * (q.log() - log_posterior)).sum(dim=1)
@@ -342,10 +343,10 @@ GAP = Exercise(
 
 
 def standard_kl(mu: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mu, var) || N(0, I)) of each code, where var = exp(log_var).
+    """KL(N(mu, var) || N(0, I)) of each code, where var = exp(log_var). Derive it first.
 
-    -1/2 · sum over the coordinates of (1 + log_var - mu² - var)
-    mu, log_var (B, D). Returns (B,), nats. Differentiable in mu and log_var: it is part of the loss.
+    mu, log_var (B, D); the coordinates are independent. Returns (B,), nats.
+    Differentiable in mu and log_var: it is part of the loss.
     """
     return -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum(dim=1)
 
@@ -369,8 +370,8 @@ def code_case(B: int, D: int):
 STANDARD_KL = Exercise(
     name="01.standard_kl",
     title="KL to the prior, in closed form",
-    minutes=4,
-    level=1,
+    minutes=8,
+    level=2,
     reference=standard_kl,
     alternatives=[standard_kl_by_torch, standard_kl_in_a_loop],
     cases=[
@@ -511,7 +512,8 @@ def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A draw from N(mu, var), var = exp(log_var), as a function that has gradients.
 
     z = mu + std·noise, where std is the standard deviation
-    mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D). Differentiable in mu and log_var.
+    mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D).
+    Differentiable in mu and log_var.
     """
     return mu + torch.exp(0.5 * log_var) * noise
 
@@ -657,7 +659,7 @@ REPARAMETERIZE = Exercise(
 def pathwise_gradient(f, mu: Tensor, std: Tensor, noise: Tensor) -> Tensor:
     """The gradient of E[f(z)], z ~ N(mu, std²), with respect to mu: one estimate for each draw.
 
-    Write z = mu + std·noise. Then z moves with mu, one for one, so the estimate is the gradient of f at z.
+    Write z = mu + std·noise. What does a small step of mu do to z, and so to f(z)?
     f takes z (N, D) and returns (N,). mu, std (D,), noise (N, D). Returns (N, D).
     """
     z = (mu + std * noise).detach().requires_grad_()
@@ -826,7 +828,8 @@ PATHWISE_GRADIENT = Exercise(
 def score_gradient(f_values: Tensor, z: Tensor, mu: Tensor, std: Tensor) -> Tensor:
     """The same gradient without differentiating f: one estimate for each draw.
 
-    f(z) times the gradient of log N(z; mu, std²) with respect to mu, which is (z - mu)/std²
+    f(z) times the gradient of log N(z; mu, std²) with respect to mu. Derive that
+    gradient first.
     f_values (N,) holds f at z (N, D); mu, std (D,). Returns (N, D).
     """
     return f_values[:, None] * (z - mu) / std**2
@@ -849,7 +852,7 @@ def score_case(N: int, D: int):
 SCORE_GRADIENT = Exercise(
     name="01.score_gradient",
     title="The gradient without the path",
-    minutes=5,
+    minutes=7,
     level=2,
     reference=score_gradient,
     alternatives=[score_gradient_by_autograd, score_gradient_in_a_loop],
@@ -985,9 +988,9 @@ SCORE_GRADIENT = Exercise(
 def loss_function(recon_x: Tensor, x: Tensor, mu: Tensor, log_var: Tensor) -> Tensor:
     """The negative ELBO of a batch, in nats: one number, summed over pixels and images.
 
-    Binary cross-entropy between x and recon_x (summed), plus the KL of N(mu, exp(log_var)) to N(0, I) (summed).
-    recon_x (B, P) probabilities in (0, 1), x (B, P) of 0 and 1, mu and log_var (B, D). Returns a scalar, differentiable in recon_x, mu
-    and log_var.
+    recon_x (B, P) are the decoder's probabilities, in (0, 1), for pixels x (B, P) of 0 and 1;
+    mu and log_var (B, D) are the encoder's. Both terms are sums, as in the bound.
+    Returns a scalar, differentiable in recon_x, mu and log_var.
     """
     bce = F.binary_cross_entropy(recon_x, x, reduction="sum")
     kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum()
@@ -1188,7 +1191,8 @@ class VAE(nn.Module):
 
     encoder    nn.Sequential: Linear pixels -> hidden, SiLU
     fc_mu, fc_logvar    two Linear heads, each hidden -> latent_dim
-    decoder    nn.Sequential: Linear latent_dim -> hidden, SiLU, Linear hidden -> pixels, Sigmoid
+    decoder    nn.Sequential: Linear latent_dim -> hidden, SiLU,
+               Linear hidden -> pixels, Sigmoid
     """
 
     def __init__(self, pixels: int = 784, hidden: int = 256, latent_dim: int = 2):
@@ -1563,11 +1567,11 @@ VAE_CLASS = Exercise(
 
 
 def objective(encode, decode, x: Tensor, noise: Tensor) -> Tensor:
-    """The Monte-Carlo loss of a VAE: minus the mean ELBO of the images, with L draws of z for each.
+    """The Monte-Carlo loss of a VAE: minus the mean ELBO of the images, L draws of z for each.
 
-    ELBO of one image = mean over its L draws of log p(x | z), minus KL(q(z | x) || N(0, I))
-    encode(x) gives mu and log_var (B, D); decode(z) gives probabilities (N, P) for z (N, D), and takes no other shape.
-    x (B, P) of 0 and 1, noise (L, B, D). Returns one number (a scalar tensor, differentiable in noise and in the parameters of encode
+    encode(x) gives mu and log_var (B, D); decode(z) gives probabilities (N, P) for z (N, D),
+    and takes no other shape. x (B, P) of 0 and 1, noise (L, B, D).
+    Returns one number (a scalar tensor, differentiable in noise and in the parameters of encode
     and decode), in nats for each image.
     """
     mu, log_var = encode(x)
@@ -1892,7 +1896,7 @@ OBJECTIVE = Exercise(
 
 
 def best_q(x: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
-    """The Gaussian q(z | x) = N(mean, var) that minimises the weighted loss, for z ~ N(0, 1), x | z ~ N(z, 1).
+    """The q(z | x) = N(mean, var) of the least weighted loss, for z ~ N(0, 1), x | z ~ N(z, 1).
 
     E_q[(x - z)²/2] + kl_weight·KL(q || N(0, 1))
       = (x - mean)²/2 + var/2 + kl_weight·(mean² + var - 1 - log var)/2
@@ -2053,8 +2057,8 @@ BEST_Q = Exercise(
 def importance_bound(log_weights: Tensor) -> Tensor:
     """The importance-weighted bound on log p(x), from K draws of z for each image.
 
-    log of the mean of p(x, z)/q(z | x) over the draws
-    log_weights (K, B) holds log p(x, z) - log q(z | x), and may be as low as -1000. Returns (B,), nats.
+    log_weights (K, B) holds log p(x, z) - log q(z | x), and may be as low as -1000.
+    Returns (B,), nats.
     """
     return log_weights.logsumexp(dim=0) - math.log(len(log_weights))
 
@@ -2350,6 +2354,745 @@ INTERPOLATE = Exercise(
 )
 
 
+# -- a loop, a diagnosis, and whose fault the gap is -----------------------------------------------------------------
+
+
+def train_vae(vae: nn.Module, batches, lr: float) -> tuple[dict, Tensor]:
+    """Train a copy of a VAE: a step of torch.optim.Adam(lr) a batch, on the negative ELBO.
+
+    batches gives pairs: pixels x (B, P) of 0 and 1, and the noise (B, D) of their draws;
+    vae(x, noise) gives recon_x, mu, log_var. Begin with copy.deepcopy(vae). The loss of a batch
+    is the mean over its images.
+    Returns the copy's state_dict(), and a tensor (steps, 2): for each step, before it is made,
+    reconstruction -log p(x | z) and KL to the prior, both in nats an image.
+    """
+    vae = copy.deepcopy(vae)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
+    record = []
+    for x, noise in batches:
+        recon_x, mu, log_var = vae(x, noise)
+        nll = F.binary_cross_entropy(recon_x, x.to(recon_x), reduction="sum") / len(x)
+        kl = -0.5 * (1 + log_var - mu**2 - log_var.exp()).sum() / len(x)
+        optimizer.zero_grad()
+        (nll + kl).backward()
+        optimizer.step()
+        record.append([nll.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+def train_vae_by_loss_function(vae, batches, lr):
+    vae, record = copy.deepcopy(vae), []
+    optimizer = torch.optim.Adam(vae.parameters(), lr)
+    for x, noise in batches:
+        recon, mu, log_var = vae(x, noise)
+        loss = loss_function(recon, x.to(recon), mu, log_var) / x.shape[0]
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        kl = standard_kl(mu, log_var).mean().detach()
+        record.append(torch.stack([loss.detach() - kl, kl]))
+    return vae.state_dict(), torch.stack(record)
+
+
+def train_vae_each_image(vae, batches, lr):
+    twin = copy.deepcopy(vae)
+    parameters = list(twin.parameters())
+    optimizer = torch.optim.Adam(parameters, lr=lr)
+    rows = []
+    for x, noise in batches:
+        p, mu, log_var = twin(x, noise)
+        terms = torch.stack([_bce(p, x).sum(dim=1), _kl(mu, log_var).sum(dim=1)], dim=1).mean(dim=0)
+        for parameter, gradient in zip(parameters, torch.autograd.grad(terms.sum(), parameters), strict=True):
+            parameter.grad = gradient
+        optimizer.step()
+        rows.append(terms.detach())
+    return dict(twin.named_parameters()), torch.stack(rows)
+
+
+def _vae_training(
+    loss=lambda nll, kl, x, mu: nll + kl, order="zbs", sign=1.0, method=torch.optim.Adam, rate=None, anew=False,
+    write=lambda nll, kl: [nll, kl], noisy=True, made=torch.tensor, give=lambda before, after: after.state_dict(), times=1,
+):  # fmt: skip
+    """A loop with another loss, optimizer, order or record."""
+
+    def wrong(vae, batches, lr):
+        before, vae, lr = vae, copy.deepcopy(vae), rate or lr
+        optimizer, record = method(vae.parameters(), lr=lr), []
+        for x, noise in batches:
+            optimizer = method(vae.parameters(), lr=lr) if anew else optimizer
+            for _ in range(times):
+                p, mu, log_var = vae(x, noise if noisy else torch.zeros_like(noise))
+                nll, kl = _bce(p, x).sum() / len(x), _kl(mu, log_var).sum() / len(x)
+                for letter in order:
+                    if letter == "z":
+                        optimizer.zero_grad()
+                    elif letter == "b":
+                        (sign * loss(nll, kl, x, mu)).backward()
+                    else:
+                        optimizer.step()
+            record.append(write(nll.item(), kl.item()))
+        return give(before, vae), made(record)
+
+    return wrong
+
+
+def _vae_training_summed(vae, batches, lr):
+    vae, record = copy.deepcopy(vae), []
+    optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
+    for x, noise in batches:
+        p, mu, log_var = vae(x, noise)
+        nll, kl = _bce(p, x).sum(), _kl(mu, log_var).sum()
+        optimizer.zero_grad()
+        (nll + kl).backward()
+        optimizer.step()
+        record.append([nll.item(), kl.item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+def _training_of_means(vae, batches, lr, pixels, latents):
+    """The terms are multiplied by these factors, in the loss and in the record."""
+    return _vae_training(
+        lambda nll, kl, x, mu: pixels * nll + latents * kl, write=lambda nll, kl: [pixels * nll, latents * kl]
+    )(vae, batches, lr)
+
+
+def _terms_after_the_step(vae, batches, lr):
+    vae, record = copy.deepcopy(vae), []
+    optimizer = torch.optim.Adam(vae.parameters(), lr=lr)
+    for x, noise in batches:
+        optimizer.zero_grad()
+        (loss_function(*_as_loss(vae, x, noise)) / len(x)).backward()
+        optimizer.step()
+        p, _, mu, log_var = _as_loss(vae, x, noise)
+        record.append([(_bce(p, x).sum() / len(x)).item(), (_kl(mu, log_var).sum() / len(x)).item()])
+    return vae.state_dict(), torch.tensor(record)
+
+
+def _as_loss(vae, x, noise):
+    recon_x, mu, log_var = vae(x, noise)
+    return recon_x, x, mu, log_var
+
+
+class TinyVAE(nn.Module):
+    """A VAE (B, P) -> (B, P) with fixed random weights, which takes float32 and float64."""
+
+    def __init__(self, P: int, D: int, g: torch.Generator):
+        super().__init__()
+        self.mu, self.log_var, self.out = (nn.Parameter(normal(g, *shape)) for shape in ((P, D), (P, D), (D, P)))
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, noise = x.to(self.mu.dtype), noise.to(self.mu.dtype)
+        mu, log_var = torch.tanh(x @ self.mu), torch.tanh(x @ self.log_var) - 0.5
+        return torch.sigmoid((mu + (log_var / 2).exp() * noise) @ self.out), mu, log_var
+
+    def __repr__(self) -> str:
+        return f"a VAE of {self.out.shape[1]} pixels and {len(self.out)} latents"
+
+
+def vae_training(P: int, D: int, B: int, steps: int, lr: float):
+    """The batches grow by one image a step."""
+
+    def build(g):
+        batches = [
+            (torch.rand(B + step, P, generator=g).round(), normal(g, B + step, D))
+            for step in range(steps)
+        ]  # fmt: skip
+        return TinyVAE(P, D, g), batches, lr
+
+    return build
+
+
+def _from_a_generator(f) -> bool:
+    """It takes batches that are made one by one, as the lesson's are."""
+    vae, batches, lr = vae_training(4, 2, 2, 3, 0.05)(torch.Generator().manual_seed(0))
+    return close(f(copy.deepcopy(vae), (pair for pair in batches), lr)[1], train_vae(vae, batches, lr)[1], 1e-4)
+
+
+TRAIN_VAE = Exercise(
+    name="01.train_vae",
+    title="The training loop of a VAE",
+    minutes=12,
+    level=3,
+    reference=train_vae,
+    alternatives=[train_vae_by_loss_function, train_vae_each_image],
+    cases=[vae_training(4, 2, 3, 4, 0.05), vae_training(5, 3, 2, 5, 0.01), vae_training(3, 1, 1, 3, 0.2)],
+    invariants=[
+        Invariant(
+            "batches made one by one",
+            _from_a_generator,
+            "With a list of batches yours is right. The lesson makes them one by one, as they are needed: no len, no index, no "
+            "second round. Walk through them once with for.",
+            only_if_right=True,
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "missing zero_grad",
+            _vae_training(order="bs"),
+            "Your gradients are never cleared, so each step follows the sum of all so far. Which call begins with a clean sheet?",
+        ),
+        Mistake(
+            "nothing moves",
+            _vae_training(order="zb"),
+            "Your numbers at the end are those of the start: no step is made, or it is made while the gradients are empty, or your "
+            "optimizer holds the parameters of another model than the one you run.",
+        ),
+        Mistake(
+            "one step late",
+            _vae_training(order="szb"),
+            "Your step comes before backward: it follows the gradient of the batch before.",
+        ),
+        Mistake(
+            "uphill",
+            _vae_training(sign=-1.0),
+            "Your loop makes the ELBO small: Adam minimises, and the ELBO is to be large. What is minimised is its negative.",
+        ),
+        Mistake(
+            "KL left out of the loss",
+            _vae_training(lambda nll, kl, x, mu: nll),
+            "Your record is right at the first step, but you train on the reconstruction alone: nothing draws the codes to the prior.",
+        ),
+        Mistake(
+            "reconstruction left out of the loss",
+            _vae_training(lambda nll, kl, x, mu: kl),
+            "You train on the KL alone: the codes go to the prior, and the decoder learns nothing.",
+        ),
+        Mistake(
+            "KL subtracted",
+            _vae_training(lambda nll, kl, x, mu: nll - kl),
+            "Your loss subtracts the KL: it rewards codes for being far from the prior. The ELBO subtracts it; the loss is its negative.",
+        ),
+        Mistake(
+            "KL mean over the latents",
+            _vae_training(lambda nll, kl, x, mu: nll + kl / mu.shape[1]),
+            "Your loss averages the KL over the latents. That is a KL weight below 1.",
+        ),
+        Mistake(
+            "KL mean over the latents, also written down",
+            lambda vae, batches, lr: _training_of_means(vae, batches, lr, 1.0, 1 / len(vae.out)),
+            "Your KL is averaged over the latents. Independent coordinates add theirs.",
+        ),
+        Mistake(
+            "mean over the pixels",
+            _vae_training(lambda nll, kl, x, mu: nll / x.shape[1] + kl),
+            "Your loss averages over the pixels (a cross-entropy does that unless told to sum), and so the KL counts P times too much.",
+        ),
+        Mistake(
+            "mean over the pixels, also written down",
+            lambda vae, batches, lr: _training_of_means(vae, batches, lr, 1 / vae.out.shape[1], 1.0),
+            "Your reconstruction is averaged over the pixels, as a cross-entropy does unless told to sum. Nats an image are their sum.",
+        ),
+        Mistake(
+            "images summed",
+            _vae_training(lambda nll, kl, x, mu: (nll + kl) * len(x)),
+            "You train on the sum over the images. Asked is their mean, whatever the size of the batch.",
+        ),
+        Mistake(
+            "images summed, also written down",
+            _vae_training_summed,
+            "Your two terms are sums over the images of a batch. Asked is their mean, in nats an image.",
+        ),
+        Mistake(
+            "no noise",
+            _vae_training(noisy=False),
+            "You decode the mean: the noise is not used. That trains a plain autoencoder.",
+        ),
+        Mistake(
+            "plain gradient descent",
+            _vae_training(method=torch.optim.SGD),
+            "Your loop is right; your optimizer is SGD. Adam is asked for.",
+        ),
+        Mistake(
+            "AdamW",
+            _vae_training(method=torch.optim.AdamW),
+            "Your optimizer is AdamW, which also shrinks all weights a little in every step. Adam is asked for.",
+        ),
+        Mistake(
+            "learning rate ignored",
+            _vae_training(rate=1e-3),
+            "You do not use lr: your steps have Adam's own size, 0.001.",
+        ),
+        Mistake(
+            "a new optimizer each step",
+            _vae_training(anew=True),
+            "You make a new Adam in every step. It averages gradients over steps, so it must live as long as the loop.",
+        ),
+        Mistake(
+            "terms after the step",
+            _terms_after_the_step,
+            "Your training is right. You write the two terms down after each step; the docstring asks for those before it.",
+        ),
+        Mistake(
+            "the loss and the KL",
+            _vae_training(write=lambda nll, kl: [nll + kl, kl]),
+            "Your training is right. Your first column is the whole loss; asked is the reconstruction alone.",
+        ),
+        Mistake(
+            "columns exchanged",
+            _vae_training(write=lambda nll, kl: [kl, nll]),
+            "Your training is right. The docstring has the reconstruction first, then the KL.",
+        ),
+        Mistake(
+            "losses only",
+            _vae_training(write=lambda nll, kl: nll + kl),
+            "Your training is right. You write one loss a step down; asked are its two terms.",
+        ),
+        Mistake(
+            "signs of the ELBO written down",
+            _vae_training(write=lambda nll, kl: [-nll, kl]),
+            "Your training is right. Your first column is log p(x | z), which is negative; the docstring has a minus before it.",
+        ),
+        Mistake(
+            "the untrained state",
+            _vae_training(give=lambda before, after: before.state_dict()),
+            "Your record is right. The state is that of the vae you were given: return the copy's, which was trained.",
+        ),
+        Mistake(
+            "list of pairs",
+            _vae_training(made=list),
+            "Your training is right. The record is a list; the docstring asks for a tensor (steps, 2).",
+        ),
+        Mistake(
+            "rows for columns",
+            _vae_training(made=lambda record: torch.tensor(record).T),
+            "Your training is right. Your record is (2, steps); asked is one row a step.",
+        ),
+    ],
+    gradients=[],
+    allowed={
+        "x.to(recon_x) -> x": "the precision is not asked for",
+        "vae in the other mode": "nothing in it knows a mode",
+    },
+    hints=[
+        "Before the loop: a copy, an optimizer of the copy's parameters, an empty list. Lesson 00b has the same skeleton.",
+        "One batch: run the model; two terms, each summed over pixels or latents and divided by the number of images; three calls.",
+        "You have both terms from above: standard_kl, and loss_function, which is their sum over the batch. The three calls are "
+        "zero_grad, backward (of reconstruction plus KL) and step; the numbers go on the list by .item().",
+    ],
+    insight="Ten lines, and they are all of training: `fit` of later lessons adds averages, checkpoints and a forecast to them.",
+)
+
+
+def dead_latents(mu: Tensor, log_var: Tensor) -> Tensor:
+    """Which latents does the encoder leave unused?
+
+    mu, log_var (N, D): q(z | x) of N images. A latent is dead if its own KL to the prior,
+    averaged over the images, is below 0.01 nats.
+    Returns the indices of the dead ones, whole numbers from 0 to D - 1, rising; perhaps none.
+    """
+    each = -0.5 * (1 + log_var - mu**2 - log_var.exp())
+    return (each.mean(dim=0) < 0.01).nonzero().flatten()
+
+
+def dead_latents_in_a_loop(mu, log_var):
+    found = []
+    for d in range(mu.shape[1]):
+        if standard_kl(mu[:, d : d + 1], log_var[:, d : d + 1]).mean() < 0.01:
+            found.append(d)
+    return torch.tensor(found, dtype=torch.long)
+
+
+def dead_latents_by_torch(mu, log_var):
+    q, p = torch.distributions.Normal(mu, (0.5 * log_var).exp()), torch.distributions.Normal(0.0, 1.0)
+    return torch.where(torch.distributions.kl_divergence(q, p).mean(0) < 0.01)[0]
+
+
+def _dead_by(share):
+    """The indices at which share(mu, log_var), (D,), is below 0.01."""
+    return lambda mu, log_var: (share(mu, log_var) < 0.01).nonzero().flatten()
+
+
+KINDS_OF_LATENT = {  # how each looks over N images: mean, log-variance
+    "alive": lambda g, N: (normal(g, N), normal(g, N) / 5 - 3),
+    "dead": lambda g, N: (0.03 * normal(g, N), 0.03 * normal(g, N)),
+    "barely dead": lambda g, N: (torch.full((N,), 0.12), torch.zeros(N)),
+    "barely alive": lambda g, N: (torch.full((N,), 0.16), torch.zeros(N)),
+    "far from 0 always": lambda g, N: (torch.ones(N), torch.zeros(N)),
+    "narrow always": lambda g, N: (torch.zeros(N), torch.full((N,), -2.0)),
+    "wide always": lambda g, N: (torch.zeros(N), torch.full((N,), 1.5)),
+    "spread like the prior": lambda g, N: (torch.linspace(-1.2, 1.2, N), torch.linspace(-0.7, -0.5, N)),
+    "in balance": lambda g, N: (1.0 - 2 * (torch.arange(N) % 2), torch.zeros(N)),
+    "silent for the first": lambda g, N: (torch.arange(N).clamp(max=1) * 1.0, torch.zeros(N)),
+    "loud for the first": lambda g, N: (torch.eye(N)[0] * 0.2, torch.zeros(N)),
+    "narrow but for the first": lambda g, N: (torch.zeros(N), -torch.arange(N).clamp(max=1) * 1.0),
+    "narrow for the first": lambda g, N: (torch.zeros(N), torch.eye(N)[0] * -0.4),
+    "quiet": lambda g, N: (torch.full((N,), 0.06), torch.zeros(N)),
+    "a little narrow": lambda g, N: (torch.zeros(N), torch.full((N,), -0.2)),
+    "a little wide": lambda g, N: (torch.zeros(N), torch.full((N,), 0.2)),
+    "less wide": lambda g, N: (torch.zeros(N), torch.full((N,), 0.15)),
+    "hardly wide": lambda g, N: (torch.zeros(N), torch.full((N,), 0.05)),
+    "alive for one image": lambda g, N: (torch.eye(N)[0] * 3, torch.zeros(N)),
+}
+
+
+def latents(N: int, *kinds: str):
+    return lambda g: tuple(
+        torch.stack(part, dim=1) for part in zip(*(KINDS_OF_LATENT[k](g, N) for k in kinds), strict=True)
+    )
+
+
+DEAD_LATENTS = Exercise(
+    name="01.dead_latents",
+    title="Find the dead latents",
+    minutes=6,
+    level=2,
+    reference=dead_latents,
+    alternatives=[dead_latents_in_a_loop, dead_latents_by_torch],
+    cases=[
+        (torch.tensor([[1.0, 0.0], [-1.0, 0.02]]), torch.tensor([[-2.0, 0.0], [-2.5, 0.01]])),
+        latents(6, "alive", "dead", "far from 0 always", "narrow always", "barely dead"),
+        latents(8, "dead", "barely alive", "alive for one image", "spread like the prior", "wide always", "dead"),
+        latents(4, "alive", "narrow always"),
+        latents(8, "in balance", "quiet", "silent for the first", "loud for the first", "narrow but for the first"),
+        latents(7, "a little narrow", "hardly wide", "a little wide", "less wide", "narrow for the first"),
+        latents(5, "dead", "dead", "dead"),
+        latents(3, "wide always", "barely dead", "alive", "barely alive"),
+    ],
+    mistakes=[
+        Mistake(
+            "by the mean code",
+            _dead_by(lambda m, v: m.mean(dim=0).abs()),
+            "You look at the mean of mu over the images. A latent that says +1 for one image and −1 for the next has mean 0, and is wide "
+            "awake. Which number tells what the latent says about each image?",
+        ),
+        Mistake(
+            "by the spread of the means",
+            _dead_by(lambda m, v: m.std(dim=0)),
+            "You look at how much mu moves from image to image. That is another sign of death, but not the one asked for: a latent may be "
+            "narrow, or far from 0, and pay for it.",
+        ),
+        Mistake(
+            "by the variance of the means",
+            _dead_by(lambda m, v: m.var(dim=0)),
+            "You look at the variance of mu over the images. That is the measure of Burda et al.; asked is the KL to the prior.",
+        ),
+        Mistake(
+            "by the variance",
+            _dead_by(lambda m, v: (v.exp() - 1).abs().mean(dim=0)),
+            "You look at the variance alone. A latent that is as wide as the prior may still lie elsewhere.",
+        ),
+        Mistake(
+            "KL of the average code",
+            _dead_by(lambda m, v: _kl(m.mean(dim=0), v.mean(dim=0))),
+            "You average the codes and take the KL of the average. What cancels in the average is what the latent says: the KL comes "
+            "first, image by image.",
+        ),
+        Mistake(
+            "KL summed over the images",
+            _dead_by(lambda m, v: _kl(m, v).sum(dim=0)),
+            "You sum over the images, so the more images, the fewer are dead. Their mean is asked for.",
+        ),
+        Mistake(
+            "smallest over the images",
+            _dead_by(lambda m, v: _kl(m, v).min(dim=0).values),
+            "For you a latent is dead if it is silent for a single image. The KL is averaged over all of them.",
+        ),
+        Mistake(
+            "largest over the images",
+            _dead_by(lambda m, v: _kl(m, v).max(dim=0).values),
+            "For you a latent is dead only if it is silent for every single image. The KL is averaged over them.",
+        ),
+        Mistake(
+            "median over the images",
+            _dead_by(lambda m, v: _kl(m, v).median(dim=0).values),
+            "You take the median over the images. One that is used for few images only is alive: take the mean.",
+        ),
+        Mistake(
+            "half missing",
+            _dead_by(lambda m, v: 2 * _kl(m, v).mean(dim=0)),
+            "Your KL is twice as large as it should be: its factor 1/2 is missing.",
+        ),
+        Mistake(
+            "sign turned",
+            _dead_by(lambda m, v: -_kl(m, v).mean(dim=0)),
+            "For you every latent is dead: your KL is negative, and a KL never is.",
+        ),
+        Mistake(
+            "share of the latents",
+            _dead_by(lambda m, v: _kl(m, v).mean(dim=0) / m.shape[1]),
+            "You divide by the number of latents as well. Each latent is judged by its own KL.",
+        ),
+        Mistake(
+            "of the whole code",
+            lambda m, v: (standard_kl(m, v) < 0.01).nonzero().flatten(),
+            "Yours are indices of images: you added up the latents of each. Here each latent has a number of its own, averaged over the "
+            "images.",
+        ),
+        Mistake(
+            "averaged over the latents",
+            lambda m, v: (_kl(m, v).mean(dim=1) < 0.01).nonzero().flatten(),
+            "You average over the latents and keep the images. Each latent has a number of its own: average over the images.",
+        ),
+        Mistake(
+            "the living",
+            lambda m, v: (_kl(m, v).mean(dim=0) >= 0.01).nonzero().flatten(),
+            "Yours are the living ones. The dead are asked for.",
+        ),
+        Mistake(
+            "a mask",
+            lambda m, v: _kl(m, v).mean(dim=0) < 0.01,
+            "Yours is right as a table of True and False. Asked are the places of the True ones.",
+        ),
+        Mistake(
+            "how many",
+            lambda m, v: (_kl(m, v).mean(dim=0) < 0.01).sum(),
+            "You count them, and your count is right. Asked is which ones.",
+        ),
+        Mistake(
+            "a column",
+            lambda m, v: (_kl(m, v).mean(dim=0) < 0.01).nonzero(),
+            "Your indices are right, each in a row of its own, (n, 1). Asked is one list, (n,).",
+        ),
+        Mistake(
+            "their KL",
+            lambda m, v: _kl(m, v).mean(dim=0),
+            "This is the KL of each latent, and it is right. Asked is which of them lie below 0.01.",
+        ),
+    ],
+    gradients=[],
+    allowed={
+        "mu negated": "only its square counts",
+        "*< 0.01 -> *": "no KL is 0.01 to the last digit",
+        "* rows reversed": "the order of the images does not count",
+    },
+    hints=[
+        "Your standard_kl adds the latents up. Which table do you have before that sum, and what are its two axes?",
+        "Average that table over the images, so that each latent has one number.",
+        "Compare with 0.01, and ask torch where the comparison holds; nonzero or where tell places.",
+    ],
+    insight="A dead latent costs nothing and says nothing: the KL switches off what the decoder does not need.",
+)
+
+
+def refine(loss, mu: Tensor, log_var: Tensor, steps: int, lr: float) -> tuple[Tensor, Tensor]:
+    """A better q(z | x) for each image by itself, beginning with what the encoder says.
+
+    loss(mu, log_var) gives the negative ELBO of each image, (B,); mu, log_var (B, D). Move both
+    by `steps` steps of torch.optim.Adam(lr), so that every image's loss falls. No weight of a
+    network is touched, and the arguments stay as they are.
+    Returns mu and log_var after the last step, both (B, D), detached.
+    """
+    mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
+    optimizer = torch.optim.Adam([mu, log_var], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(mu, log_var).sum().backward()
+        optimizer.step()
+    return mu.detach(), log_var.detach()
+
+
+def refine_by_parameters(loss, mu, log_var, steps, lr):
+    code = nn.ParameterList([nn.Parameter(v.clone()) for v in (mu, log_var)])
+    optimizer = torch.optim.Adam(code.parameters(), lr=lr)
+    for _ in range(steps):
+        value = loss(*code).mean()
+        value.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return code[0].data, code[1].data
+
+
+def refine_each_image(loss, mu, log_var, steps, lr):
+    m, v = mu.clone().detach(), log_var.clone().detach()
+    optimizer = torch.optim.Adam([m, v], lr=lr)
+    for _ in range(steps):
+        with torch.enable_grad():
+            a, b = m.clone().requires_grad_(True), v.clone().requires_grad_(True)
+            m.grad, v.grad = torch.autograd.grad(loss(a, b).sum(), [a, b])
+        optimizer.step()
+    return m, v
+
+
+class Hollow:
+    """Stands for the negative ELBO of B images as a function of their codes, with its lowest point at a code of their own."""
+
+    def __init__(self, B: int, D: int, g: torch.Generator):
+        self.mu, self.log_var, self.steep = normal(g, B, D), normal(g, B, D) - 1, 0.5 + torch.rand(B, D, generator=g)
+
+    def __call__(self, mu: Tensor, log_var: Tensor) -> Tensor:
+        spread = (log_var - self.log_var).exp() - log_var
+        return (self.steep * (mu - self.mu) ** 2 + spread + 0.3 * (mu * log_var).sin()).sum(dim=1)
+
+    def __repr__(self) -> str:
+        return f"the negative ELBO of {len(self.mu)} images"
+
+
+def refine_case(B: int, D: int, steps: int, lr: float):
+    return lambda g: (Hollow(B, D, g), normal(g, B, D), normal(g, B, D), steps, lr)
+
+
+def _refine(
+    which="both", order="zbs", sign=1.0, method=torch.optim.Adam, rate=None, anew=False, more=0, start=None, one=False
+):
+    """A search with another optimizer, order, start or number of steps."""
+
+    def wrong(loss, mu, log_var, steps, lr):
+        code = [v.detach().clone().requires_grad_() for v in (mu, log_var)]
+        if start:
+            code = [v.requires_grad_() for v in start(mu, log_var)]
+        moved = {"both": code, "mu": code[:1], "log_var": code[1:]}[which]
+        optimizer = method(moved, lr=rate or lr)
+        for _ in range(1 if one else steps + more):
+            optimizer = method(moved, lr=rate or lr) if anew else optimizer
+            value = loss(*code).sum()
+            for letter in order:
+                if letter == "z":
+                    optimizer.zero_grad()
+                elif letter == "b":
+                    (sign * value).backward()
+                else:
+                    optimizer.step()
+        return code[0].detach(), code[1].detach()
+
+    return wrong
+
+
+def _still():
+    return refine_case(2, 2, 0, 0.1)(torch.Generator().manual_seed(0))
+
+
+def _refine_not_summed(loss, mu, log_var, steps, lr):
+    mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
+    optimizer = torch.optim.Adam([mu, log_var], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(mu, log_var).backward()
+        optimizer.step()
+    return mu.detach(), log_var.detach()
+
+
+def _refine_the_first(loss, mu, log_var, steps, lr):
+    mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
+    optimizer = torch.optim.Adam([mu, log_var], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(mu, log_var)[0].backward()
+        optimizer.step()
+    return mu.detach(), log_var.detach()
+
+
+REFINE = Exercise(
+    name="01.refine",
+    title="A better q for each image by itself",
+    minutes=8,
+    level=3,
+    reference=refine,
+    alternatives=[refine_by_parameters, refine_each_image],
+    cases=[refine_case(2, 2, 3, 0.1), refine_case(3, 1, 5, 0.05), refine_case(1, 4, 4, 0.3)],
+    invariants=[
+        Invariant(
+            "no graph",
+            lambda f: not any(v.requires_grad for v in f(*refine_case(2, 2, 1, 0.1)(torch.Generator().manual_seed(0)))),
+            "Your numbers are right. What you return still asks for gradients; the docstring wants it detached.",
+            only_if_right=True,
+        ),
+        Invariant(
+            "no steps",
+            lambda f: all(close(a, b) for a, b in zip(f(*_still()), _still()[1:3], strict=True)),
+            "With steps = 0 nothing moves, and the encoder's own mu and log_var come back. Not from yours.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "mu alone",
+            _refine("mu"),
+            "Your log_var never moves. How sure q is of its code belongs to q as well.",
+        ),
+        Mistake(
+            "log_var alone",
+            _refine("log_var"),
+            "Your mu never moves. Where the code lies matters most.",
+        ),
+        Mistake(
+            "uphill",
+            _refine(sign=-1.0),
+            "Your loss rises. It is the negative ELBO already, and step makes small what backward was called on.",
+        ),
+        Mistake(
+            "missing zero_grad",
+            _refine(order="bs"),
+            "Your gradients are never cleared, so each step follows the sum of all so far.",
+        ),
+        Mistake(
+            "nothing moves",
+            _refine(order="zb"),
+            "Yours are the encoder's mu and log_var, unmoved: no step is made, or it is made while the gradients are empty.",
+        ),
+        Mistake(
+            "one step late",
+            _refine(order="szb"),
+            "Your step comes before backward: the first has no gradient to follow, and each other one that of the step before.",
+        ),
+        Mistake(
+            "plain gradient descent",
+            _refine(method=torch.optim.SGD),
+            "Your loop is right; your optimizer is SGD. Adam is asked for.",
+        ),
+        Mistake(
+            "learning rate ignored",
+            _refine(rate=1e-3),
+            "You do not use lr: your steps have Adam's own size, 0.001.",
+        ),
+        Mistake(
+            "a new optimizer each step",
+            _refine(anew=True),
+            "You make a new Adam in every step. It averages gradients over steps, so it must live as long as the loop.",
+        ),
+        Mistake("one step", _refine(one=True), "You make one step. `steps` says how many."),
+        Mistake("one step too many", _refine(more=1), "You make one step more than `steps` says."),
+        Mistake("one step too few", _refine(more=-1), "You make one step fewer than `steps` says."),
+        Mistake(
+            "from the prior",
+            _refine(start=lambda mu, log_var: [torch.zeros_like(mu), torch.zeros_like(log_var)]),
+            "You begin at the prior. Begin with what the encoder says: it is nearly right.",
+        ),
+        Mistake(
+            "the first image",
+            _refine_the_first,
+            "You follow the loss of the first image alone; the others stay where they were. One backward needs one number: which has the "
+            "gradients of all images in it?",
+        ),
+        Mistake(
+            "backward of B losses",
+            _refine_not_summed,
+            "backward wants one number, and you have B losses. Image b's loss depends on row b alone: which single number has the "
+            "gradients of all of them?",
+        ),
+        Mistake(
+            "exchanged",
+            lambda loss, mu, log_var, steps, lr: refine(loss, mu, log_var, steps, lr)[::-1],
+            "Both are right; the docstring wants mu first.",
+        ),
+        Mistake(
+            "variance returned",
+            lambda loss, mu, log_var, steps, lr: (
+                refine(loss, mu, log_var, steps, lr)[0],
+                refine(loss, mu, log_var, steps, lr)[1].exp(),
+            ),
+            "Your second output is the variance. Asked is its logarithm, as it came.",
+        ),
+        Mistake(
+            "losses returned",
+            lambda loss, mu, log_var, steps, lr: loss(*refine(loss, mu, log_var, steps, lr)),
+            "These are the losses at the end. Asked are mu and log_var.",
+        ),
+    ],
+    gradients=[],
+    allowed={
+        "loss called twice": "the stub does not count calls",
+        "loss(mu, log_var).sum() -> *": "Adam's steps do not depend on the scale of the loss",
+        "v.detach() -> v": "the same numbers, and what comes has no graph",
+    },
+    hints=[
+        "Here nothing of a network is trained: what moves are the two tensors themselves. What does Adam ask of a tensor?",
+        "Copies that are leaves and want gradients go into the optimizer as a list. Then the loop of every training.",
+        "Image b's loss depends on row b alone, so the gradient of the sum of the losses holds the gradients of all images.",
+    ],
+    insight="What the search gains is the encoder's fault, the amortisation gap. What is left is the fault of the family: a Gaussian "
+    "whose coordinates know nothing of each other.",
+)
+
+
 EXERCISES = [
     MIXTURE_ELBO,
     GAP,
@@ -2360,9 +3103,12 @@ EXERCISES = [
     LOSS_FUNCTION,
     VAE_CLASS,
     OBJECTIVE,
+    TRAIN_VAE,
+    INTERPOLATE,
     BEST_Q,
     IMPORTANCE_BOUND,
-    INTERPOLATE,
+    DEAD_LATENTS,
+    REFINE,
 ]
 
 QUIZZES = [

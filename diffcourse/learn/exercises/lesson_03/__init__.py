@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from diffcourse import samplers
 from diffcourse.denoiser import evaluating
-from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz
+from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal, refuses
 from diffcourse.models import layers
 from diffcourse.schedule import DiffusionSchedule
@@ -192,10 +192,12 @@ class ResBlock(nn.Module):
     """Two convolutions around a skip; the embedding enters as scale and shift.
 
     h = conv1(silu(norm1(x)))
-    scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels), the same for all pixels
+    scale, shift = the two halves of emb_layer(silu(emb)), each (B, out_channels),
+    the same for all pixels
     h = norm2(h)·(1 + scale) + shift
     result = skip(x) + conv2(silu(h))
-    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W), differentiable in x, emb and all parameters.
+    x (B, in_channels, H, W), emb (B, emb_dim). Returns (B, out_channels, H, W),
+    differentiable in x, emb and all parameters.
     """
 
     def __init__(self, in_channels: int, out_channels: int, emb_dim: int, groups: int = 2):
@@ -205,7 +207,8 @@ class ResBlock(nn.Module):
         self.emb_layer = nn.Linear(emb_dim, 2 * out_channels)
         self.norm2 = nn.GroupNorm(groups, out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
-        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        same = in_channels == out_channels
+        self.skip = nn.Identity() if same else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, emb: Tensor) -> Tensor:
         h = self.conv1(F.silu(self.norm1(x)))
@@ -389,8 +392,9 @@ SIZES = Exercise(
     minutes=3,
     level=1,
     reference=(28, 14, 7, 3, 6, 12, 24),
-    stub="# Seven numbers, (28, …): the image's side at the start, after each of three strided and of three transposed convolutions.\n"
-    "# Convolution, kernel 4, stride 2, padding 1: n -> (n - 2)//2 + 1.  Transposed: n -> 2·n.\n"
+    stub="# Seven numbers, (28, …): the image's side at the start, after each of three strided and of\n"
+    "# three transposed convolutions. Kernel 4, stride 2, padding 1 makes (n - 2)//2 + 1 of n in a\n"
+    "# convolution, and 2·n in a transposed one, whatever n is.\n"
     "sizes = ...",
     mistakes=[
         Mistake(
@@ -452,7 +456,8 @@ SKIP_CHANNELS = Exercise(
     minutes=4,
     level=2,
     reference=(512, 384, 192),
-    stub="# Three numbers, deepest first: the channels that arrive at each block on the way up, those from below plus those of its skip.\n"
+    stub="# Three numbers, deepest first: the channels that arrive at each block on the way up,\n"
+    "# those from below plus those of its skip.\n"
     "skip_channels = ...",
     mistakes=[
         Mistake(
@@ -505,16 +510,225 @@ SKIP_CHANNELS = Exercise(
     insight="A constructor should be told the skips' channels, not guess them from its input's.",
 )
 
+# -- a U-Net of one's own -------------------------------------------------------------------------------------------------
+
+
+class UNet(nn.Module):
+    """Down, through the middle, and up again, with two skips.
+
+    Down: F.pixel_unshuffle(x, 2), first, down, shrink. Middle: middle1, middle2.
+    Up: grow, up, last, F.pixel_shuffle by 2, silu, out.
+    The four ResBlocks (down, middle1, middle2, up) also get the time, embed(t, x).
+    Two skips, each joined behind what comes from below, along the channels:
+    the result of `down` goes into `up`; x itself goes into `out`.
+    x (B, 1, H, W), H and W multiples of 4; t (B,), whole numbers. Returns x's shape.
+    Differentiable in x and all parameters.
+    """
+
+    def __init__(self, channels: int = 32, emb_dim: int = 64):
+        super().__init__()
+        C, D, self.channels = channels, emb_dim, channels
+        self.time = nn.Sequential(nn.Linear(C, D), nn.SiLU(), nn.Linear(D, D))
+        self.first = nn.Conv2d(4, C, 3, padding=1)
+        self.down = ResBlock(C, C, D)
+        self.shrink = nn.Conv2d(C, 2 * C, 3, stride=2, padding=1)
+        self.middle1, self.middle2 = ResBlock(2 * C, 2 * C, D), ResBlock(2 * C, 2 * C, D)
+        self.grow = nn.ConvTranspose2d(2 * C, C, 2, stride=2)
+        self.up = ResBlock(2 * C, C, D)
+        self.last = nn.Conv2d(C, 64, 3, padding=1)
+        self.out = nn.Conv2d(16 + 1, 1, 3, padding=1)
+
+    def embed(self, t: Tensor, x: Tensor) -> Tensor:
+        return self.time(time_embedding(t.float(), self.channels).to(x.dtype))
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        emb = self.embed(t, x)
+        skip = self.down(self.first(F.pixel_unshuffle(x, 2)), emb)
+        h = self.middle2(self.middle1(self.shrink(skip), emb), emb)
+        h = self.up(torch.cat([self.grow(h), skip], dim=1), emb)
+        h = F.silu(F.pixel_shuffle(self.last(h), 2))
+        return self.out(torch.cat([h, x], dim=1))
+
+
+class UNetWithAStack(UNet):
+    def forward(self, x, t):
+        emb, stored = self.embed(t, x), [x]
+        h = self.first(nn.PixelUnshuffle(2)(x))
+        h = self.down(h, emb)
+        stored.append(h)
+        for block in (self.middle1, self.middle2):
+            h = self.shrink(h) if block is self.middle1 else h
+            h = block(h, emb)
+        h = self.up(torch.concat((self.grow(h), stored.pop()), 1), emb)
+        h = nn.PixelShuffle(2)(F.silu(self.last(h)))
+        return self.out(torch.concat((h, stored.pop()), 1))
+
+
+class UNetWithReshapes(UNet):
+    def forward(self, x, t):
+        B, _, H, W = x.shape
+        emb = self.embed(t, x)
+        folded = x.reshape(B, H // 2, 2, W // 2, 2).permute(0, 2, 4, 1, 3).reshape(B, 4, H // 2, W // 2)
+        a = self.down(self.first(folded), emb)
+        b = self.middle2(self.middle1(self.shrink(a), emb), emb)
+        both = a.new_empty(B, 2 * a.shape[1], *a.shape[2:])
+        both[:, : a.shape[1]], both[:, a.shape[1] :] = self.grow(b), a
+        h = F.silu(F.pixel_shuffle(self.last(self.up(both, emb)), upscale_factor=2))
+        return self.out(torch.hstack([h, x]))
+
+
+def _unet(
+    skip: Callable = lambda m, h0, h1, h2: h1,
+    joined: Callable = lambda below, skip: torch.cat([below, skip], dim=1),
+    middle: Callable = lambda m, h, emb: m.middle2(m.middle1(h, emb), emb),
+    emb: Callable = lambda m, t, x: m.embed(t, x),
+    up_emb: Callable = lambda emb: emb,
+    end: Callable = F.silu,
+    door: Callable = lambda h, x: torch.cat([h, x], dim=1),
+) -> type:
+    """UNet with one thing changed."""
+
+    class Wrong(UNet):
+        def forward(self, x, t):
+            e = emb(self, t, x)
+            h0 = self.first(F.pixel_unshuffle(x, 2))
+            h1 = self.down(h0, e)
+            h2 = self.shrink(h1)
+            below = self.grow(middle(self, h2, e))
+            h = self.up(joined(below, skip(self, h0, h1, h2)), up_emb(e))
+            return self.out(door(end(F.pixel_shuffle(self.last(h), 2)), x))
+
+    return Wrong
+
+
+def unet_case(channels: int, emb_dim: int, B: int, height: int, width: int):
+    return lambda g: Case(
+        args=(channels, emb_dim), inputs=(normal(g, B, 1, height, width), torch.randint(1000, (B,), generator=g))
+    )
+
+
+def leaves_its_input(answer: type) -> bool:
+    x = torch.ones(1, 1, 4, 4)
+    answer(4, 3)(x, torch.tensor([5]))
+    return close(x, torch.ones(1, 1, 4, 4))
+
+
+UNET = Exercise(
+    name="03.UNet",
+    title="A U-Net of your own parts",
+    kind="class",
+    minutes=10,
+    level=2,
+    reference=UNet,
+    given=["__init__", "embed"],
+    alternatives=[UNetWithAStack, UNetWithReshapes],
+    cases=[unet_case(4, 6, 2, 8, 12), unet_case(6, 4, 3, 4, 4), unet_case(4, 3, 1, 12, 8)],
+    invariants=[
+        Invariant(
+            "x is left alone",
+            leaves_its_input,
+            "Your forward changes x itself, the noisy picture, which whoever called still needs.",
+            only_if_right=True,
+        )
+    ],
+    mistakes=[
+        Mistake(
+            "stored after the stride",
+            _unet(skip=lambda m, h0, h1, h2: h2),
+            "Your skip is what `shrink` gave: it has half the side, and its detail is gone already. That is the tutorial's bug 3. "
+            "Store before the stride.",
+        ),
+        Mistake(
+            "stored before the block",
+            _unet(skip=lambda m, h0, h1, h2: h0),
+            "Your skip is what `first` gave. It has the right shape, but `down` has not worked on it yet: keep what `down` gives.",
+        ),
+        Mistake(
+            "skip first",
+            _unet(joined=lambda below, skip: torch.cat([skip, below], dim=1)),
+            "Your skip stands in front of what comes from below. It would train as well, but the docstring has it behind.",
+        ),
+        Mistake(
+            "the same twice",
+            _unet(joined=lambda below, skip: torch.cat([below, below], dim=1)),
+            "You join what comes from below with itself: half of the channels are copies, and no detail comes past the middle.",
+        ),
+        Mistake(
+            "added",
+            _unet(joined=lambda below, skip: below + skip),
+            "C channels arrive at `up`, which was built for 2C: those from below, and those of its skip. They are joined, not added.",
+        ),
+        Mistake(
+            "joined along the batch",
+            _unet(joined=lambda below, skip: torch.cat([below, skip])),
+            "You join along dimension 0, the batch. Channels are dimension 1.",
+        ),
+        Mistake(
+            "no second skip",
+            _unet(door=lambda h, x: h),
+            "Your second skip is missing: `out` was built for 16 + 1 channels, and the one is x itself.",
+        ),
+        Mistake(
+            "x first",
+            _unet(door=lambda h, x: torch.cat([x, h], dim=1)),
+            "Your x stands in front of what comes from below. The docstring has each skip behind.",
+        ),
+        Mistake(
+            "no silu",
+            _unet(end=lambda h: h),
+            "The silu before `out` is missing: `last` and `out` would be one linear map.",
+        ),
+        Mistake(
+            "the middle turned round",
+            _unet(middle=lambda m, h, emb: m.middle1(m.middle2(h, emb), emb)),
+            "Your middle2 comes before middle1.",
+        ),
+        Mistake(
+            "one block in the middle",
+            _unet(middle=lambda m, h, emb: m.middle1(h, emb)),
+            "middle2 is left out.",
+        ),
+        Mistake(
+            "no time",
+            _unet(emb=lambda m, t, x: torch.zeros_like(m.embed(t, x))),
+            "Your network does not look at t: it cannot know how much noise to expect.",
+        ),
+        Mistake(
+            "waves without the layers",
+            _unet(emb=lambda m, t, x: time_embedding(t.float(), m.channels).to(x.dtype)),
+            "You hand on the bare waves. `embed` sends them through the layers of self.time as well.",
+        ),
+        Mistake(
+            "x in the place of t",
+            _unet(emb=lambda m, t, x: m.embed(x, t)),
+            "embed takes t first, then x.",
+        ),
+    ],
+    hints=[
+        "Follow the sizes: 28, 14 (folded), 7 (shrunk), 14 (grown), 28 (unfolded). Where do two tensors of the same size meet?",
+        "The embedding is made once, for all four blocks. Then a line for the way down, whose result you keep under a name of its own.",
+        "down's result is the skip; shrink, middle1, middle2; grow, cat with the skip, up; last, shuffle, silu; cat with x, out.",
+    ],
+    allowed={
+        "time_embedding(t.float(), self.channels).to(x.dtype) -> *": "in `embed`, which is given",
+        "t.float() -> t": "in `embed`, which is given",
+    },
+    insight="Twenty-five lines, and all that a diffusion model needs. The package's SimpleUNet has labels, attention and one block more.",
+)
+
 # -- the loop -------------------------------------------------------------------------------------------------------------
 
 
 class Trainer(nn.Module):
-    """DDPM's training, algorithm 1: for every batch one timestep an image, noise, a guess, the loss, a step.
+    """DDPM's training, algorithm 1: for every batch times, noise, a guess, the loss, a step.
 
-    forward(batches, generator): batches yields clean images x0 (B, C, H, W). For each batch, in this order,
-    t = torch.randint over the code indices 0 … T-1, shape (B,), and noise = torch.randn of x0's shape, both from the generator;
-    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise, in x0's dtype (alpha_bars is float64); the guess is
-    self.network(x_t, t), which gets t as it is, in whole numbers, and trains in train mode;
+    forward(batches, generator): batches yields clean images x0 (B, C, H, W).
+    For each batch, in this order, and both from the generator:
+    t = torch.randint over the code indices 0 … T-1, shape (B,);
+    noise = torch.randn of x0's shape;
+    x_t = sqrt(alpha_bar_t)·x0 + sqrt(1 - alpha_bar_t)·noise, in x0's dtype
+    (alpha_bars is float64); the guess is self.network(x_t, t), which gets t as it is,
+    in whole numbers, and trains in train mode;
     loss = mean squared error between guess and noise; one step of self.optimizer.
     Returns a list of the losses, plain numbers.
     """
@@ -932,8 +1146,13 @@ STRATIFIED = Exercise(
 # -- what makes it good ---------------------------------------------------------------------------------------------------
 
 
-def ema_update(averages: list[Tensor], values: list[Tensor], decay: float, n: int) -> list[Tensor]:
-    """The exponential moving average of all parameters, after update number n (the first is n = 0).
+def ema_update(
+    averages: list[Tensor],
+    values: list[Tensor],
+    decay: float,
+    n: int,
+) -> list[Tensor]:
+    """The exponential moving average of all parameters, after update number n (first: n = 0).
 
     d = min(decay, (1 + n)/(10 + n)); new average = d·average + (1 - d)·value, for every tensor.
     averages and values: lists of tensors of equal shapes. Returns the new averages, a new list.
@@ -1160,12 +1379,13 @@ DROP_LABELS = Exercise(
 
 
 def denoise(x_t: Tensor, eps_pred: Tensor, t: int, betas: Tensor, noise: Tensor) -> Tensor:
-    """One reverse step, from x_t to x_{t-1}: DDPM's algorithm 2, line 4, with the posterior's variance.
+    """One reverse step, x_t to x_{t-1}: line 4 of algorithm 2, with the posterior's variance.
 
     mean = (x_t - beta_t/sqrt(1 - alpha_bar_t)·eps_pred)/sqrt(alpha_t)
     variance = beta_t·(1 - alpha_bar_{t-1})/(1 - alpha_bar_t), and no noise at code index t = 0
-    alpha_t = 1 - beta_t, alpha_bar_t = product of the alphas up to t. x_t, eps_pred, noise (B, …), betas (T,).
-    Returns x_{t-1}, of x_t's shape. Differentiable in x_t and eps_pred.
+    alpha_t = 1 - beta_t, alpha_bar_t = product of the alphas up to t.
+    x_t, eps_pred, noise (B, …), betas (T,). Returns x_{t-1}, of x_t's shape.
+    Differentiable in x_t and eps_pred.
     """
     alpha_bars = torch.cumprod(1 - betas, dim=0)
     mean = (x_t - betas[t] / (1 - alpha_bars[t]).sqrt() * eps_pred) / (1 - betas[t]).sqrt()
@@ -1345,7 +1565,7 @@ DENOISE = Exercise(
 
 
 def to_pixels(images: Tensor) -> Tensor:
-    """Map samples back for showing: -1 becomes 0 (black), 1 becomes 1 (white), what lies outside is cut off.
+    """Map samples back for showing: -1 becomes 0 (black), 1 becomes 1, the rest is cut off.
 
     images (N, C, H, W), most values in [-1, 1]. Returns the same shape, in [0, 1].
     """
@@ -1449,7 +1669,7 @@ TO_PIXELS = Exercise(
 def epoch_loss(losses: list[float], counts: list[int]) -> float:
     """The mean loss of an epoch over its images.
 
-    losses: the mean loss of each batch; counts: how many images each batch held. Returns a number.
+    losses: the mean loss of each batch; counts: how many images each held. Returns a number.
     """
     return sum(loss * n for loss, n in zip(losses, counts, strict=True)) / sum(counts)
 
@@ -1525,10 +1745,12 @@ EPOCH_LOSS = Exercise(
 
 
 def modes_after(network: nn.Module, draw) -> Tensor:
-    """Run draw(network), on the network itself, not a copy, with every part in eval mode, then give each part its own mode back.
+    """Run draw(network) with every part in eval mode, then give each part its own mode back.
 
-    network.modules() yields the network and all its parts; each has a flag `.training`. The modes come back also when draw raises.
-    Returns the flags of all parts after it, in the order of network.modules(), as a tensor of True and False.
+    draw gets the network itself, not a copy. network.modules() yields the network and all its
+    parts; each has a flag `.training`. The modes come back also when draw raises.
+    Returns the flags of all parts after it, in the order of network.modules(), as a tensor
+    of True and False.
     """
     before = [part.training for part in network.modules()]
     network.eval()
@@ -1710,10 +1932,10 @@ MODES = Exercise(
 
 
 def short_betas(T: int) -> Tensor:
-    """The linear schedule for a chain of T steps that ends in noise, as the one of 1000 steps does.
+    """The linear schedule for a chain of T steps that ends in noise, as 1000 steps do.
 
-    DDPM: betas from 0.0001 to 0.02 in equal steps, for T = 1000. For other T both ends are multiplied by 1000/T, and no beta exceeds 0.999.
-    Returns (T,).
+    DDPM: betas from 0.0001 to 0.02 in equal steps, for T = 1000. For other T both ends are
+    multiplied by 1000/T, and no beta exceeds 0.999. Returns (T,).
     """
     return torch.linspace(0.1 / T, 20 / T, T, dtype=torch.float64).clamp(max=0.999)
 
@@ -1823,10 +2045,12 @@ SHORT_BETAS = Exercise(
 
 
 def start_brightness(alpha_bar: float, mean: float, pixels: int) -> float:
-    """By how many standard deviations is pure noise brighter than a true x_T, in the mean of all pixels?
+    """How many standard deviations is pure noise brighter than a true x_T?
 
-    x_T = sqrt(alpha_bar)·x_0 + sqrt(1 - alpha_bar)·eps. x_0 is fixed, its pixels have the mean `mean`; eps is standard noise, new for each
-    pixel; `pixels` is their number. Take the mean of pure noise as exactly 0. One standard deviation: that of the mean of x_T's pixels.
+    Brighter in the mean of all pixels. x_T = sqrt(alpha_bar)·x_0 + sqrt(1 - alpha_bar)·eps.
+    x_0 is fixed, its pixels have the mean `mean`; eps is standard noise, new for each pixel;
+    `pixels` is their number. Take the mean of pure noise as exactly 0. One standard deviation:
+    that of the mean of x_T's pixels.
     A formula, nothing is drawn. Returns a number, positive where x_0 is dark (mean below 0).
     """
     return -(alpha_bar**0.5) * mean * pixels**0.5 / (1 - alpha_bar) ** 0.5
@@ -1945,6 +2169,7 @@ EXERCISES = [
     RES_BLOCK,
     SIZES,
     SKIP_CHANNELS,
+    UNET,
     TRAINER,
     STRATIFIED,
     DENOISE,

@@ -31,7 +31,8 @@ def predicted_x0(x_t: Tensor, eps: Tensor, alpha_bar: float) -> Tensor:
     """The clean image that a predicted noise stands for.
 
     Solve x_t = sqrt(alpha_bar)·x_0 + sqrt(1 - alpha_bar)·eps for x_0.
-    x_t and eps (B, …), alpha_bar a number in (0, 1). Returns x_0, of x_t's shape; differentiable in x_t and eps.
+    x_t and eps (B, …), alpha_bar a number in (0, 1). Returns x_0, of x_t's shape;
+    differentiable in x_t and eps.
     """
     return (x_t - (1 - alpha_bar) ** 0.5 * eps) / alpha_bar**0.5
 
@@ -53,7 +54,7 @@ def x0_case(alpha_bar: float, *shape: int):
 PREDICTED_X0 = Exercise(
     name="04.predicted_x0",
     title="The predicted clean image",
-    minutes=3,
+    minutes=2,
     level=1,
     reference=predicted_x0,
     alternatives=[predicted_x0_by_torch, predicted_x0_in_a_loop],
@@ -147,9 +148,10 @@ PREDICTED_X0 = Exercise(
 def ddim_std(alpha_bar_t: float, alpha_bar_s: float, eta: float) -> float:
     """The standard deviation of the fresh noise in a DDIM step from t to the less noisy s.
 
-    eta times the standard deviation of q(x_s | x_t, x_0):
-    sigma(eta) = eta·sqrt((1 - alpha_bar_s)/(1 - alpha_bar_t))·sqrt(1 - alpha_bar_t/alpha_bar_s)
-    alpha_bar_t < alpha_bar_s <= 1, numbers; eta in [0, 1].
+    eta times the standard deviation of DDPM's posterior q(x_s | x_t, x_0), to be derived: read
+    the jump from s up to t as one forward step, which keeps the share alpha_bar_t/alpha_bar_s
+    of the variance and has a beta of its own; lesson 02, part 6, has the posterior of a step.
+    alpha_bar_t < alpha_bar_s <= 1, numbers; eta in [0, 1]. Returns a number.
     """
     return eta * ((1 - alpha_bar_s) / (1 - alpha_bar_t)) ** 0.5 * (1 - alpha_bar_t / alpha_bar_s) ** 0.5
 
@@ -167,8 +169,8 @@ def ddim_std_by_torch(alpha_bar_t, alpha_bar_s, eta):
 DDIM_STD = Exercise(
     name="04.ddim_std",
     title="How much fresh noise",
-    minutes=4,
-    level=2,
+    minutes=6,
+    level=3,
     reference=ddim_std,
     alternatives=[ddim_std_by_math, ddim_std_by_torch],
     cases=[
@@ -278,13 +280,20 @@ DDIM_STD = Exercise(
 # -- one step of DDIM ---------------------------------------------------------------------------------------------------
 
 
-def ddim_step(x_t: Tensor, eps: Tensor, alpha_bar_t: float, alpha_bar_s: float, std: float, noise: Tensor) -> Tensor:
+def ddim_step(
+    x_t: Tensor,
+    eps: Tensor,
+    alpha_bar_t: float,
+    alpha_bar_s: float,
+    std: float,
+    noise: Tensor,
+) -> Tensor:
     """One step of DDIM, from level t to the less noisy level s.
 
-    x_s = sqrt(alpha_bar_s)·x_0 + sqrt(1 - alpha_bar_s - std²)·eps + std·noise,
-    where x_0 is the clean image that eps stands for.
-    x_t, eps (predicted at t) and noise (fresh, standard Gaussian) (B, …); the others are plain numbers,
-    alpha_bar_s = 1 in the last step. Returns x_s, of x_t's shape; differentiable in x_t, eps and noise.
+    Line 6 of the derivation, with the clean image that eps stands for in the place of x_0.
+    x_t, eps (predicted at t) and noise (fresh, standard Gaussian) (B, …); the others are plain
+    numbers, alpha_bar_s = 1 in the last step. Returns x_s, of x_t's shape; differentiable in
+    x_t, eps and noise.
     """
     x0 = (x_t - (1 - alpha_bar_t) ** 0.5 * eps) / alpha_bar_t**0.5
     return alpha_bar_s**0.5 * x0 + (1 - alpha_bar_s - std**2) ** 0.5 * eps + std * noise
@@ -329,7 +338,7 @@ def ddim_step_in_package(x_t, eps, alpha_bar_t, alpha_bar_s, std, noise):
 DDIM_STEP = Exercise(
     name="04.ddim_step",
     title="One step of DDIM",
-    minutes=6,
+    minutes=4,
     level=2,
     reference=ddim_step,
     alternatives=[ddim_step_by_torch, ddim_step_in_two_factors],
@@ -432,9 +441,10 @@ DDIM_STEP = Exercise(
 
 
 def level_grid(T: int, n: int) -> list[int]:
-    """n times of a chain of T steps, evenly spread from T - 1 down to 0, each rounded to the nearest whole number (a half either way).
+    """n times of a chain of T steps, evenly spread from T - 1 down to 0.
 
-    The first is T - 1, since sampling starts from pure noise; the last is 0 (n = 1 gives [T - 1] alone).
+    Each is rounded to the nearest whole number (a half either way). The first is T - 1, since
+    sampling starts from pure noise; the last is 0 (n = 1 gives [T - 1] alone).
     Returns a list of n whole numbers, falling. ValueError unless 1 <= n <= T.
     """
     if not 1 <= n <= T:
@@ -583,7 +593,7 @@ def ddim(predict_eps, x: Tensor, times: list[int], alpha_bars: Tensor) -> Tensor
 
     predict_eps(x, t) returns the predicted noise, of x's shape; t is one of the times.
     times: falling indices into alpha_bars (T,). Each step goes to the *next entry* of times;
-    after the last one comes the clean image, alpha_bar = 1. One call of predict_eps for each time.
+    after the last one comes the clean image, alpha_bar = 1. One call of predict_eps a time.
     x (B, …) stays as it is. Returns the clean image, of x's shape.
     """
     bars = [*(float(alpha_bars[t]) for t in times), 1.0]
@@ -662,7 +672,7 @@ def ddim_in_package(predict_eps, x, times, alpha_bars):
 DDIM_LOOP = Exercise(
     name="04.ddim",
     title="Exercise 4: DDIM, the whole loop",
-    minutes=10,
+    minutes=8,
     level=3,
     reference=ddim,
     alternatives=[ddim_by_index, ddim_as_euler],
@@ -776,7 +786,7 @@ CALLS = Exercise(
     level=1,
     reference=(1000, 50, 99),
     tolerance=1e-6,
-    stub="# Calls of the network for one batch: (DDPM with all 1000 steps, DDIM with 50 steps, Heun with 50 steps).\n"
+    stub="# Calls of the network for one batch:\n# (DDPM with all 1000 steps, DDIM with 50 steps, Heun with 50 steps).\n"
     "# Heun calls twice in a step, but once in the step to the clean image.\ncalls = ...",
     mistakes=[
         Mistake(
@@ -853,7 +863,7 @@ CALLS = Exercise(
 def two_spreads(samples: Tensor) -> tuple[float, float]:
     """How much samples vary for one fixed start, and how much they vary altogether.
 
-    samples (S, R, D): for each of S starts x_T, R samples of D values with fresh noise in the steps.
+    samples (S, R, D): for each of S starts x_T, R samples of D values, with fresh noise.
     repeat: the root of the mean, over starts and values, of the variance over the R repeats.
     total: the root of the mean, over values, of the variance over all S·R samples.
     Variances divide by the count (unbiased=False). Returns (repeat, total).
@@ -885,7 +895,7 @@ def spread_case(*shape: int):
 TWO_SPREADS = Exercise(
     name="04.two_spreads",
     title="Exercise 4.4: reproducible, or diverse?",
-    minutes=6,
+    minutes=5,
     level=2,
     reference=two_spreads,
     alternatives=[two_spreads_by_means, two_spreads_in_a_loop],
@@ -1038,7 +1048,7 @@ def heun_step_in_package(slope, y, now, to):
 HEUN_STEP = Exercise(
     name="04.heun_step",
     title="Heun's second call",
-    minutes=6,
+    minutes=4,
     level=2,
     reference=heun_step,
     alternatives=[heun_step_corrected, heun_step_weighted],
@@ -1144,12 +1154,19 @@ HEUN_STEP = Exercise(
 # -- DPM-Solver++ -------------------------------------------------------------------------------------------------------
 
 
-def dpmpp_guess(x0: Tensor, x0_past: Tensor, lam: float, lam_past: float, lam_to: float) -> Tensor:
-    """The clean image that DPM-Solver++(2M) steps towards: the line through the last two predictions,
-    read off half way through the coming step.
+def dpmpp_guess(
+    x0: Tensor,
+    x0_past: Tensor,
+    lam: float,
+    lam_past: float,
+    lam_to: float,
+) -> Tensor:
+    """The clean image that DPM-Solver++(2M) steps towards: the line through the last two
+    predictions, read off half way through the coming step.
 
-    x0 (B, …) is predicted at lam, x0_past at lam_past < lam; the step goes from lam to lam_to > lam.
-    lam = log(alpha/sigma) of each level. Returns a tensor of x0's shape; differentiable in x0 and x0_past.
+    x0 (B, …) is predicted at lam, x0_past at lam_past < lam; the step goes from lam to
+    lam_to > lam. lam = log(alpha/sigma) of each level. Returns a tensor of x0's shape;
+    differentiable in x0 and x0_past.
     """
     return x0 + (lam_to - lam) / 2 * (x0 - x0_past) / (lam - lam_past)
 
@@ -1269,7 +1286,8 @@ DPMPP_GUESS = Exercise(
 
 
 def order(steps: list[int], errors: list[float]) -> float:
-    """The order of convergence: p in error ≈ c·steps^(-p), from a straight line through log error against log steps.
+    """The order of convergence: p in error ≈ c·steps^(-p), from a straight line through
+    log error against log steps.
 
     steps and errors: equally many positive numbers, at least two; least squares. Returns p.
     """
@@ -1291,7 +1309,7 @@ def order_by_lstsq(steps, errors):
 ORDER = Exercise(
     name="04.order",
     title="The order of a method",
-    minutes=5,
+    minutes=4,
     level=2,
     reference=order,
     alternatives=[order_by_hand, order_by_lstsq],
@@ -1380,7 +1398,7 @@ HALVING = Exercise(
     name="04.halving",
     title="Read an order off a plot",
     kind="value",
-    minutes=3,
+    minutes=2,
     level=1,
     reference=(2, 4),
     stub="# By what factor does the error fall when the number of steps is doubled: (DDIM, Heun)?\n"
@@ -1433,10 +1451,11 @@ HALVING = Exercise(
 
 
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
-    """Spherical interpolation: the point at share w of the way from a to b along the arc between them.
+    """Spherical interpolation: the point at share w of the arc from a to b.
 
-    sin((1 - w)·theta)/sin(theta)·a + sin(w·theta)/sin(theta)·b, theta the angle between a and b,
-    both seen as single long vectors: cos(theta) = <a, b>/(|a|·|b|).
+    a and b are seen as single long vectors, theta the angle between them. The result is
+    p·a + q·b; derive p and q for two unit vectors, from the angles that it must have with both:
+    w·theta with a, (1 - w)·theta with b. The same p and q are used where the lengths differ.
     a and b of one shape, not parallel; w in [0, 1]. Returns that shape.
     """
     theta = torch.arccos((a * b).sum() / (a.norm() * b.norm()))
@@ -1485,7 +1504,7 @@ def wide_case(g: torch.Generator) -> tuple:
 SLERP = Exercise(
     name="04.slerp",
     title="Between two noises",
-    minutes=4,
+    minutes=6,
     level=2,
     reference=slerp,
     alternatives=[slerp_by_cosine, slerp_by_basis],

@@ -15,8 +15,12 @@ from diffcourse.schedule import Level
 # -- sizes ------------------------------------------------------------------------------------------------------------
 
 
-def compression(image: tuple[int, int, int], latent: tuple[int, int, int], latent_bits: int) -> tuple[float, float]:
-    """How many times smaller the latents are than the picture: counted in numbers, and counted in bits.
+def compression(
+    image: tuple[int, int, int],
+    latent: tuple[int, int, int],
+    latent_bits: int,
+) -> tuple[float, float]:
+    """How many times smaller latents are than the picture: counted in numbers, and in bits.
 
     image (channels, height, width): every value is stored in 8 bits.
     latent (channels, height, width): every value is stored in latent_bits bits.
@@ -143,10 +147,10 @@ COMPRESSION = Exercise(
 
 
 def latent_shape(height: int, width: int) -> tuple[int, int, int]:
-    """The shape of the latents that Stable Diffusion's autoencoder gives for a picture: 4 channels, each side an eighth.
+    """The shape of the latents that Stable Diffusion's autoencoder gives for a picture.
 
-    height, width: of the picture, in pixels.
-    ValueError if a side is no multiple of 8, since such a picture would come back smaller than it went in.
+    They have 4 channels, each side is an eighth. height, width: of the picture, in pixels.
+    ValueError if a side is no multiple of 8: such a picture would come back smaller.
     Returns (channels, latent height, latent width), whole numbers.
     """
     if height % 8 or width % 8:
@@ -233,7 +237,7 @@ LATENT_SHAPE = Exercise(
         Mistake(
             "eight latents in all",
             lambda h, w: (4, 8, 8),
-            "Yours is the same for every picture. The network is a convolution: larger pictures give larger latents.",
+            "Yours is the same for every picture. No layer asks for a size: larger pictures give larger latents.",
         ),
         Mistake(
             "halved twice",
@@ -272,6 +276,63 @@ LATENT_SHAPE = Exercise(
         "Look at both remainders first and raise if one of them is not 0; then return 4 and the two quotients.",
     ],
     insight="The libraries do not all say so: elsewhere a 68 x 68 picture comes back as 64 x 64 without a word.",
+)
+
+
+# -- what the decoder costs -------------------------------------------------------------------------------------------
+
+
+DECODER_STEPS = Exercise(
+    name="05a.decoder_steps",
+    title="When does the decoder stop mattering?",
+    kind="value",
+    minutes=4,
+    level=2,
+    reference=30,
+    stub="# Stable Diffusion at 512 x 512: a call of the U-Net takes 402 billion multiply-adds, the\n"
+    "# decoder 1,257 billion, once. With guidance each step calls the U-Net twice. What is the\n"
+    "# smallest number of steps with which the decoder takes less than a twentieth of the whole?\n"
+    "decoder_steps = ...",
+    mistakes=[
+        Mistake(
+            "one below",
+            29,
+            "With 29 steps it is a hair more than a twentieth: 1,257 of 24,573. Which way does one round here?",
+        ),
+        Mistake(
+            "one call a step",
+            60,
+            "You count one call a step. With guidance there are two, with the prompt and without.",
+        ),
+        Mistake(
+            "one call a step, of the U-Net's part",
+            63,
+            "You count one call a step. With guidance there are two. And the twentieth is of the whole, the decoder's own part included.",
+        ),
+        Mistake(
+            "of the U-Net's part",
+            32,
+            "You compare with the U-Net's part. A twentieth *of the whole* counts the decoder itself below the line too: then 19 shares "
+            "are the U-Net's.",
+        ),
+        Mistake(
+            "as much as the decoder",
+            2,
+            "That many steps cost about as much as the decoder. Asked is when it is a twentieth.",
+        ),
+        Mistake(
+            "without rounding",
+            19 * 1257 / 804,
+            "The equation is right. A number of steps is whole: which of its two neighbours is still enough?",
+        ),
+    ],
+    hints=[
+        "Write down the whole: steps times two calls, plus one decoding.",
+        "decoder / whole < 1/20 means that the U-Net's part is more than 19 times the decoder's.",
+        "2 · 402 · steps > 19 · 1,257. Solve, and take the next whole number.",
+    ],
+    insight="So at the usual 50 steps decoding is about 3 % of a picture. A model that needs four steps only is another matter: there a "
+    "smaller decoder pays.",
 )
 
 
@@ -422,6 +483,62 @@ QUANTISE = Exercise(
         "The code is the way from −reach to z, counted in steps and rounded; there is one step fewer than values.",
     ],
     insight="One more bit halves the largest error, and adds 256 bits to a scene.",
+)
+
+
+ENOUGH_BITS = Exercise(
+    name="05a.enough_bits",
+    title="How many bits are enough?",
+    kind="value",
+    minutes=5,
+    level=2,
+    reference=6,
+    stub="# The latents, of standard deviation 1, are rounded to 2^b values evenly spaced from -3 to 3.\n"
+    "# A rounding error is as likely anywhere within half a spacing. The encoder's own noise has, on\n"
+    "# this scale, the standard deviation 0.04. What is the smallest whole number of bits b at\n"
+    "# which the rounding error's standard deviation is below that noise?\n"
+    "enough_bits = ...",
+    mistakes=[
+        Mistake(
+            "the whole spacing",
+            8,
+            "You want the whole *spacing* below the noise. An error lies between minus and plus half of it, most of the time nearer: take "
+            "its standard deviation.",
+        ),
+        Mistake(
+            "the largest error",
+            7,
+            "You want the *largest* error, half a spacing, below the noise. Compare standard deviations: what is that of a number that is "
+            "uniform over a spacing?",
+        ),
+        Mistake(
+            "the variance",
+            4,
+            "You compare the error's variance with a standard deviation. Take the root first.",
+        ),
+        Mistake(
+            "half the range",
+            5,
+            "Nearly. From −3 to 3 it is 6, not 3; and 32 values leave 31 gaps. With 5 bits the error is 0.056.",
+        ),
+        Mistake(
+            "the bits of a number",
+            4.6,
+            "That is about log₂(1/0.04), an estimate by order of magnitude, and no whole number. Here work out the error itself.",
+        ),
+        Mistake(
+            "as a fraction",
+            5.47,
+            "The equation is right. A number of bits is whole: which of its two neighbours is still enough?",
+        ),
+    ],
+    tolerance=0.01,
+    hints=[
+        "How wide is one gap if 2^b values are spread evenly over 6?",
+        "A number that is uniform over an interval of width Δ has the variance Δ²/12: the integral of x²/Δ from −Δ/2 to Δ/2.",
+        "Solve 6/(2^b − 1)/√12 < 0.04 for b.",
+    ],
+    insight="Below the encoder's own noise more digits tell nothing: the decoder was trained to overlook differences of that size.",
 )
 
 
@@ -593,7 +710,8 @@ UNIT_SCALE = Exercise(
 def there_and_back(x: Tensor, encode, decode, scale: float) -> tuple[Tensor, Tensor]:
     """The latents that a diffusion model works on, and the picture that they decode to.
 
-    encode(x) gives bare latents; it may draw them, so it is called once. decode(z) wants bare latents.
+    encode(x) gives bare latents; it may draw them, so it is called once. decode(z) wants bare
+    latents.
     scale = 1/(standard deviation of bare latents). x (B, 3, H, W).
     Returns (latents of standard deviation 1, picture).
     """
@@ -651,7 +769,7 @@ def _coded_with(latents: Callable, picture: Callable) -> Callable:
 THERE_AND_BACK = Exercise(
     name="05a.there_and_back",
     title="The scale factor, in the right places",
-    minutes=4,
+    minutes=2,
     level=2,
     reference=there_and_back,
     alternatives=[there_and_back_with_std, there_and_back_directly],
@@ -747,11 +865,12 @@ THERE_AND_BACK = Exercise(
 
 
 def weighted_loss(recon: Tensor, x: Tensor, ink: Tensor, weight: float) -> Tensor:
-    """The reconstruction loss in which a pixel of ink counts `weight` times as much as one of the ground.
+    """The reconstruction loss in which ink counts `weight` times as much as the ground.
 
-    mean over all numbers of w·(|e| + e²), with e = recon - x and w = 1 where there is no ink, weight
-    where there is nothing but ink, and evenly in between.
-    recon, x (B, 3, H, W); ink (B, 1, H, W) from 0 to 1. Returns a scalar tensor. Differentiable in recon.
+    mean over all numbers of w·(|e| + e²), with e = recon - x and w = 1 where there is no ink,
+    weight where there is nothing but ink, and evenly in between.
+    recon, x (B, 3, H, W); ink (B, 1, H, W) from 0 to 1. Returns a scalar tensor.
+    Differentiable in recon.
     """
     error = (recon - x).abs()
     return ((1 + (weight - 1) * ink) * (error + error**2)).mean()
@@ -1129,9 +1248,11 @@ ONE_STEP = Exercise(
 def slerp(a: Tensor, b: Tensor, w: float) -> Tensor:
     """Between latents along the arc, each pair of a batch with its own angle.
 
-    For each i: sin((1 - w)·theta)/sin(theta)·a_i + sin(w·theta)/sin(theta)·b_i, with theta the angle between
-    a_i and b_i, both seen as one long vector. Where the two lie on one line, in the same or in opposite
-    directions (sin(theta) < 1e-4): (1 - w)·a_i + w·b_i.
+    Each latent is one long vector, and theta the angle between a_i and b_i. The result is
+    A·a_i + B·b_i. For a and b of length 1 it has length 1 as well, and makes the angle w·theta
+    with a_i and (1 - w)·theta with b_i: that fixes A and B, to be worked out on paper. Vectors
+    of any length get the same A and B.
+    Where the two lie on one line (sin(theta) < 1e-4): the straight line, (1 - w)·a_i + w·b_i.
     a, b (B, 4, h, w); w in [0, 1]. Returns their shape.
     """
     p, q = a.flatten(1), b.flatten(1)
@@ -1206,7 +1327,7 @@ def _rescaled(a: Tensor, b: Tensor, w: float) -> Tensor:
 SLERP = Exercise(
     name="05a.slerp",
     title="Between two latents, along the arc",
-    minutes=6,
+    minutes=10,
     level=2,
     reference=slerp,
     alternatives=[slerp_in_a_loop, slerp_by_basis],
@@ -1313,8 +1434,10 @@ SLERP = Exercise(
         "1 -> 2 (7)": "the lower end of the clamp: a cosine below −1 is rounding, and the opposite latents here have none",
     },
     hints=[
-        "Flatten each latent, and work out B cosines, B angles.",
-        "Give the angles three axes of length 1, so that they meet (B, 4, h, w). Keep the cosine within −1 and 1 before arccos.",
+        "Lay a along the first axis: a = (1, 0), b = (cos θ, sin θ). The point wanted is (cos wθ, sin wθ). Its second coordinate gives B, "
+        "and A follows by symmetry: w and 1 − w change places with a and b.",
+        "So A = sin((1 − w)θ)/sin θ and B = sin(wθ)/sin θ. Flatten each latent for its cosine; give the B angles three axes of length 1, "
+        "so that they meet (B, 4, h, w). Keep the cosine within −1 and 1 before arccos.",
         "Work out arc and straight line for all, and choose between them with torch.where.",
     ],
     insight="For noise the arc matters: too short reads as another noise level. Does it for clean latents? Part 10 looks.",
@@ -1322,8 +1445,10 @@ SLERP = Exercise(
 
 
 EXERCISES = [
+    DECODER_STEPS,
     COMPRESSION,
     LATENT_SHAPE,
+    ENOUGH_BITS,
     QUANTISE,
     UNIT_SCALE,
     THERE_AND_BACK,

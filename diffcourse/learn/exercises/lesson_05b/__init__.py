@@ -11,15 +11,23 @@ from torch import Tensor, nn
 from diffcourse import models
 from diffcourse.learn.exercise import Case, Exercise, InPackage, Invariant, Mistake, Option, Question, Quiz, close
 from diffcourse.learn.exercises._cases import normal
+from diffcourse.models import cost
 
 # -- to a fixed length --------------------------------------------------------------------------------------------------
 
 
-def pad_ids(ids: list[int], length: int, start: int = 49406, end: int = 49407) -> tuple[list[int], list[int]]:
-    """The token numbers of a prompt as CLIP's text half gets them: start, the prompt, end, then padding with `end`.
+def pad_ids(
+    ids: list[int],
+    length: int,
+    start: int = 49406,
+    end: int = 49407,
+) -> tuple[list[int], list[int]]:
+    """The token numbers of a prompt as CLIP's text half gets them.
 
-    ids: of the prompt alone. If start, prompt and end are more than `length`, the last of the *prompt* are cut off.
-    Returns (numbers, mask), two lists of `length` entries; the mask is 1 from start to the first end, 0 at the padding.
+    That is: start, the prompt, end, then padding with `end`. ids: of the prompt alone. If
+    start, prompt and end are more than `length`, the last of the *prompt* are cut off.
+    Returns (numbers, mask), two lists of `length` entries; the mask is 1 from start to the
+    first end, 0 at the padding.
     """
     row = [start, *ids[: length - 2], end]
     rest = length - len(row)
@@ -191,9 +199,9 @@ def bpe(word: str, merges: list[tuple[str, str]]) -> list[str]:
     """The pieces of a word, by byte-pair encoding (Sennrich et al. 2016).
 
     Begin with its letters; the last one carries the mark </w>, as in ["h", "a", "t</w>"].
-    Again and again: of all pairs of neighbours, take the one that comes first in `merges`, and join it wherever
-    it stands (from the left). Stop when no pair is in `merges`. They are as learned: a pair stands behind the pairs
-    that make its parts.
+    Again and again: of all pairs of neighbours, take the one that comes first in `merges`, and
+    join it wherever it stands (from the left). Stop when no pair is in `merges`. They are as
+    learned: a pair stands behind the pairs that make its parts.
     """
     rank = {pair: i for i, pair in enumerate(merges)}
     pieces = [*word[:-1], word[-1] + "</w>"]
@@ -303,7 +311,7 @@ MERGES += [
 BPE = Exercise(
     name="05b.bpe",
     title="Sub-words by byte-pair encoding",
-    minutes=8,
+    minutes=10,
     level=2,
     reference=bpe,
     alternatives=[bpe_by_index, bpe_once_through_the_merges],
@@ -395,11 +403,12 @@ BPE = Exercise(
 
 
 def contrastive_loss(u: Tensor, v: Tensor, tau: float) -> Tensor:
-    """CLIP's loss of N images and their N captions: each is to find its partner among the N of the other side.
+    """CLIP's loss of N images and their N captions: each is to find its partner.
 
-    u (N, P) vectors of images, v (N, P) of captions, of any length; row i of u belongs to row i of v.
-    sim(u, v) is the cosine. For images: the mean over i of -log softmax_j(sim(u_i, v_j)/tau) at j = i; for captions the
-    same with u and v interchanged. Returns the mean of both, a scalar tensor.
+    u (N, P) vectors of images, v (N, P) of captions, of any length; row i of u belongs to row i
+    of v. sim(u, v) is the cosine. For images: the mean over i of
+    -log softmax_j(sim(u_i, v_j)/tau) at j = i; for captions the same with u and v interchanged.
+    Returns the mean of both, a scalar tensor.
     tau is positive and may be as small as 0.01, CLIP's smallest. Differentiable in u and v.
     """
     u, v = F.normalize(u, dim=1), F.normalize(v, dim=1)
@@ -449,7 +458,7 @@ def _by_exponentials(u, v, tau):
 CONTRASTIVE = Exercise(
     name="05b.contrastive_loss",
     title="The contrastive loss",
-    minutes=8,
+    minutes=5,
     level=2,
     reference=contrastive_loss,
     alternatives=[contrastive_loss_by_logsumexp, contrastive_loss_in_a_loop],
@@ -594,13 +603,90 @@ CONTRASTIVE = Exercise(
 )
 
 
+LEAST_LOSS = Exercise(
+    name="05b.least_loss",
+    title="The least possible loss",
+    kind="value",
+    minutes=4,
+    level=2,
+    reference=3 * math.log(3) / 64,
+    tolerance=2e-3,
+    stub="# A batch has 64 pairs. Three captions say word for word the same, each of another image; all\n"
+    "# others differ. tau may be as small as one likes. Which is the least loss in this batch, of any\n"
+    "# model, were it the best that can be imagined? To three digits.\n"
+    "least_loss = ...",
+    mistakes=[
+        Mistake(
+            "nothing",
+            0.0,
+            "Equal captions have equal vectors, so each of the three images has three scores that are equal. What is the best probability "
+            "then?",
+        ),
+        Mistake(
+            "of these three alone",
+            math.log(3),
+            "That is the loss of *one* of the three. The other 61 can have a loss of 0, and the mean is over all 64.",
+        ),
+        Mistake(
+            "of all three",
+            3 * math.log(3),
+            "That is the sum. The loss is a mean over the 64 of the batch.",
+        ),
+        Mistake(
+            "one of them",
+            math.log(3) / 64,
+            "You count one of the three. Each has two others like it.",
+        ),
+        Mistake(
+            "one direction of two",
+            1.5 * math.log(3) / 64,
+            "You let only one direction suffer. An image cannot tell its caption from the other two; nor can a caption, equal to two "
+            "others, find its own among three images.",
+        ),
+        Mistake(
+            "both directions added",
+            6 * math.log(3) / 64,
+            "You add the two directions. The loss is their mean.",
+        ),
+        Mistake(
+            "three equal pairs as three times two",
+            3 * math.log(2) / 64,
+            "You take ln 2, that of two equal captions. Here each has three to choose from.",
+        ),
+        Mistake(
+            "two equal pairs",
+            2 * math.log(2) / 64,
+            "That is the answer for *two* equal captions. Here there are three.",
+        ),
+        Mistake(
+            "bits",
+            3 * math.log2(3) / 64,
+            "You take the logarithm to the base 2. Losses count in nats: the natural logarithm, as `cross_entropy` does.",
+        ),
+        Mistake(
+            "one who guesses",
+            math.log(64),
+            "That is the loss of one who knows nothing. The best imaginable model knows 61 pairs for certain.",
+        ),
+    ],
+    hints=[
+        "Which of the 64 guesses can be perfect, and which not?",
+        "Among three equal scores the best that all three can have is a probability of 1/3.",
+        "Three losses of ln 3 among 64, in both directions alike: the mean over all.",
+    ],
+    insight="A floor above 0 that no training lowers. In batches of 32,768 pictures from the web such captions are common; in ours the "
+    "recipe leaves them out.",
+)
+
+
 # -- zero-shot classification ------------------------------------------------------------------------------------------
 
 
 def zero_shot(images: Tensor, texts: Tensor) -> Tensor:
     """Classify without training: of each image, the class whose captions lie nearest.
 
-    images (N, P), unit vectors. texts (C, M, P), unit vectors: for each of C classes, M captions that name it.
+    images (N, P), unit vectors. texts (C, M, P), unit vectors: for each of C classes, M
+    captions that name it.
     The M vectors of a class are averaged, the mean gets length 1 again; nearest by the cosine.
     Returns class numbers (N,).
     """
@@ -632,7 +718,7 @@ def shot_case(N: int, C: int, M: int, P: int, spread: float = 1.0):
 ZERO_SHOT = Exercise(
     name="05b.zero_shot",
     title="Zero-shot classification",
-    minutes=5,
+    minutes=3,
     level=2,
     reference=zero_shot,
     alternatives=[zero_shot_by_distance, zero_shot_in_a_loop],
@@ -738,10 +824,11 @@ ZERO_SHOT = Exercise(
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
-    """softmax(Q Kᵀ/√d) V: every query reads a mixture of the values, more from where its key fits.
+    """softmax(Q Kᵀ/√d) V: every query reads a mixture of the values, more where its key fits.
 
-    q (B, N, d) queries, k (B, L, d) keys, v (B, L, e) values. mask (N, L), bool: True where query n may look at key l
-    (at least one in each row); None: everywhere. Scores may be large, ±200. Returns (B, N, e).
+    q (B, N, d) queries, k (B, L, d) keys, v (B, L, e) values. mask (N, L), bool: True where
+    query n may look at key l (at least one in each row); None: everywhere. Scores may be large,
+    ±200. Returns (B, N, e).
     Differentiable in q, k and v.
     """
     scores = q @ k.transpose(1, 2) / q.shape[2] ** 0.5
@@ -1029,11 +1116,12 @@ SPLIT_HEADS = Exercise(
 
 
 class CrossAttention(nn.Module):
-    """Image features ask, words answer: softmax(Q Kᵀ/√d) V in each head, with Q = W_Q x, K = W_K c, V = W_V c.
+    """Image features ask, words answer: softmax(Q Kᵀ/√d) V in each head.
 
-    x (B, N, query_dim): N positions of an image; context c (B, L, context_dim): L words. d is dim_head.
-    Head h of Q, K and V are the columns h·d to (h + 1)·d - 1; the heads' results stand side by side again
-    before the last layer, to_out. Returns (B, N, query_dim).
+    Q = W_Q x, K = W_K c, V = W_V c; x (B, N, query_dim): N positions of an image; context c
+    (B, L, context_dim): L words. d is dim_head. Head h of Q, K and V are the columns h·d to
+    (h + 1)·d - 1; the heads' results stand side by side again before the last layer, to_out.
+    Returns (B, N, query_dim).
     """
 
     def __init__(self, query_dim: int, context_dim: int, heads: int = 8, dim_head: int = 64):
@@ -1327,93 +1415,132 @@ CROSS_ATTENTION = Exercise(
 # -- what it costs -----------------------------------------------------------------------------------------------------
 
 
-def attention_parameters(query_dim: int, context_dim: int, heads: int, dim_head: int) -> int:
-    """How many parameters a CrossAttention has: to_q, to_k, to_v without bias, to_out with one.
+def attention_operations(
+    places: int,
+    words: int,
+    query_dim: int,
+    context_dim: int,
+    heads: int,
+    dim_head: int,
+) -> int:
+    """Multiply-adds of one call of CrossAttention, for a batch of one.
 
-    to_q: query_dim -> heads·dim_head; to_k and to_v: context_dim -> heads·dim_head; to_out: back to query_dim.
+    x (1, places, query_dim), context (1, words, context_dim). Counted are the matrix products
+    alone: those of the four linear layers, and the two of attention in each head. What softmax,
+    scale and bias take is left out.
     """
     inner = heads * dim_head
-    return inner * (query_dim + 2 * context_dim) + inner * query_dim + query_dim
+    layers = 2 * places * query_dim * inner + 2 * words * context_dim * inner
+    return layers + 2 * places * words * inner
 
 
-def attention_parameters_by_counting(query_dim, context_dim, heads, dim_head):
-    return sum(p.numel() for p in CrossAttention(query_dim, context_dim, heads, dim_head).parameters())
+def attention_operations_by_counting(places, words, query_dim, context_dim, heads, dim_head):
+    layer = CrossAttention(query_dim, context_dim, heads, dim_head)
+    return cost.operations(layer, (1, places, query_dim), (1, words, context_dim))
 
 
-def attention_parameters_in_parts(query_dim, context_dim, heads, dim_head):
+def attention_operations_in_parts(places, words, query_dim, context_dim, heads, dim_head):
+    product = lambda a, b, c: a * b * c  # noqa: E731, (a, b) times (b, c)
     inner = heads * dim_head
-    q, k, v = query_dim * inner, context_dim * inner, context_dim * inner
-    return q + k + v + (inner + 1) * query_dim
+    q, out = product(places, query_dim, inner), product(places, inner, query_dim)
+    k = v = product(words, context_dim, inner)
+    of_a_head = product(places, dim_head, words) + product(places, words, dim_head)
+    return q + k + v + out + heads * of_a_head
 
 
-ATTENTION_PARAMETERS = Exercise(
-    name="05b.attention_parameters",
+ATTENTION_OPERATIONS = Exercise(
+    name="05b.attention_operations",
     title="What it costs",
-    minutes=3,
-    level=1,
-    reference=attention_parameters,
-    alternatives=[attention_parameters_by_counting, attention_parameters_in_parts],
-    cases=[(6, 4, 2, 5), (320, 768, 8, 40), (64, 128, 4, 16), (12, 7, 3, 2), (5, 3, 1, 7), (4, 9, 6, 1)],
+    minutes=6,
+    level=2,
+    reference=attention_operations,
+    alternatives=[attention_operations_by_counting, attention_operations_in_parts],
+    cases=[
+        (10, 3, 6, 4, 2, 5),
+        (4096, 77, 320, 768, 8, 40),
+        (64, 17, 64, 128, 4, 16),
+        (1, 1, 1, 1, 1, 1),
+        (7, 7, 12, 12, 3, 2),
+        (5, 9, 3, 8, 1, 6),
+    ],
     mistakes=[
         Mistake(
-            "no bias at all",
-            lambda q, c, h, d: h * d * (2 * q + 2 * c),
-            "The bias of to_out is missing: one number for each output.",
+            "the linear layers alone",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c),
+            "You count the four linear layers. The two products of attention itself are missing: queries with keys, weights with values.",
         ),
         Mistake(
-            "biases everywhere",
-            lambda q, c, h, d: h * d * (2 * q + 2 * c) + 3 * h * d + q,
-            "You count a bias for to_q, to_k and to_v too. Only to_out has one.",
+            "attention alone",
+            lambda n, l, q, c, h, d: 2 * n * l * h * d,
+            "You count the two products of attention. The four linear layers are missing.",
         ),
         Mistake(
-            "the bias of the inner width",
-            lambda q, c, h, d: h * d * (2 * q + 2 * c) + h * d,
-            "The bias has one entry for each *output* of to_out, and it leads back to query_dim.",
+            "one product of attention",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c) + n * l * h * d,
+            "One of attention's two products is missing: after QKᵀ, the weights are multiplied with the values.",
         ),
         Mistake(
-            "keys and values from the image",
-            lambda q, c, h, d: h * d * 4 * q + q,
-            "This is self-attention: your keys and values read query_dim. In cross-attention they read the context.",
+            "two for a multiply-add",
+            lambda n, l, q, c, h, d: 2 * attention_operations(n, l, q, c, h, d),
+            "You count a multiplication and an addition as two. The unit here is the multiply-add: half of what some counters call FLOPs.",
         ),
         Mistake(
             "one head",
-            lambda q, c, h, d: d * (2 * q + 2 * c) + q,
+            lambda n, l, q, c, h, d: attention_operations(n, l, q, c, 1, d),
             "You count one head. There are `heads` of them, side by side in each matrix.",
         ),
         Mistake(
-            "no last layer",
-            lambda q, c, h, d: h * d * (q + 2 * c),
-            "to_out is missing, with its weights and its bias.",
-        ),
-        Mistake(
             "times the heads once more",
-            lambda q, c, h, d: h * (h * d * (2 * q + 2 * c) + q),
-            "You multiply by the heads twice. All of them together are heads·dim_head wide, and that width is in each matrix already.",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c) + 2 * n * l * h * h * d,
+            "In attention's products you multiply by the heads twice. Each head works on its own dim_head columns only.",
         ),
         Mistake(
-            "to_out within the heads",
-            lambda q, c, h, d: h * d * (q + 2 * c) + (h * d) ** 2 + q,
-            "Your to_out leads from heads·dim_head to heads·dim_head. It leads back to query_dim.",
-        ),
-        Mistake(
-            "to_out without its bias, of the context",
-            lambda q, c, h, d: h * d * (q + 3 * c) + c,
-            "Your to_out leads to the context's width. The result is for the image: it leads back to query_dim.",
+            "keys and values at every place",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + n * c) + 2 * n * l * h * d,
+            "You make keys and values once for each *place*. They are made of the words: once for each word.",
         ),
         Mistake(
             "keys only",
-            lambda q, c, h, d: h * d * (2 * q + c) + q,
+            lambda n, l, q, c, h, d: h * d * (2 * n * q + l * c) + 2 * n * l * h * d,
             "The context is read twice, once for keys and once for values.",
+        ),
+        Mistake(
+            "no last layer",
+            lambda n, l, q, c, h, d: h * d * (n * q + 2 * l * c) + 2 * n * l * h * d,
+            "to_out is missing: it takes each place back from heads·dim_head to query_dim.",
+        ),
+        Mistake(
+            "self-attention",
+            lambda n, l, q, c, h, d: attention_operations(n, n, q, q, h, d),
+            "This is self-attention: places look at places. Here they look at words.",
+        ),
+        Mistake(
+            "parameters",
+            lambda n, l, q, c, h, d: 2 * h * d * (q + c) + q,
+            "These are the parameters. Each of them is used once for every place, or for every word.",
+        ),
+        Mistake(
+            "with the bias",
+            lambda n, l, q, c, h, d: attention_operations(n, l, q, c, h, d) + n * q,
+            "You count the additions of the bias as well. Counted are matrix products alone.",
+        ),
+        Mistake(
+            "with the softmax",
+            lambda n, l, q, c, h, d: attention_operations(n, l, q, c, h, d) + h * n * l,
+            "You count the softmax, or the scale, as well. Counted are matrix products alone.",
         ),
     ],
     gradients=[],  # whole numbers
-    allowed={"heads and dim_head interchanged": "only their product counts"},
+    allowed={
+        "heads and dim_head interchanged": "only their product counts",
+    },
     hints=[
-        "A linear layer from a to b has a·b weights, and b biases if it has any.",
-        "The inner width is heads·dim_head. Four matrices: two touch the image, two the words.",
-        "Add up the four products, and the bias of the one layer that has one.",
+        "A product of (a, b) with (b, c) takes a·b·c multiply-adds. Write down the shapes of all six products.",
+        "The inner width is heads·dim_head. to_q and to_out meet every place, to_k and to_v every word.",
+        "In each head: (places, dim_head)·(dim_head, words), then (places, words)·(words, dim_head). Add all six.",
     ],
-    insight="The number of words and of positions is not in it: the same weights serve any length.",
+    insight="Put the places themselves in for the words, and you have self-attention: its two products grow with the square of the number "
+    "of places, all else in step with it. That is what makes pixels dear.",
 )
 
 
@@ -1421,11 +1548,12 @@ EXERCISES = [
     PAD_IDS,
     BPE,
     CONTRASTIVE,
+    LEAST_LOSS,
     ZERO_SHOT,
     ATTENTION,
     SPLIT_HEADS,
     CROSS_ATTENTION,
-    ATTENTION_PARAMETERS,
+    ATTENTION_OPERATIONS,
 ]
 
 

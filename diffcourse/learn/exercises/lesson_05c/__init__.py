@@ -59,10 +59,11 @@ class AnyUNet(nn.Module):
 
 
 def drop_text(c: Tensor, null: Tensor, u: Tensor, drop_prob: float) -> Tensor:
-    """Forget prompts, each with probability drop_prob: what is forgotten becomes the embedding of the empty text.
+    """Forget prompts, each with probability drop_prob: they become the empty text's embedding.
 
-    c (B, L, D): the embeddings of B prompts; null (L, D): that of ""; u (B,): uniform numbers in [0, 1).
-    Prompt i is forgotten, as a whole, where u[i] < drop_prob. Returns a new (B, L, D). Differentiable in c.
+    c (B, L, D): the embeddings of B prompts; null (L, D): that of ""; u (B,): uniform numbers
+    in [0, 1). Prompt i is forgotten, as a whole, where u[i] < drop_prob.
+    Returns a new (B, L, D). Differentiable in c.
     """
     return torch.where((u < drop_prob).view(-1, 1, 1), null, c)
 
@@ -95,7 +96,7 @@ def _ends(f: Callable) -> bool:
 DROP_TEXT = Exercise(
     name="05c.drop_text",
     title="Prompts are forgotten",
-    minutes=5,
+    minutes=2,
     level=1,
     reference=drop_text,
     alternatives=[drop_text_by_mask, drop_text_in_a_loop],
@@ -203,10 +204,12 @@ DROP_TEXT = Exercise(
 
 
 def draw_latents(mean: Tensor, log_var: Tensor, eps: Tensor, scale: float) -> Tensor:
-    """Latents for one visit of a batch whose posteriors were worked out long ago: scale·(mean + std·eps).
+    """Latents for one visit of a batch whose posteriors were worked out long ago.
 
-    mean, log_var (B, 4, h, w): what the encoder said, N(mean, exp(log_var)), unscaled; eps their shape, standard normal.
-    scale: the autoencoder's scaling factor. Returns latents as the denoiser sees them, (B, 4, h, w).
+    The encoder said: each bare latent is a Gaussian with this mean and the logarithm log_var of
+    its variance, both (B, 4, h, w). eps, of their shape, is standard normal. Returns what the
+    denoiser sees, (B, 4, h, w): a draw from that Gaussian made of eps, as scaled latents.
+    scale: the autoencoder's scaling factor.
     """
     return scale * (mean + (0.5 * log_var).exp() * eps)
 
@@ -243,7 +246,7 @@ def _reparameterized(mean: Tensor, log_var: Tensor, eps: Tensor, scale: float) -
 DRAW_LATENTS = Exercise(
     name="05c.draw_latents",
     title="Latents out of the cache",
-    minutes=5,
+    minutes=4,
     level=1,
     reference=draw_latents,
     alternatives=[draw_latents_with_root, draw_latents_one_by_one],
@@ -332,11 +335,21 @@ DRAW_LATENTS = Exercise(
 # -- the objective ------------------------------------------------------------------------------------------------------
 
 
-def ldm_loss(images: Tensor, c: Tensor, t: Tensor, eps: Tensor, alpha_bars: Tensor, encode, unet) -> Tensor:
-    """The latent-diffusion objective on one batch: the mean, over all entries, of (eps - eps_theta(z_t, t, c))².
+def ldm_loss(
+    images: Tensor,
+    c: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    alpha_bars: Tensor,
+    encode,
+    unet,
+) -> Tensor:
+    """The latent-diffusion objective on one batch: the mean over all entries of
+    (eps - eps_theta(z_t, t, c))².
 
-    images (B, 3, H, W); c (B, L, D): the prompts, read; t int64 (B,); alpha_bars (T,); eps standard normal, (B, 4, h, w).
-    encode(images) -> scaled latents z (B, 4, h, w); unet(z_t, t, c) -> predicted noise, t as it is, whole numbers.
+    images (B, 3, H, W); c (B, L, D): the prompts, read; t int64 (B,); alpha_bars (T,); eps
+    standard normal, (B, 4, h, w). encode(images) -> scaled latents z (B, 4, h, w);
+    unet(z_t, t, c) -> predicted noise, t as it is, whole numbers.
     Returns a scalar tensor, differentiable in c and in the parameters of unet.
     """
     z = encode(images)
@@ -539,10 +552,10 @@ LDM_LOSS = Exercise(
 
 
 def noises(seed: int, first: int, n: int, shape: tuple[int, int, int]) -> Tensor:
-    """The starting noises of the pictures number first, …, first + n - 1: each the same alone as in any batch.
+    """The starting noises of pictures first, …, first + n - 1: the same alone as in any batch.
 
-    Picture i has a generator of its own: torch.Generator().manual_seed(1000 * seed + i), and its noise is the first
-    torch.randn(shape, generator=...) of it. Returns (n, *shape).
+    Picture i has a generator of its own: torch.Generator().manual_seed(1000 * seed + i), and
+    its noise is the first torch.randn(shape, generator=...) of it. Returns (n, *shape).
     """
     generators = [torch.Generator().manual_seed(1000 * seed + first + i) for i in range(n)]
     return torch.stack([torch.randn(shape, generator=g) for g in generators])
@@ -720,8 +733,9 @@ def text_to_image(
 ) -> Tensor:
     """One picture a prompt: read, guide, sample, decode.
 
-    text(prompts) -> (B, L, D); denoiser, of latents (B, 4, side, side), with schedule and null; decode(latents) -> images.
-    Starts from the noise that belongs to `seed` (see `sample`), with the sampler DPMSolverPP() and `steps` steps.
+    text(prompts) -> (B, L, D); denoiser, of latents (B, 4, side, side), with schedule and null;
+    decode(latents) -> images. Starts from the noise that belongs to `seed` (see `sample`), with
+    the sampler DPMSolverPP() and `steps` steps.
     Returns images (B, 3, H, W), clamped to [-1, 1].
     """
     denoise = guided(denoiser, text(prompts), guidance)
@@ -929,11 +943,21 @@ def sample_start(shape: tuple[int, ...], seed: int) -> Tensor:
 # -- a negative prompt --------------------------------------------------------------------------------------------------
 
 
-def guided_noise(z: Tensor, t: Tensor, prompts: list[str], negatives: list[str], w: float, text, unet) -> Tensor:
-    """The guided prediction eps_neg + w·(eps_prompt - eps_neg), with a negative prompt in the place of the empty one.
+def guided_noise(
+    z: Tensor,
+    t: Tensor,
+    prompts: list[str],
+    negatives: list[str],
+    w: float,
+    text,
+    unet,
+) -> Tensor:
+    """The guided prediction, with a negative prompt in the place of the empty one.
 
-    z (B, 4, h, w); t (B,); B prompts and B negatives ("" for none); text(list of B texts) -> (B, L, D);
-    unet(z, t, c) -> predicted noise. Returns (B, 4, h, w).
+    w = 1 gives what the network says with the prompt, w = 0 what it says with the negative, and
+    all other w lie on the straight line through these two, beyond the prompt for w > 1.
+    z (B, 4, h, w); t (B,); B prompts and B negatives ("" for none); text(list of B texts) ->
+    (B, L, D); unet(z, t, c) -> predicted noise. Returns (B, 4, h, w).
     """
     eps_prompt, eps_neg = unet(z, t, text(prompts)), unet(z, t, text(negatives))
     return eps_neg + w * (eps_prompt - eps_neg)
@@ -1008,7 +1032,7 @@ def _interleaved(z, t, prompts, negatives, w, text, unet):
 GUIDED_NOISE = Exercise(
     name="05c.guided_noise",
     title="A negative prompt",
-    minutes=6,
+    minutes=5,
     level=2,
     reference=guided_noise,
     alternatives=[guided_noise_in_one_call, guided_noise_by_weights],
@@ -1119,10 +1143,11 @@ GUIDED_NOISE = Exercise(
 
 
 def picture_cost(unet: int, decoder: int, steps: int, guidance: float) -> int:
-    """Multiply-accumulates of one picture by latent diffusion.
+    """Multiply-adds of one picture by latent diffusion.
 
-    unet: of one call of the U-Net; decoder: of one decoding. Each step calls the U-Net twice, for prompt and empty text;
-    with guidance exactly 0 or 1 once, since one of the two has no weight. The text encoder's share is left out.
+    unet: of one call of the U-Net; decoder: of one decoding. A step makes as few calls as it
+    can: the guided prediction is eps_null + guidance·(eps_cond - eps_null), and an answer whose
+    weight is exactly 0 is not asked for. The text encoder's share is left out.
     """
     calls = steps * (1 if guidance in (0, 1) else 2)
     return calls * unet + decoder
@@ -1252,11 +1277,12 @@ PICTURE_COST = Exercise(
 
 
 def relative_accuracy(shown: Tensor, asked: Tensor, ceiling: Tensor) -> Tensor:
-    """How often pictures show what was asked for, relative to what the autoencoder leaves legible.
+    """How often pictures show what was asked for, relative to what the autoencoder keeps.
 
-    int64 (N, 5), five attributes each: asked, what the prompts say; shown, what is read in the drawn pictures;
-    ceiling, what is read in the autoencoder's reconstructions of true scenes with exactly these attributes.
-    Returns six numbers, share / share of the ceiling: the five attributes, then "all five right in one picture".
+    int64 (N, 5), five attributes each: asked, what the prompts say; shown, what is read in the
+    drawn pictures; ceiling, what is read in the autoencoder's reconstructions of true scenes
+    with exactly these attributes. Returns a tensor of six, share / share of the ceiling: the
+    five attributes, then "all five right in one picture".
     """
     right, best = shown == asked, ceiling == asked
     right, best = (torch.cat([r, r.all(dim=1, keepdim=True)], dim=1).float().mean(dim=0) for r in (right, best))
@@ -1453,6 +1479,76 @@ RELATIVE_ACCURACY = Exercise(
 )
 
 
+PROMPTS_NEEDED = Exercise(
+    name="05c.prompts_needed",
+    title="How many prompts?",
+    kind="value",
+    minutes=5,
+    level=2,
+    reference=685.0,
+    tolerance=1e-5,
+    stub="# One model follows 99.5 % of all prompts, another 98.4 %. You draw n pictures with each, of\n"
+    "# prompts of their own, and compare the two shares that you count. What is the smallest whole n\n"
+    "# at which the true difference is at least twice the standard error of the one you measure?\n"
+    "prompts_needed = ...",
+    mistakes=[
+        Mistake(
+            "not whole",
+            4 * 0.020719 / 0.011**2,
+            "That is right, but for the last step: n is a whole number, so go up to the next.",
+        ),
+        Mistake(
+            "rounded down",
+            684.0,
+            "Nearly: at 684 the difference is still a little less than two errors. Go up, not down.",
+        ),
+        Mistake(
+            "once, not twice",
+            172.0,
+            "At that n the difference is *one* standard error. Asked is two, and the error falls with √n.",
+        ),
+        Mistake(
+            "twice the prompts",
+            343.0,
+            "That is half of it: you doubled n for half the error, which falls with √n, or took the mean of the variances, which add.",
+        ),
+        Mistake(
+            "the better one alone",
+            165.0,
+            "You count the error of the better share only. Both are measured, and the variances add.",
+        ),
+        Mistake(
+            "the other one alone",
+            521.0,
+            "You count the error of the lower share only. Both are measured, and the variances add.",
+        ),
+        Mistake(
+            "errors added",
+            1271.0,
+            "You add the two standard errors. Independent errors add in squares: their variances do.",
+        ),
+        Mistake(
+            "twice the mean's",
+            687.0,
+            "Nearly: you gave both the error of their mean, 98.95 %. Take p(1 − p) of each.",
+        ),
+        Mistake(
+            "the difference not squared",
+            8.0,
+            "You divide by the difference. In (2·error)² = difference² it stands squared.",
+        ),
+        Mistake("a 95 % interval", 658.0, "You take 1.96 errors, those of a 95 % interval. Asked is two."),
+    ],
+    hints=[
+        "A share p counted in n pictures has the variance p(1 − p)/n.",
+        "The variance of a difference of two independent counts is the sum of theirs.",
+        "0.011 = 2·√((0.995·0.005 + 0.984·0.016)/n). Solve for n, and go up to the next whole number.",
+    ],
+    insight="Nearly 700 for one point in a hundred: a hundred pictures cannot tell good models apart. It is cheaper to give both models "
+    "the same prompts and noises, and to count where they differ.",
+)
+
+
 # -- find the bugs ------------------------------------------------------------------------------------------------------
 
 
@@ -1469,9 +1565,10 @@ def mended(
 ) -> Tensor:
     """The pipeline of the notes, put right.
 
-    noise (B, 4, h, w); times, falling; text(B texts, or one) -> (B, L, D); unet(z, t, c) -> eps, t a (B,) tensor;
-    step(z, eps, t, to) -> z at the time `to`, which is None after the last step. decoder: the bare network, which wants
-    unscaled latents; those of the U-Net are scaled, by the factor scale. Returns decoder's images.
+    noise (B, 4, h, w); times, falling; text(B texts, or one) -> (B, L, D); unet(z, t, c) ->
+    eps, t a (B,) tensor; step(z, eps, t, to) -> z at the time `to`, which is None after the
+    last step. decoder: the bare network, which wants unscaled latents; those of the U-Net are
+    scaled, by the factor scale. Returns decoder's images.
     """
     cond, null = text(prompts), text([""] * len(prompts))
     z = noise
@@ -1556,7 +1653,7 @@ _ONE, _TWO = "One bug is left.", "Two bugs are left."
 MENDED = Exercise(
     name="05c.mended",
     title="Three bugs in one pipeline",
-    minutes=12,
+    minutes=6,
     level=3,
     reference=mended,
     alternatives=[mended_in_two_calls],
@@ -1662,6 +1759,7 @@ EXERCISES = [
     NOISES,
     GUIDED_NOISE,
     RELATIVE_ACCURACY,
+    PROMPTS_NEEDED,
     PICTURE_COST,
     MENDED,
 ]

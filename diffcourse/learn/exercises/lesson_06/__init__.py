@@ -1,5 +1,6 @@
 """Exercises of lesson 06: classifier-free guidance."""
 
+import bisect
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -1680,6 +1681,14 @@ def _line(r0: float, c0: float, r1: float, c1: float, target: float) -> float:
 
 METHOD = ([0.98, 0.99, 0.998, 0.996, 1.0], [0.0, 0.02, 0.4, 0.9, 1.5])
 
+
+def _by_halves(right: list[float], change: list[float], target: float) -> float:
+    i = bisect.bisect_left(right, target)
+    if not 0 < i < len(right):
+        raise ValueError
+    return _line(right[i - 1], change[i - 1], right[i], change[i], target)
+
+
 AT_EQUAL = Exercise(
     name="06.at_equal",
     title="The price of equal obedience",
@@ -1695,12 +1704,24 @@ AT_EQUAL = Exercise(
         ([0.7, 0.9], [0.5, -0.3], 0.75),
         ([0.95, 0.9, 0.97, 0.96], [0.3, 0.1, -0.2, -0.4], 0.95),
         ([0.9, 0.95, 0.95, 0.99], [0.1, 0.2, 0.6, 0.9], 0.95),
+        (
+            [0.9, 0.97, 0.94, 0.95, 0.99],
+            [0.8, 0.9, 0.1, 0.2, 0.3],
+            0.96,
+        ),  # no order to search by halves; the first is dear
+        ([0.9, 0.97, 0.95], [0.1, 0.2, 0.4], 0.96),  # ends below
     ],
     invariants=[
         Invariant(
             "never reached",
             refuses([0.9, 0.95], [0.1, 0.2], 0.99),
             "A curve that never has so many right digits has no price there: the docstring asks for a ValueError.",
+        ),
+        Invariant(
+            "begins at the target",
+            refuses([0.9, 0.95], [0.1, 0.2], 0.9),
+            "Where the first point hits the target exactly, no neighbours have right[i] < target: the docstring asks for a ValueError.",
+            only_if_right=True,
         ),
         Invariant(
             "never below",
@@ -1763,6 +1784,20 @@ AT_EQUAL = Exercise(
             "the last crossing",
             _read(_line, last=True),
             "You take the last neighbours between which the target is crossed. A measured curve may go up and down; the first ones count.",
+        ),
+        Mistake(
+            "the cheapest crossing",
+            lambda right, change, target: min(
+                _line(*one, *two, target)
+                for one, two in pairwise(zip(right, change, strict=True))
+                if one[0] < target <= two[0]
+            ),
+            "You take the cheapest of several crossings. A measured curve may go up and down; the first neighbours count.",
+        ),
+        Mistake(
+            "searched by halves",
+            _by_halves,
+            "You search as in a sorted list. A measured curve may go up and down: go through the neighbours in order.",
         ),
         Mistake(
             "crossed downwards too",
