@@ -28,12 +28,10 @@ REVEALS = [
         code="""@torch.no_grad()
 def classifier_free_guidance_sample(model, schedule, shape, condition, null, step, w=7.5):
     x = torch.randn(shape, device=next(model.parameters()).device)
-    for t in reversed(range(schedule.T)):
-        eps_cond = model(x, t, condition)
+    ...
         eps_uncond = model(x, t, torch.full_like(condition, null))
-        eps = eps_uncond + w * (eps_cond - eps_uncond)
-        x = step(x, eps, t, schedule)
-    return x""",
+        ...
+        x = step(x, eps, t, schedule)""",
     ),
     Reveal(
         "06.wrong_word",
