@@ -28,10 +28,11 @@ REVEALS = [
         code="""@torch.no_grad()
 def classifier_free_guidance_sample(model, schedule, shape, condition, null, step, w=7.5):
     x = torch.randn(shape, device=next(model.parameters()).device)
-    ...
-        eps_uncond = model(x, t, torch.full_like(condition, null))
-        ...
-        x = step(x, eps, t, schedule)""",
+    nothing = torch.full_like(condition, null)
+    for t in range(schedule.T - 1, -1, -1):
+        given, none = model(x, t, condition), model(x, t, nothing)
+        x = step(x, none + w * (given - none), t, schedule)
+    return x""",
     ),
     Reveal(
         "06.wrong_word",
