@@ -93,9 +93,9 @@ def unet_map(shapes: Mapping[str, Sequence[int]], alt: str = "") -> Picture:
             if after:
                 to_x, to_y = places[after[0]]
                 near, far = ((0.42, 0.0), (0.56, 1.0)) if y == to_y else ((0.3, 0.3), (0.7, 0.7))
-                start, end = ((x + a * (to_x - x), y + b * (to_y - y)) for a, b in (near, far))
+                tail, head = ((x + a * (to_x - x), y + b * (to_y - y)) for a, b in (near, far))
                 arrow = {"arrowstyle": "-|>", "color": "0.5", "shrinkA": 0, "shrinkB": 0, "linewidth": 1}
-                ax.annotate("", end, start, arrowprops=arrow)
+                ax.annotate("", head, tail, arrowprops=arrow)
         for start, end, text in (
             ("down1", "up1a", "skip: joined along the channels"),
             ("x", "conv_out", "and again: the input"),

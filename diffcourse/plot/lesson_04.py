@@ -196,7 +196,7 @@ def quality(
             line = 0.0 if what == "change" else (reference or {}).get(what)
             if line is not None:
                 ax.axhline(line, color="0.4", linestyle="-", linewidth=1, label="DDPM, 1000 calls")
-            if what in (real or {}):
+            if real and what in real:
                 ax.axhline(real[what], color="0.4", linestyle=":", linewidth=1.2, label="real digits")
             ax.set(xlabel="calls", title=title, xscale="log")
             ticks_at(ax, [5, 10, 20, 50])
@@ -238,7 +238,7 @@ def one_step(denoise: Denoise, x: float, levels: Sequence[Level], *, alt: str = 
     along = _exact(denoise, x, [*levels, beyond])
     *past, now, end, _ = along[::POINTS]
     curve = along[-int(2.6 * POINTS) :]
-    y, slope, u = (lambda e: float(e.x) / e.at.alpha), (lambda e: float(e.eps)), (lambda e: e.at.nsr)
+    y, slope, u = (lambda e: float(e.x) / e.at.alpha), (lambda e: float(e.eps)), (lambda e: float(e.at.nsr))
     euler = y(now) + (to.nsr - at.nsr) * slope(now)
     looked = denoise(torch.full((1, 1), euler * to.alpha, dtype=torch.float64), to)
     heun = y(now) + (to.nsr - at.nsr) * (slope(now) + slope(looked)) / 2
@@ -252,19 +252,19 @@ def one_step(denoise: Denoise, x: float, levels: Sequence[Level], *, alt: str = 
             ax.plot(u(now), y(now), "o", color="0.2", markersize=5)
             ax.set(xlabel="u", ylabel="y")
         # Euler: the tangent, which meets the predicted image at u = 0
-        draw_arrow(axes[0], (at.nsr, y(now)), (to.nsr, euler), colour["DDIM"], linewidth=2)
+        draw_arrow(axes[0], (u(now), y(now)), (float(to.nsr), float(euler)), colour["DDIM"], linewidth=2)
         axes[0].plot([to.nsr, 0], [euler, float(now.x0)], "--", color=colour["DDIM"], linewidth=1)
         axes[0].plot(0, float(now.x0), "*", color=colour["DDIM"], markersize=9)
         axes[0].annotate("$\\hat x_0$", (0, float(now.x0)), xytext=(-4, 7), textcoords="offset points", ha="right")
         # Heun: the slope at the far end, and the mean of both
-        draw_arrow(axes[1], (at.nsr, y(now)), (to.nsr, euler), "0.45", linewidth=1)
+        draw_arrow(axes[1], (u(now), y(now)), (float(to.nsr), float(euler)), "0.45", linewidth=1)
         reach = 0.3 * (at.nsr - to.nsr)
         axes[1].plot(
             [to.nsr + reach, to.nsr - reach],
             [euler + reach * slope(looked), euler - reach * slope(looked)],
             "-", color="0.45", linewidth=1,
         )  # fmt: skip
-        draw_arrow(axes[1], (at.nsr, y(now)), (to.nsr, heun), colour["Heun"], linewidth=2)
+        draw_arrow(axes[1], (u(now), y(now)), (float(to.nsr), float(heun)), colour["Heun"], linewidth=2)
         # LMS: the area below the polynomial through four slopes
         known = [*past[-3:], now]
         polynomial = np.polynomial.Polynomial.fit([u(e) for e in known], [slope(e) for e in known], 3)

@@ -1,6 +1,7 @@
 """What the two exercises in which a sampler is written are checked with."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,7 +70,7 @@ UNCHANGED = Invariant(
 )
 
 
-def errors(sampler: object) -> list[float]:
+def errors(sampler: Any) -> list[float]:
     """On the exact Gaussian N(0, 0.5²), with 40 and with 80 steps that shrink towards the data."""
     gauss, found = GaussianMixture([0.0], 0.5), []
     for n in (40, 80):
