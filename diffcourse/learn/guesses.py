@@ -1,6 +1,5 @@
 """`predict`, `outcome` and `mixed`: a guess before the outcome, how far off it was, and things in an order that nobody has seen."""
 
-import hashlib
 import math
 import numbers
 import re
@@ -80,8 +79,7 @@ def mixed(name: str, things: Iterable[Any]) -> dict[str, Any]:
     pairs = list(things.items()) if isinstance(things, Mapping) else [(thing, thing) for thing in things]
     if len(pairs) != len(asked.options):
         raise ValueError(f"things must be {len(asked.options)}, one for each option of {name}, got {len(pairs)}")
-    who = record.reader()
-    places = sorted(range(len(pairs)), key=lambda i: hashlib.sha256(f"{who}/{name}/{i}".encode()).digest())
+    places = record.shuffled(record.reader(), name, len(pairs))
     handed = {letter: pairs[i] for letter, i in zip(asked.letters, places, strict=True)}
     if all(_is_number(key) for key, _ in pairs):
         order = sorted(handed, key=lambda letter: float(handed[letter][0]))

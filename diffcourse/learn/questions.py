@@ -1,8 +1,6 @@
 """`quiz`: multiple choice as a widget, and as plain text where there are no widgets. Each reader sees options in an order of her own."""
 
-import hashlib
 from collections.abc import Collection, Sequence
-from functools import partial
 from typing import Any
 
 from diffcourse import stills
@@ -38,11 +36,9 @@ def quiz(name: str, answers: str | None = None) -> Any:
 def orders(asked: Quiz) -> list[list[int]]:
     """The options of each question in the order in which this reader sees them, the same at every call."""
     who = record.reader()
-
-    def place(i: int, k: int) -> bytes:
-        return hashlib.sha256(f"{who}/{asked.name}/{i}/{k}".encode()).digest()
-
-    return [sorted(range(len(question.options)), key=partial(place, i)) for i, question in enumerate(asked.questions)]
+    return [
+        record.shuffled(who, f"{asked.name}/{i}", len(question.options)) for i, question in enumerate(asked.questions)
+    ]
 
 
 def as_text(asked: Quiz) -> str:
@@ -58,12 +54,12 @@ def as_text(asked: Quiz) -> str:
 
 def as_html(asked: Quiz) -> str:
     """The quiz on a page without widgets: questions, options, and the explanations folded away."""
-    parts = [f"<b>{_markup(asked.title)}</b>"]
+    parts = [f"<b>{show.marked(asked.title)}</b>"]
     for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
-        options = "".join(f"<br>{_markup(line)}" for line in _options(question, seen))
-        why = "<br>".join(map(_markup, explained(question, question.right, seen)[1:]))
+        options = "".join(f"<br>{show.marked(line)}" for line in _options(question, seen))
+        why = "<br>".join(map(show.marked, explained(question, question.right, seen)[1:]))
         parts.append(
-            f"<p>{i + 1}. {_markup(question.text)}{options}</p><details><summary>Answer</summary>{why}</details>"
+            f"<p>{i + 1}. {show.marked(question.text)}{options}</p><details><summary>Answer</summary>{why}</details>"
         )
     return "".join(parts)
 
@@ -72,13 +68,13 @@ def as_left(
     asked: Quiz, chosen: Sequence[int | None], said: Sequence[list[str]], right: Collection[int]
 ) -> stills.Bundle:
     """The quiz as a reader left it: `chosen` options, what was `said` of the answers, which are `right`; and how to go on."""
-    text, page = [f"{asked.title} ({asked.name})"], [f"<b>{_markup(asked.title)}</b>"]
+    text, page = [f"{asked.title} ({asked.name})"], [f"<b>{show.marked(asked.title)}</b>"]
     for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
         marked = list(zip(["●" if k == chosen[i] else "○" for k in seen], _options(question, seen), strict=True))
         text += ["", f"{i + 1}. {question.text}", *(f" {mark} {line}" for mark, line in marked), *said[i]]
         page += [
-            f"<p>{i + 1}. {_markup(question.text)}",
-            *(f"<br>{mark} {_markup(line)}" for mark, line in marked),
+            f"<p>{i + 1}. {show.marked(question.text)}",
+            *(f"<br>{mark} {show.marked(line)}" for mark, line in marked),
             "</p>",
         ]
         page += [show.box(_paragraphs(said[i]), "right" if i in right else "wrong")] if said[i] else []
@@ -103,11 +99,8 @@ def _letter(seen: list[int], k: int) -> str:
     return f"{_LETTERS[seen.index(k)]})"
 
 
-_markup = show.marked
-
-
 def _paragraphs(lines: list[str]) -> str:
-    first, *rest = map(_markup, lines)
+    first, *rest = map(show.marked, lines)
     return "<br>".join([f"<b>{first}</b>", *rest])
 
 
@@ -149,7 +142,7 @@ def quiz_widget(asked: Quiz) -> Any:
             self.choices, self.buttons, self.feedback = [], [], []
             self.said: list[list[str]] = [[] for _ in asked.questions]
             self.displayed = False
-            rows = [w.HTML(f"{_STYLE}<b>{_markup(asked.title)}</b>")]
+            rows = [w.HTML(f"{_STYLE}<b>{show.marked(asked.title)}</b>")]
             for i, question in enumerate(asked.questions):
                 labels = [label.replace("`", "") for label in _options(question, self.orders[i])]  # they show no markup
                 options = list(zip(labels, self.orders[i], strict=True))
@@ -158,7 +151,7 @@ def quiz_widget(asked: Quiz) -> Any:
                 feedback = w.HTML()
                 choice.observe(lambda _, i=i: self.refresh(i), names="value")
                 button.on_click(lambda _, i=i: self.answer(i))
-                text = f'<div style="line-height: 1.4; margin-top: 0.6em">{i + 1}. {_markup(question.text)}</div>'
+                text = f'<div style="line-height: 1.4; margin-top: 0.6em">{i + 1}. {show.marked(question.text)}</div>'
                 rows += [w.HTML(text), choice, button, feedback]
                 self.choices.append(choice)
                 self.buttons.append(button)

@@ -1,6 +1,7 @@
 """What the reader has done: one JSON file in her user data directory, which survives crashes, damage and two notebooks at once."""
 
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -195,6 +196,11 @@ def reader() -> str:
     if "reader" not in STORE.read():
         STORE.change(lambda data: data.setdefault("reader", drawn))
     return STORE.read().get("reader", drawn)
+
+
+def shuffled(who: str, name: str, n: int) -> list[int]:
+    """0 to n - 1 in an order of this reader's own, which is the same at every call with this name."""
+    return sorted(range(n), key=lambda k: hashlib.sha256(f"{who}/{name}/{k}".encode()).digest())
 
 
 def record_of(name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffcourse.images import check_points
 from diffcourse.plot.images import mosaic, to_pixels
-from diffcourse.plot.picture import BESIDE, COLOURS, LINES, Picture, canvas, check_named, log_axis, style, to_curve
+from diffcourse.plot.picture import BESIDE, COLOURS, Picture, canvas, check_named, log_axis, look, style, to_curve
 
 
 def guidance_row(
@@ -96,8 +96,7 @@ def trade_off(methods: Mapping[str, Sequence[Mapping[str, Any]]], *, alt: str = 
         for i, (name, rows) in enumerate(methods.items()):
             wrong, change = [1000 * (1 - r["right"]) for r in rows], [r["change"] for r in rows]
             bars = [r.get("change_95") or 0.0 for r in rows]
-            look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": "os^Dv*P"[i % 7], "markersize": 4}
-            ax.errorbar(wrong, change, bars, label=name, capsize=2, elinewidth=0.8, **look)
+            ax.errorbar(wrong, change, bars, label=name, capsize=2, elinewidth=0.8, markersize=4, **look(name, i))
             for x, y, r in zip(wrong, change, rows, strict=True):
                 if i == 0:
                     ax.annotate(
