@@ -148,7 +148,7 @@ class Explanation:
         """The arguments whose values tell the cases that are right from the others.
 
         Of several, those that are 0 or 1 there: a term vanishes then. Any other value has to mean something: it stands in two cases that
-        are right, or is one of the two that there are; else it is as good as the number of the case.
+        are right, or is one of the two that there are, or no other argument tells the cases apart; else it is as good as the number of the case.
         """
         right = [i for i in range(len(self.cases)) if i not in self.wrong]
         if not right:
@@ -163,7 +163,7 @@ class Explanation:
             if not good & bad:
                 found.append((name, good, bad, len(good) < len(right) or len(good | bad) == 2))
         special = [each for each in found if each[1] <= {0, 1}]
-        if telling := special or [each for each in found if each[3]][:1]:
+        if telling := special or [each for each in found if each[3] or len(found) == 1][:1]:
             where = " and ".join(f"{name} is {_either(good)}" for name, good, _, _ in telling)
             others = "elsewhere" if len(telling) > 1 else f"where it is {_either(telling[0][2])}"
             return f"Yours is right where {where}, and differs {others}."
