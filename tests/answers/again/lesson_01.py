@@ -253,6 +253,79 @@ def _(mu, log_var):
     return total
 
 
+# ---- answers by one who read the lesson from its first cell to its last
+@right("01.standard_kl", "two Normals, kl_divergence")
+def _(mu, log_var):
+    normal = torch.distributions.Normal
+    q, p = normal(mu, torch.exp(0.5 * log_var)), normal(torch.zeros_like(mu), torch.ones_like(mu))
+    return torch.distributions.kl_divergence(q, p).sum(-1)
+
+
+@wrong("01.standard_kl", "log std inside the bracket")
+def _(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var / 2).sum(1)
+
+
+class Plain(nn.Module):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        nn.Module.__init__(self)
+        bend = [nn.Linear(latent_dim, hidden), nn.SiLU()]
+        self.fc_logvar, self.fc_mu = nn.Linear(hidden, latent_dim), nn.Linear(hidden, latent_dim)
+        self.decoder = nn.Sequential(*bend, nn.Linear(hidden, pixels), nn.Sigmoid())
+        self.encoder = nn.Sequential(nn.Linear(pixels, hidden), nn.SiLU())
+
+    def encode(self, x):
+        hidden = self.encoder(x)
+        return self.fc_mu(hidden), self.fc_logvar(hidden)
+
+    def reparameterize(self, mu, log_var, noise):
+        return torch.addcmul(mu, log_var.exp().sqrt(), noise)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var, noise)), mu, log_var
+
+
+right("01.VAE", "layers made in another order")(Plain)
+
+
+@wrong("01.VAE", "one layer, two names")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.fc_logvar = self.fc_mu
+
+
+@wrong("01.VAE", "ReLU in the encoder")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1] = nn.ReLU()
+
+
+@wrong("01.VAE", "ReLU in the decoder")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[1] = nn.ReLU()
+
+
+@wrong("01.VAE", "tanh of the mean")
+class _(Plain):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return torch.tanh(mu), log_var
+
+
+@wrong("01.VAE", "sizes as by default, whatever is asked")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__()
+
+
 # ---- reparameterize
 @wrong("01.reparameterize", "var for std")
 def _(mu, log_var, noise):

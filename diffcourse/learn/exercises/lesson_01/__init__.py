@@ -490,6 +490,11 @@ STANDARD_KL = Exercise(
             "Your last term is the square of the variance: log_var is doubled in it.",
         ),
         Mistake(
+            "logarithm of the standard deviation",
+            lambda m, v: 0.5 * (m**2 + v.exp() - 1 - v / 2).sum(dim=1),
+            "Inside your bracket stands the logarithm of the standard deviation. The half stands before the bracket already.",
+        ),
+        Mistake(
             "the other direction",
             lambda m, v: 0.5 * (v + (1 + m**2) / v.exp() - 1).sum(dim=1),
             "Yours is KL(N(0, I) || q), the other direction.",
@@ -511,7 +516,7 @@ STANDARD_KL = Exercise(
 def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A draw from N(mu, var), var = exp(log_var), as a function that has gradients.
 
-    z = mu + std·noise, where std is the standard deviation
+    z = mu + std·noise, where std is the standard deviation.
     mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D).
     Differentiable in mu and log_var.
     """
@@ -1399,6 +1404,30 @@ class _OtherDefaults(VAE):
         super().__init__(pixels, hidden, latent_dim)
 
 
+class _TiedHeads(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.fc_logvar = self.fc_mu
+
+
+class _ReLUInEncoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1] = nn.ReLU()
+
+
+class _ReLUInDecoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[1] = nn.ReLU()
+
+
+class _MeanInABox(VAE):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return mu.tanh(), log_var
+
+
 class _NoSuper(VAE):
     def __init__(self, pixels=784, hidden=256, latent_dim=2):
         self.fc_mu = nn.Linear(hidden, latent_dim)
@@ -1449,6 +1478,11 @@ VAE_CLASS = Exercise(
             "Your encode uses fc_mu for both. Where a code lies and how certain it is are two answers: each has a head of its own.",
         ),
         Mistake(
+            "one layer under two names",
+            _TiedHeads,
+            "Your fc_mu and fc_logvar are one layer under two names. Each head needs weights of its own.",
+        ),
+        Mistake(
             "no draw",
             _NoNoise,
             "Your forward decodes the mean and never draws. That is a plain autoencoder: nothing makes its code space smooth.",
@@ -1479,6 +1513,12 @@ VAE_CLASS = Exercise(
             "Your __init__ assigns a layer before nn.Module is set up. Its own __init__ must be called first.",
         ),
         Mistake("ReLU", _ReLU, "Your bends are ReLUs. The docstring asks for SiLUs."),
+        Mistake(
+            "ReLU in the encoder", _ReLUInEncoder, "The bend of your encoder is a ReLU. The docstring asks for a SiLU."
+        ),
+        Mistake(
+            "ReLU in the decoder", _ReLUInDecoder, "The bend of your decoder is a ReLU. The docstring asks for a SiLU."
+        ),
         Mistake("tanh", _Tanh, "Your bends are Tanhs. The docstring asks for SiLUs."),
         Mistake("GELU", _GELU, "Your bends are GELUs. The docstring asks for SiLUs."),
         Mistake(
@@ -1501,6 +1541,11 @@ VAE_CLASS = Exercise(
             "bent heads",
             _BentHeads,
             "Your heads are bent by a SiLU. Mean and log-variance may be any real number: the heads are plain Linear layers.",
+        ),
+        Mistake(
+            "mean in a box",
+            _MeanInABox,
+            "Your mean goes through a tanh and cannot leave (−1, 1). A code may lie anywhere: the head is a plain Linear layer.",
         ),
         Mistake(
             "softplus",
@@ -3289,7 +3334,7 @@ QUIZZES = [
                 options=[
                     Option(
                         "Binary cross-entropy on the values as they are",
-                        "Targets below 0 are an error; and a Bernoulli knows two values only.",
+                        "A Bernoulli knows two values only. And what stops this loss from falling, where a target is below 0?",
                     ),
                     Option(
                         "Squared error over 2σ²: a Gaussian likelihood",
