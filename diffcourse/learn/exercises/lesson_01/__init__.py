@@ -2895,10 +2895,10 @@ DEAD_LATENTS = Exercise(
 def refine(loss, mu: Tensor, log_var: Tensor, steps: int, lr: float) -> tuple[Tensor, Tensor]:
     """A better q(z | x) for each image by itself, beginning with what the encoder says.
 
-    loss(mu, log_var) gives the negative ELBO of each image, (B,); mu, log_var (B, D), which carry
-    no graph. Move both by `steps` steps of torch.optim.Adam(lr), so that every image's loss falls.
+    loss(mu, log_var) gives the negative ELBO of each image, (B,); mu, log_var (B, D), without a
+    graph. Move both by `steps` steps of torch.optim.Adam(lr), so that every image's loss falls.
     No weight of a network is touched, and the arguments stay as they are.
-    Returns mu and log_var after the last step, be it the best or not, both (B, D), detached.
+    Returns mu and log_var after the last step, best or not, both (B, D), detached.
     """
     mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
     optimizer = torch.optim.Adam([mu, log_var], lr=lr)
