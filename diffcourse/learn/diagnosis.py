@@ -353,7 +353,7 @@ class _Diagnosis:
         return None
 
     def invariant(self, right: bool, before_form: bool = False) -> Verdict | None:
-        """The first invariant that is broken; `right`: all values are; `before_form`: of those alone that tell why a form is another one."""
+        """The first invariant that is broken; `right`: all values are; `before_form`: of those that tell why a form is another."""
         for invariant in self.exercise.invariants:
             if (invariant.only_if_right and not right) or (before_form and not invariant.before_form):
                 continue

@@ -86,7 +86,7 @@ class Explanation:
         return None
 
     def _needed(self, name: str) -> bool:
-        """Does every right answer that is known depend on an argument? Where one does without, that the learner's does so as well tells nothing."""
+        """Does every right answer that is known depend on an argument? Where one does without, it is not to blame."""
         return all(
             any(self._depends(name, i, alternative)[1] for i in range(len(self.cases)))
             for alternative in self.exercise.alternatives
@@ -156,9 +156,9 @@ class Explanation:
     def _right_cases(self) -> str | None:
         """The arguments whose values tell the cases that are right from the others.
 
-        Of several, those that are 0 or 1 there: a term vanishes then. Any other value has to mean something: it stands in two cases that
-        are right, or is one of the two that there are, or no other argument tells the cases apart; else it is as good as the number of the case.
-        Where more than two are 0 or 1 only there, none of them is to blame. A size of 1 is as good as a number that is 1.
+        Of several, those that are 0 or 1 there: a term vanishes then; but not where more than two are: none of them is to blame. A size of
+        1 is as good. Any other value has to mean something: it stands in two cases that are right, or is one of the two that there are, or
+        no other argument tells the cases apart; else it is as good as the number of the case.
         """
         right = [i for i in range(len(self.cases)) if i not in self.wrong]
         if not right:

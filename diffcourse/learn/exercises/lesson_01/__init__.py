@@ -2708,7 +2708,7 @@ def far(N: int, *kls: float) -> tuple[Tensor, Tensor]:
 
 
 def _limit_is_right(f) -> bool:
-    """False where the answer is one of another limit than 0.01: on a ladder of KLs from 1e-5 to 100, it calls those up to a wrong rung dead."""
+    """False where the answer is one of another limit than 0.01: on a ladder of KLs, it calls those up to a wrong rung dead."""
     ladder = [1.1e-5 * 10 ** (i / 10) for i in range(70)]  # …, 0.0087, 0.011, …
     dead = torch.as_tensor(f(*far(3, *ladder))).tolist()
     return dead != list(range(len(dead))) or len(dead) == sum(kl < 0.01 for kl in ladder)
@@ -2759,15 +2759,17 @@ DEAD_LATENTS = Exercise(
         latents(7, "a little narrow", "hardly wide", "a little wide", "less wide", "narrow for the first"),
         latents(5, "dead", "dead", "dead"),
         latents(3, "wide always", "barely dead", "alive", "barely alive"),
-        far(2, 0.004, 0.03),  # this and the next: no one limit stands for a sum over the images, or a mean over the latents
+        far(
+            2, 0.004, 0.03
+        ),  # this and the next: no one limit stands for a sum over the images, or a mean over the latents
         far(8, 0.002, 0.05, 0.0008, 0.2, 0.0002, 0.7, 0.00003, 6.0),
     ],
     invariants=[
         Invariant(
             "another limit",
             _limit_is_right,
-            "You draw the line elsewhere: those below 0.01 nats are dead, and no others. Is your limit another number, or your KL too large "
-            "or too small by a factor, as without its 1/2?",
+            "You draw the line elsewhere: those below 0.01 nats are dead, and no others. Is your limit another number, or your KL too "
+            "large or too small by a factor, as without its 1/2?",
             before_form=True,
         ),
     ],

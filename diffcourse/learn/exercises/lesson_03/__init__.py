@@ -686,8 +686,8 @@ UNET = Exercise(
         Mistake(
             "silu of both",
             _unet(door=lambda h, x: torch.cat([h, F.silu(x)], dim=1)),
-            "Your silu bends x as well: it comes after the join, or stands around x. It belongs to what comes from below alone; x goes into "
-            "`out` as it is.",
+            "Your silu bends x as well: it comes after the join, or stands around x. It belongs to what comes from below alone; x goes "
+            "into `out` as it is.",
         ),
         Mistake(
             "relu",
@@ -722,13 +722,13 @@ UNET = Exercise(
         Mistake(
             "folded by reshape",
             _unet(fold=lambda x: x.reshape(len(x), 4, x.shape[2] // 2, x.shape[3] // 2)),
-            "You reshape x to four channels. A reshape cuts the picture into strips; pixel_unshuffle puts the four pixels of a 2 × 2 square "
-            "into the channels, so that neighbours stay neighbours.",
+            "You reshape x to four channels. A reshape cuts the picture into strips; pixel_unshuffle puts the four pixels of a 2 × 2 "
+            "square into the channels, so that neighbours stay neighbours.",
         ),
         Mistake(
             "not unfolded",
             _unet(unfold=lambda h: h),
-            "What `last` gives has half of x's side, in 64 channels: F.pixel_shuffle by 2 makes 16 of them, of x's size, before x is joined.",
+            "What `last` gives has half of x's side, in 64 channels: F.pixel_shuffle by 2 makes 16 of them, of x's size; then x is joined.",
         ),
         Mistake(
             "the folded x",

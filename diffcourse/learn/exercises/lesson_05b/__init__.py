@@ -1512,8 +1512,8 @@ ATTENTION_OPERATIONS = Exercise(
         Mistake(
             "one layer of the places for each word",
             lambda n, l, q, c, h, d: h * d * (n * q + l * q + 2 * l * c) + 2 * n * l * h * d,
-            "You count one of to_q and to_out for each *word*. Both work on the places: queries come from them, and the output goes back to "
-            "them.",
+            "You count one of to_q and to_out for each *word*. Both work on the places: queries come from them, and the output goes "
+            "back to them.",
         ),
         Mistake(
             "one product for two words",
@@ -1562,8 +1562,12 @@ ATTENTION_OPERATIONS = Exercise(
         ),
         Mistake(
             "additions less one",
-            lambda n, l, q, c, h, d: n * h * d * (2 * q - 1) + 2 * l * h * d * (2 * c - 1) + n * q * (2 * h * d - 1)
-            + h * n * (l * (2 * d - 1) + d * (2 * l - 1)),
+            lambda n, l, q, c, h, d: (
+                n * h * d * (2 * q - 1)
+                + 2 * l * h * d * (2 * c - 1)
+                + n * q * (2 * h * d - 1)
+                + h * n * (l * (2 * d - 1) + d * (2 * l - 1))
+            ),
             "You count multiplications, and additions on top. The unit here is the multiply-add, one for each multiplication.",
         ),
         Mistake(
