@@ -67,7 +67,7 @@ class Picture(Figure):
     """A figure that notebooks show by itself, without pyplot, with its `alt` text for screen readers and text-only pages."""
 
     alt: str = "a figure"
-    colours: int = 48  # in the PNG: enough for curves, letters and greys; colour images take 256
+    colours: int = 16  # in the PNG: enough for curves, letters and greys; colour images take 256
 
     def png(self) -> bytes:
         """The picture as a PNG file, of few colours: noise does not compress, and lessons have to stay small."""
@@ -77,11 +77,11 @@ class Picture(Figure):
         self.savefig(buffer, format="png")
         image = Image.open(buffer).convert("RGB")
         grey = image.convert("L").convert("RGB").tobytes() == image.tobytes()  # median cut spends its palette on hues
-        image = image.quantize(
-            min(24, self.colours) if grey else self.colours,
-            Image.Quantize.MEDIANCUT if grey else Image.Quantize.FASTOCTREE,
-            dither=Image.Dither.NONE,
-        )
+        ways = [(24, Image.Quantize.MEDIANCUT) if grey else (max(48, self.colours), Image.Quantize.FASTOCTREE)]
+        if self.colours < 48:  # an octree of so few mixes hues: of 48 the farthest apart are kept
+            ways.append((self.colours, Image.Quantize.MAXCOVERAGE))
+        for colours, way in ways:
+            image = image.convert("RGB").quantize(colours, way, dither=Image.Dither.NONE)
         palette = np.asarray(image.getpalette()).reshape(-1, 3)
         if (lightest := palette[palette.min(1).argmax()]).min() > 240:
             lightest[:] = 255  # few colours would turn the page grey
