@@ -1409,3 +1409,75 @@ def _(a, b, n):
 def _(a, b, n):
     t = torch.linspace(0, 1, n, dtype=a.dtype).unsqueeze(1)
     return torch.lerp(a.expand(n, -1), b.expand(n, -1), t.expand(n, a.shape[0]))
+
+
+# ---- dead_latents
+
+
+def dead(kl):
+    """The indices at which kl(mu, log_var), (D,), is below 0.01."""
+    return lambda mu, log_var: (kl(mu, log_var) < 0.01).nonzero().flatten()
+
+
+def each_kl(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var)
+
+
+for limit in (0.1, 0.05, 0.001, 1.0):
+    wrong("01.dead_latents", f"{limit} for 0.01")(
+        dead(lambda mu, v, limit=limit: each_kl(mu, v).mean(0) * 0.01 / limit)
+    )
+wrong("01.dead_latents", "half forgotten")(dead(lambda mu, v: 2 * each_kl(mu, v).mean(0)))
+wrong("01.dead_latents", "means near 0")(dead(lambda mu, v: mu.abs().mean(0)))
+wrong("01.dead_latents", "first image")(dead(lambda mu, v: each_kl(mu, v)[0]))
+right("01.dead_latents", "a table")(dead(lambda mu, v: each_kl(mu, v).mean(0)))
+
+
+# ---- refine
+
+
+def refined(loss, mu, log_var, steps, lr, kind=torch.optim.Adam):
+    """The codes before and after every step, and their losses."""
+    m, v = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    optimizer = kind([m, v], lr=lr)
+    for _ in range(steps + 1):
+        optimizer.zero_grad()
+        each = loss(m, v)
+        yield m.detach().clone(), v.detach().clone(), each.detach()
+        each.sum().backward()
+        optimizer.step()
+
+
+@wrong("01.refine", "the best of the steps")
+def _(loss, mu, log_var, steps, lr):
+    return min(refined(loss, mu, log_var, steps, lr), key=lambda codes: codes[2].sum())[:2]
+
+
+@wrong("01.refine", "the best of each image")
+def _(loss, mu, log_var, steps, lr):
+    m, v, each = (torch.stack(part) for part in zip(*refined(loss, mu, log_var, steps, lr), strict=True))
+    images = torch.arange(each.shape[1])
+    return m[each.argmin(0), images], v[each.argmin(0), images]
+
+
+@wrong("01.refine", "ends where the loss rises")
+def _(loss, mu, log_var, steps, lr):
+    last = math.inf
+    for m, v, each in refined(loss, mu, log_var, steps, lr):
+        found = m, v
+        if each.sum() > last:
+            break
+        last = each.sum()
+    return found
+
+
+@wrong("01.refine", "AdamW")
+def _(loss, mu, log_var, steps, lr):
+    *_, (m, v, _) = refined(loss, mu, log_var, steps, lr, torch.optim.AdamW)
+    return m, v
+
+
+@right("01.refine", "copies without detach")
+def _(loss, mu, log_var, steps, lr):
+    *_, (m, v, _) = refined(loss, mu, log_var, steps, lr)
+    return m, v
