@@ -243,6 +243,8 @@ class Explanation:
             ("larger than 1 in size", lambda e: e.abs() > 1),
         ):
             if all(torch.equal(m, holds(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
+                if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
+                    return "Yours is right only where the expected value is 0."
                 return f"Yours is right but where the expected value is {says}."
         right, total = sum(int((~m).sum()) for m in masks), sum(m.numel() for m in masks)
         return f"Yours is right in {right} of {total} entries." if 2 * right >= total else None

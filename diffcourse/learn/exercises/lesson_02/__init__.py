@@ -1812,7 +1812,7 @@ class ANetwork(nn.Module):
 
 def _loss(measure: Callable = lambda e: e.square().mean(), **change: bool) -> Callable:
     def wrong(network, x0, t, noise, alpha_bars):
-        kept = alpha_bars[t].view(-1, 1, 1, 1)
+        kept = alpha_bars[t[:1].expand(len(t)) if change.get("first") else t].view(-1, 1, 1, 1)
         x_t = kept.sqrt() * x0 + (1 - kept).sqrt() * noise
         if change.get("rootless"):
             x_t = kept.sqrt() * x0 + (1 - kept) * noise
@@ -1914,6 +1914,11 @@ SIMPLE_LOSS = Exercise(
             "t off by one",
             _loss(earlier=True),
             "You noise with t and tell the network t − 1. It must be told the level that its input really has.",
+        ),
+        Mistake(
+            "the first level for all",
+            _loss(first=True),
+            "You noise the whole batch to the level of its first image. Each image has a t of its own, and the network is told it.",
         ),
         Mistake(
             "t not as it is",
