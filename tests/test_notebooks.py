@@ -1,6 +1,8 @@
 """The committed lessons: executed once in order, clean, small, and complete against the curriculum."""
 
+import base64
 import copy
+import io
 import json
 import re
 import subprocess
@@ -9,7 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lessons import cell_faults, faults, house_faults, items, normalise, unused_imports
+from lessons import cell_faults, faults, house_faults, items, near, normalise, smaller, unused_imports
+from PIL import Image
+
+from diffcourse import plot
 
 ROOT = Path(__file__).parent.parent
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -135,6 +140,17 @@ def test_printed_lines_are_one_output_and_a_picture_between_them_stays_there(tmp
     cell = nbformat.v4.new_code_cell("1", outputs=[said("a\n"), said("b\n"), picture, said("c\n"), said("d\n")])
     (cell,) = normalise(nbformat.v4.new_notebook(cells=[cell])).cells
     assert [output.get("text") for output in cell.outputs] == ["a\nb\n", None, "c\nd\n"]
+
+
+def test_curves_keep_their_colours_in_a_picture_of_few():
+    names = ("digit", "ink", "size", "background", "position")
+    ways = {name: (range(9), [1, 1, 1, 1, 0.8 - n / 5, n / 9, 0, 0.1, 0]) for n, name in enumerate(names)}
+    drawn = base64.b64encode(plot.curves(ways, x="steps", y="error", title="five ways").png()).decode()
+    few = smaller(drawn)
+    colours = [c for _, c in Image.open(io.BytesIO(base64.b64decode(few))).convert("RGB").getcolors()]
+    assert len(few) < len(drawn) and len(colours) <= 16
+    for wanted in ("#FFFFFF", *plot.COLOURS[:5]):
+        assert any(near(colour, tuple(bytes.fromhex(wanted[1:]))) for colour in colours), wanted
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)

@@ -97,9 +97,19 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def near(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
+    """Two colours that nobody tells apart."""
+    return max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 6
+
+
 def smaller(picture: str) -> str:
-    """A picture, base64 of a PNG, in 16 colours if it has 48 at most, as charts and grey images have; if that makes it smaller."""
+    """A picture, base64 of a PNG, in 16 colours if it has 48 at most, as charts and grey images have; if that makes it smaller.
+
+    The colours of curves are among the 16, where the picture has them: thin lines are few pixels, and two of them would become one colour.
+    """
     from PIL import Image, PngImagePlugin, UnidentifiedImageError
+
+    from diffcourse.plot import COLOURS
 
     try:
         content = base64.b64decode(picture)
@@ -110,10 +120,17 @@ def smaller(picture: str) -> str:
     for key, text in getattr(image, "text", {}).items():
         words.add_itxt(key, text)
     image = image.convert("RGB")
-    if not 16 < len(image.getcolors(2**24)) <= 48:
+    counted = image.getcolors(2**24)
+    if not 16 < len(counted) <= 48:
         return picture
+    house = [tuple(bytes.fromhex(colour[1:])) for colour in ("#FFFFFF", *COLOURS)]
+    kept = [colour for colour in house if sum(n for n, c in counted if near(c, colour)) > 20]
+    few = image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).convert("RGB").getcolors()
+    rest = [colour for _, colour in sorted(few, reverse=True) if not any(near(colour, k) for k in kept)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([value for colour in (*kept, *rest)[:16] for value in colour])
     buffer = io.BytesIO()
-    image = image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    image = image.quantize(palette=palette, dither=Image.Dither.NONE)
     image.save(buffer, "PNG", optimize=True, pnginfo=words)
     return base64.b64encode(buffer.getvalue()).decode() if len(buffer.getvalue()) < len(content) else picture
 

@@ -1747,6 +1747,18 @@ AT_EQUAL = Exercise(
             "You return the last point before the target, where fewer digits are right.",
         ),
         Mistake(
+            "the nearest measured point",
+            lambda right, change, target: min(zip(right, change, strict=True), key=lambda pair: abs(pair[0] - target))[
+                1
+            ],
+            "You return the measured point nearest to the target. Then the grid of scales decides. Read the line between two points.",
+        ),
+        Mistake(
+            "sorted",
+            lambda right, change, target: at_equal(*zip(*sorted(zip(right, change, strict=True)), strict=True), target),
+            "You sort the points by their share of right digits. Neighbours are so in the order of the scales: a curve may go down again.",
+        ),
+        Mistake(
             "the cheapest that obeys",
             lambda right, change, target: min(c for r, c in zip(right, change, strict=True) if r >= target),
             "You take the cheapest measured point that obeys often enough. Its obedience is larger than the target, and how much larger is "
