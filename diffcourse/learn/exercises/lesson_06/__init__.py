@@ -1338,7 +1338,7 @@ def observe(probabilities: Tensor, images: Tensor, labels: Tensor) -> tuple[Tens
 
     probabilities (W, N, K): the judge's, for N images at each of W scales; labels int64 (N,):
     what was asked for.
-    images (W, N, C, H, W'), ideally in [-1, 1].
+    images (W, N, C, height, width), ideally in [-1, 1].
     right (W,): the share of images whose likeliest class is the label.
     sharp (W,): the share of pixels that are decided, |value| > 0.9. Returns (right, sharp).
     """
