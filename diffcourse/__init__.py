@@ -19,16 +19,18 @@ _HOME = {
     ],
     "mixture": ["GaussianMixture"],
     "models": [
-        "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
+        "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "MLP", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
         "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
     ],
+    "score": ["AnnealedLangevin", "langevin"],
+    "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
     "latent": ["LatentDiffusion"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
     "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
     "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile",
-    "recipes", "rng", "samplers", "scenes", "schedule", "shipped", "stills", "stored", "train", "weights", "widgets",
+    "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

@@ -34,11 +34,21 @@ class Estimate(NamedTuple):
 
 Denoise = Callable[[Tensor, Level], Estimate]
 
+
+def _score_row(at: Level) -> tuple[Any, Any]:
+    sigma = torch.as_tensor(at.sigma)
+    if sigma.device.type == "cpu" and bool((sigma == 0).any()):  # elsewhere a look would wait for the device
+        t = torch.as_tensor(at.t).flatten().tolist()
+        raise ValueError(f"predicts='score' cannot be used at t={t}, where sigma = 0: the score is -eps/sigma")
+    return 0.0, -1 / at.sigma
+
+
 PREDICTS: dict[str, Callable[[Level], tuple[Any, Any]]] = {
     "eps": lambda at: (0.0, 1.0),  # Ho et al. 2020
     "x0": lambda at: (1.0, 0.0),
     "v": lambda at: (-at.sigma, at.alpha),  # Salimans & Ho 2022
     "flow": lambda at: (-1.0, 1.0),  # Lipman et al. 2023; dx/dt of the straight path
+    "score": _score_row,  # Song & Ermon 2019: -eps/sigma
 }
 """network output = a·x_0 + b·eps: every parameterisation is one row (a, b)."""
 
@@ -70,7 +80,7 @@ class Denoiser(nn.Module):
     network   called `network(x, t)` or `network(x, t, cond)`, t a float tensor (B,); returns a tensor of x's shape, or what has one as
               `.sample`, as the U-Nets of diffusers do
     schedule  a `DiffusionSchedule` or any other `NoisePath`
-    predicts  "eps", "x0", "v" or "flow"; diffusers' names for them are epsilon, sample, v_prediction and flow_prediction
+    predicts  "eps", "x0", "v", "flow" or "score"; diffusers' names for them are epsilon, sample, v_prediction and flow_prediction
     null      one condition that means "none": a label index, or the (L, D) embedding of the empty text. Stored with the weights.
     """
 

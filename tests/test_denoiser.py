@@ -15,7 +15,7 @@ from diffcourse.models import SimpleUNet
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 LINEAR, COSINE = DiffusionSchedule.linear(), DiffusionSchedule.cosine()
-KINDS = ("eps", "x0", "v", "flow")
+KINDS = ("eps", "x0", "v", "flow", "score")
 
 
 def seeded(seed=0):
@@ -43,7 +43,7 @@ class Spy(nn.Module):
 
 def target(kind, at, x0, eps):
     """The definitions of the papers, written out once more."""
-    return {"eps": eps, "x0": x0, "v": at.alpha * eps - at.sigma * x0, "flow": eps - x0}[kind]
+    return {"eps": eps, "x0": x0, "v": at.alpha * eps - at.sigma * x0, "flow": eps - x0, "score": -eps / at.sigma}[kind]
 
 
 def exact(mixture, kind):
@@ -96,7 +96,7 @@ def test_the_rows_are_the_definitions():
 
 
 @pytest.mark.parametrize("t", [0, 100, 500, 900, 999])
-def test_the_four_parameterisations_believe_the_same(t):
+def test_all_parameterisations_believe_the_same(t):
     mixture, x, at = two_bumps(), randn(20, 1), LINEAR.at(t)
     for kind in KINDS:
         e = Denoiser(exact(mixture, kind), LINEAR, predicts=kind)(x, at)
@@ -125,6 +125,12 @@ def test_eps_says_nothing_where_no_signal_is_left():
         for kind in ("x0", "v", "flow"):
             e = Denoiser(Spy(), schedule, predicts=kind)(x, at)
             assert e.x0.isfinite().all() and e.eps.isfinite().all()
+
+
+def test_a_score_says_nothing_where_there_is_no_noise():
+    for sigma in (0.0, torch.tensor([0.5, 0.0]).view(2, 1)):
+        with pytest.raises(ValueError, match=r"predicts='score' cannot be used at t=.*where sigma = 0"):
+            estimate(randn(2, 3), randn(2, 3), Level(0.0, 1.0, sigma), "score")
 
 
 def test_levels_of_a_batch_must_fit_the_images():
@@ -455,8 +461,8 @@ def expected_loss(kind, c, weight=lambda a, s: 1.0):
     """E |c·x_t - target|² over uniform t, eps ~ N(0, 1) and data with E x_0² = m2: closed form for a linear network."""
     m2 = (two_bumps().weights * (two_bumps().means[:, 0] ** 2 + two_bumps().stds ** 2)).sum()
     a, s = COSINE.alpha_bars.sqrt(), (1 - COSINE.alpha_bars).sqrt()
-    on_x0 = {"eps": c * a, "x0": c * a - 1, "v": c * a + s, "flow": c * a + 1}[kind]
-    on_eps = {"eps": c * s - 1, "x0": c * s, "v": c * s - a, "flow": c * s - 1}[kind]
+    on_x0 = {"eps": c * a, "x0": c * a - 1, "v": c * a + s, "flow": c * a + 1, "score": c * a}[kind]
+    on_eps = {"eps": c * s - 1, "x0": c * s, "v": c * s - a, "flow": c * s - 1, "score": c * s + 1 / s}[kind]
     return (weight(a, s) * (on_x0**2 * m2 + on_eps**2)).mean().item()
 
 
@@ -466,7 +472,12 @@ def test_the_loss_is_the_exact_expectation(kind):
     x0 = two_bumps().sample(n, generator=seeded(1))
     denoiser = Denoiser(lambda x, t: 0.7 * x, COSINE, kind)
     loss = denoiser.loss(x0, generator=seeded(2))
-    assert loss.shape == () and loss.item() == pytest.approx(expected_loss(kind, 0.7), rel=0.02)
+    few = kind == "score"  # a hundred points at the least noise make a quarter of it
+    assert loss.shape == () and loss.item() == pytest.approx(expected_loss(kind, 0.7), rel=0.2 if few else 0.02)
+    if few:
+        ours = denoiser.loss(x0, weight=lambda at: at.sigma**2, generator=seeded(2))
+        assert ours.item() == pytest.approx(expected_loss(kind, 0.7, lambda a, s: s**2), rel=0.02)
+        return
     weighted = denoiser.loss(x0, weight=lambda at: at.alpha**2 + 3 * at.sigma, generator=seeded(2))
     assert weighted.item() == pytest.approx(expected_loss(kind, 0.7, lambda a, s: a**2 + 3 * s), rel=0.02)
 
@@ -633,7 +644,7 @@ WITH_NULL, PLAIN = Denoiser(Spy(), LINEAR, null=10), Denoiser(Spy(), LINEAR)
         (
             lambda: Denoiser(Spy(), LINEAR, "epsilon"),
             ValueError,
-            "predicts must be one of eps, x0, v, flow, got 'epsilon'",
+            "predicts must be one of eps, x0, v, flow, score, got 'epsilon'",
         ),
         (
             lambda: Denoiser(lambda x, t: x[:, :1], LINEAR)(X, LINEAR.at(5)),

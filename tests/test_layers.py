@@ -23,9 +23,9 @@ recipes                                   how each shipped weight was trained, a
 evaluate                                  who draws, who judges, with what sampler
 metrics                                   the numbers, each beside its floor or ceiling
 weights, train                            saved and loaded by names alone; the loop
-latent                                    latent diffusion: autoencoder, denoiser and text in one
+latent, sde                               latent diffusion: autoencoder, denoiser and text in one; noise as a process
 samplers, elbo, checkpoints               what is done with a denoiser; a training, kept
-guidance, mixture, data, batches          a denoiser led, one that is exact; digits and scenes; data of any kind, in batches
+guidance, mixture, score, data, batches   a denoiser led, or exact; scores; digits and scenes; data of any kind, in batches
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images, pictures, stored        noise; pictures, as numbers and as files; what lies in files, read without trust
 gaussian, rng, files, console, download, profile, shipped, handout, stills   the ground: nothing of the package but checks

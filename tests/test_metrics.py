@@ -480,3 +480,42 @@ def test_retrieval_and_zero_shot_that_make_no_sense_are_told(truth):
         ValueError, match="attribute must be one of digit, ink, size, background, position, got 'colour'"
     ):
         metrics.zero_shot(Reader(), few, "colour")
+
+
+# -- two samples --------------------------------------------------------------------------------------------------------
+
+
+def test_the_energy_distance_is_scipys_in_one_dimension():
+    from scipy.stats import energy_distance
+
+    g = torch.Generator().manual_seed(0)
+    a, b = torch.randn(60, 1, generator=g), torch.randn(90, 1, generator=g) * 1.5 + 0.3
+    theirs = energy_distance(a[:, 0].numpy(), b[:, 0].numpy()) ** 2  # scipy takes the root
+    assert metrics.alike(a, b, regroupings=1).distance == pytest.approx(theirs, rel=1e-6)
+
+
+def test_one_distribution_passes_as_often_as_it_should_and_another_does_not():
+    g = torch.Generator().manual_seed(1)
+    ps = [metrics.alike(torch.randn(40, 2, generator=g), torch.randn(50, 2, generator=g), seed=i).p for i in range(60)]
+    assert 0.3 < sum(ps) / 60 < 0.7 and sum(p < 0.1 for p in ps) < 16
+    a = torch.randn(300, 2, generator=g)
+    shapes = {
+        "moved": a + 0.4,
+        "wider": 1.4 * torch.randn(300, 2, generator=g),
+        "hollow": a / a.norm(dim=1, keepdim=True),
+    }
+    assert all(metrics.alike(torch.randn(300, 2, generator=g), b).p < 0.01 for b in shapes.values())
+    assert metrics.alike(a, a.clone()).distance == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: metrics.alike(torch.zeros(3, 2), torch.zeros(3, 3)), "as many coordinates, got 2 and 3"),
+        (lambda: metrics.alike(torch.zeros(1, 2), torch.zeros(3, 2)), "a must"),
+        (lambda: metrics.alike(torch.zeros(3, 2), torch.zeros(3, 2), regroupings=0), "regroupings must be at least 1"),
+    ],
+)
+def test_two_samples_of_the_wrong_kind_are_refused(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()

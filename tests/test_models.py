@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffcourse.models import DigitClassifier, SimpleUNet, SinusoidalPositionEmbeddings
+from diffcourse.models import MLP, DigitClassifier, SimpleUNet, SinusoidalPositionEmbeddings
 from diffcourse.models.layers import ResBlock, SelfAttention
 
 
@@ -219,3 +219,18 @@ def test_the_classifier_gives_scores_and_features():
     assert features.shape == (3, 32) and network(x).shape == (3, 10)
     torch.testing.assert_close(network.head(features), network(x))
     torch.testing.assert_close(network(x[1:2]), network(x)[1:2], atol=1e-5, rtol=1e-4)
+
+
+# -- points ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_perceptron_sees_points_one_by_one_and_times_in_between():
+    net, x = MLP(dims=3, width=16, depth=2, time_dim=8), images(4)[:, 0, 0, :3]
+    t = torch.tensor([0.0, 0.1, 0.11, 1.0])
+    out = net(x, t)
+    assert out.shape == (4, 3) and not torch.allclose(net(x, t.flip(0)), out)
+    torch.testing.assert_close(net(x[2:3], t[2:3]), out[2:3])
+    torch.testing.assert_close(net(x), net(x, torch.zeros(4)))
+    assert sum(p.numel() for p in net.parameters()) == (11 * 16 + 16) + (16 * 16 + 16) + (16 * 3 + 3)
+    with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
+        MLP(depth=0)

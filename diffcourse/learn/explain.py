@@ -148,7 +148,7 @@ class Explanation:
         """The arguments whose values tell the cases that are right from the others.
 
         Of several, those that are 0 or 1 there: a term vanishes then. Any other value has to mean something: it stands in two cases that
-        are right, or is one of the two that there are, or no other argument tells the cases apart; else it is as good as the number of the case.
+        are right, or is one of the two that there are, or no other argument tells them apart; else it is as good as the case's number.
         """
         right = [i for i in range(len(self.cases)) if i not in self.wrong]
         if not right:

@@ -8,12 +8,14 @@ from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier
 from diffcourse.models.clip import CLIP, TextEncoder, contrastive_loss
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
+from diffcourse.models.mlp import MLP
 from diffcourse.models.unet import SimpleUNet
 from diffcourse.models.unet_condition import CrossAttention, UNet2DCondition, attention_maps
 from diffcourse.models.vae import VAE
 
 __all__ = [
     "CLIP",
+    "MLP",
     "AutoencoderKL",
     "CrossAttention",
     "DigitClassifier",
