@@ -99,7 +99,7 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def near(a: tuple[int, ...], b: tuple[int, ...]) -> bool:
     """Two colours that nobody tells apart."""
-    return max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 6
+    return max(abs(x - y) for x, y in zip(a, b, strict=True)) <= 16
 
 
 def smaller(picture: str) -> str:
