@@ -103,6 +103,15 @@ def test_a_chart_is_a_file_of_sixteen_colours_in_which_every_method_keeps_its_ow
             assert abs(colours - wanted).max(1).min() < 3, colour
 
 
+def test_curves_keep_their_colours_in_a_picture_of_few():
+    names = ("digit", "ink", "size", "background", "position")
+    ways = {name: (range(9), [1, 1, 1, 1, 0.8 - n / 5, n / 9, 0, 0.1, 0]) for n, name in enumerate(names)}
+    colours = np.unique(pixels(plot.curves(ways, x="steps", y="error", title="five ways")).reshape(-1, 3), axis=0)
+    assert len(colours) <= 16
+    for wanted in ("#FFFFFF", *plot.COLOURS[:5]):
+        assert abs(colours - 255 * np.array(matplotlib.colors.to_rgb(wanted))).max(1).min() < 3, wanted
+
+
 def test_images_are_clamped_and_not_stretched_to_full_contrast():
     bright = plot.grid(torch.full((1, 1, 28, 28), 3.0))
     grey = plot.grid(torch.zeros(1, 1, 28, 28))

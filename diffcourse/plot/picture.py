@@ -98,11 +98,13 @@ class Picture(Figure):
 
 
 def _most_frequent(image: Any, colours: int) -> Any:
-    """A palette of letters' greys and the colours that fill most of a chart: lines and bands keep theirs, smooth edges take the nearest."""
+    """A palette of letters' greys, the course's colours, and those that fill most of a chart: lines keep theirs, edges take the nearest."""
     from PIL import Image
 
     kept: list[tuple[int, int, int]] = [(grey, grey, grey) for grey in (255, 0, 110, 190)][:colours]
-    for _, colour in sorted(image.getcolors(image.width * image.height), reverse=True):
+    house = [tuple(bytes.fromhex(colour[1:])) for colour in COLOURS]
+    counted = [(n + 2**24 * (c in house and n > 20), c) for n, c in image.getcolors(image.width * image.height)]
+    for _, colour in sorted(counted, reverse=True):
         if len(kept) == colours:
             break
         if all(sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 12 for other in kept):
