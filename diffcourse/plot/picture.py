@@ -104,10 +104,10 @@ def _most_frequent(image: Any, colours: int) -> Any:
     kept: list[tuple[int, int, int]] = [(grey, grey, grey) for grey in (255, 0, 110, 190)][:colours]
     house = [tuple(bytes.fromhex(colour[1:])) for colour in COLOURS]
     counted = [(n + 2**24 * (c in house and n > 20), c) for n, c in image.getcolors(image.width * image.height)]
-    for _, colour in sorted(counted, reverse=True):
-        if len(kept) == colours:
+    for n, colour in sorted(counted, reverse=True):
+        if len(kept) == colours or n < 100:  # rarer ones are edges, which cost bytes
             break
-        if all(sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 12 for other in kept):
+        if all(sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 14 for other in kept):
             kept.append(colour)
     palette = Image.new("P", (1, 1))
     palette.putpalette([value for colour in kept + kept[:1] * (256 - len(kept)) for value in colour])
