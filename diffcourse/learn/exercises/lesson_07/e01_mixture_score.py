@@ -1,10 +1,8 @@
 """The score of a mixture of Gaussians."""
 
-import torch
 from torch import Tensor
 
 from diffcourse.learn.exercise import Exercise
-from diffcourse.learn.exercises._cases import normal
 
 
 def mixture_score(x: Tensor, means: Tensor, stds: Tensor, weights: Tensor) -> Tensor:
