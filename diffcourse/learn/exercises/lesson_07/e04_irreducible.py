@@ -83,7 +83,7 @@ EXERCISE = Exercise(
         Mistake(
             "no square",
             lambda D, sigma, energy: (D / sigma - energy) / 2,
-            "You divide D by σ. The target is ε/σ: what is its mean *square*?".replace("*", ""),
+            "You divide D by σ. The target is ε/σ: what is the mean of its square?",
         ),
         Mistake(
             "sigma on top",
@@ -132,6 +132,6 @@ EXERCISE = Exercise(
         "Multiply out ½·E|s + ε/σ|² with that s. In the mixed term, the mean of −ε/σ given xₜ is s itself.",
         "So the mixed term is minus twice the energy, and two of three terms have become one. E|ε|² = D.",
     ],
-    insight="As σ falls, D/σ² grows without bound and the energy stays near that of the data: the loss is nearly all noise. Draw what exceeds "
-    "it, and the curve falls.",
+    insight="As σ falls, D/σ² grows without bound and the energy stays near that of the data: the loss is nearly all noise. Draw what "
+    "exceeds it, and the curve falls.",
 )

@@ -130,8 +130,8 @@ EXERCISE = Exercise(
         Mistake(
             "v with the wrong sign",
             _weights(v=lambda w, a, s: w * (a - s**2 / a) ** 2),
-            "In your v the two errors work against each other. If the noise is taken too large, the image comes out too small, and v takes the "
-            "image off: they add up.",
+            "In your v the two errors work against each other. If the noise is taken too large, the image comes out too small, and v takes "
+            "the image off: they add up.",
         ),
         Mistake(
             "v as if independent",
@@ -162,6 +162,6 @@ EXERCISE = Exercise(
         "eps_hat − eps is −σ·e. The error of the image is that times −σ/α; v's is α times the first less σ times the second. Square, and "
         "undo the ½.",
     ],
-    insight="DDPM's simple loss is denoising score matching at every level, each weighted by 2·σ²: its large losses at small noise are weighed "
-    "down. To choose what a network predicts is to choose such a weight.",
+    insight="DDPM's simple loss is denoising score matching at every level, each weighted by 2·σ²: its large losses at small noise are "
+    "weighed down. To choose what a network predicts is to choose such a weight.",
 )

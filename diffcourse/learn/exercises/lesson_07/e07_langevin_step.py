@@ -178,7 +178,6 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # made for sampling: under no_grad it is right as well
-    allowed={"x changed in place": "see the exercise's invariant"},
     hints=[
         "For N(0, 1) the part without noise is x − τ·x. What variance has that, if x has 1?",
         "(1 − τ)² is 1 − 2τ, and τ² more, which is of second order. So the noise has to bring 2τ.",

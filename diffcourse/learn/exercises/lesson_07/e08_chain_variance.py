@@ -75,7 +75,8 @@ EXERCISE = Exercise(
         Invariant(
             "stays after one more step",
             fixed_by_a_step,
-            "At your variance the chain is not at its end: after one more step, x + τ·score + √(2τ)·z, it is another one. Try s = 0.8, τ = 0.5.",
+            "At your variance the chain is not at its end: after one more step, x + τ·score + √(2τ)·z, it is another one. Try s "
+            "= 0.8, τ = 0.5.",
         ),
     ],
     mistakes=[
@@ -187,6 +188,6 @@ EXERCISE = Exercise(
         "At the end a step changes nothing: v = a²·v + 2τ. Solve it for v.",
         "1 − a² has the factor τ, which cancels with 2τ. There is an end where |a| < 1; otherwise each step makes v larger.",
     ],
-    insight="A step of a tenth of the variance costs 5 %. Smaller steps cost time: the narrowest direction says how large τ may be, the widest "
-    "one how far the chain has to walk.",
+    insight="A step of a tenth of the variance costs 5 %. Smaller steps cost time: the narrowest direction says how large τ may be, the "
+    "widest one how far the chain has to walk.",
 )

@@ -1,6 +1,7 @@
 """How often chains change the mode."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -31,7 +32,7 @@ def crossings_chain_by_chain(xs, edge):
     counts = []
     for chain in xs.T:
         seen = [x for x in chain.tolist() if abs(x) > edge]
-        counts.append(sum(a * b < 0 for a, b in zip(seen, seen[1:], strict=False)))
+        counts.append(sum(a * b < 0 for a, b in pairwise(seen)))
     return torch.tensor(counts)
 
 
@@ -115,12 +116,14 @@ EXERCISE = Exercise(
         Invariant(
             "back is none",
             back_is_none,
-            "A chain that leaves the right mode, passes 0 three times and comes back to the right mode has not crossed. Yours counts something.",
+            "A chain that leaves the right mode, passes 0 three times and comes back to the right mode has not crossed. Yours "
+            "counts something.",
         ),
         Invariant(
             "there and back",
             both_ways,
-            "From right to left and back to right are two crossings, though the chain was between the modes on the way. Yours counts others.",
+            "From right to left and back to right are two crossings, though the chain was between the modes on the way. Yours "
+            "counts others.",
         ),
     ],
     mistakes=[

@@ -1,6 +1,7 @@
 """Annealed Langevin dynamics."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -63,16 +64,13 @@ def in_package(score, x, sigmas, steps, snr, generator):
     def denoise(x, at):
         return estimate(score(x, at.sigma), x, at, "score")
 
+    def noise():
+        return torch.randn(x.shape, generator=generator, dtype=x.dtype)
+
     levels = [*(Level(i, 1.0, sigma) for i, sigma in enumerate(sigmas)), CLEAN]
-    for now, to in zip(levels, levels[1:], strict=False):
-        done = AnnealedLangevin(steps, snr).step(
-            denoise(x, now),
-            Level(to.t, 1.0, to.sigma or 1.0),  # never to CLEAN, whose step takes the noise off
-            denoise=denoise,
-            noise=lambda: torch.randn(x.shape, generator=generator, dtype=x.dtype),
-        )
-        x = done
-    return denoise(x, levels[-2]).x0
+    for now, to in pairwise(levels):
+        x = AnnealedLangevin(steps, snr).step(denoise(x, now), to, denoise=denoise, noise=noise)
+    return x
 
 
 def _chain(
@@ -175,8 +173,8 @@ EXERCISE = Exercise(
         Invariant(
             "the ratio",
             ratio,
-            "At a point whose score is as long as one of pure noise, your score's part of a step is not snr times as long as that of the noise. "
-            "Write both lengths down, in τ, σ and D, and divide.",
+            "At a point whose score is as long as one of pure noise, your score's part of a step is not snr times as long as that of the "
+            "noise. Write both lengths down, in τ, σ and D, and divide.",
         ),
         Invariant(
             "one call a step",
@@ -256,7 +254,8 @@ EXERCISE = Exercise(
         Mistake(
             "one more step for the end",
             _chain(end=lambda x, sigma, score: x + sigma * score(x, sigma)),
-            "Your last line has σ times the score. Tweedie's formula has another power of it: the score is −ε/σ, and σ·ε is to be taken off.",
+            "Your last line has σ times the score. Tweedie's formula has another power of it: the score is −ε/σ, and σ·ε is to "
+            "be taken off.",
         ),
         Mistake(
             "half at the end",
@@ -294,7 +293,8 @@ EXERCISE = Exercise(
         Mistake(
             "asked at the last level",
             _chain(asked=lambda sigma, sigmas: sigmas[-1]),
-            "You always ask for the score of the last level. On its first levels the chain needs theirs: there the modes have grown together.",
+            "You always ask for the score of the last level. On its first levels the chain needs theirs: there the modes have "
+            "grown together.",
         ),
         Mistake(
             "asked at the first level",
@@ -312,8 +312,9 @@ EXERCISE = Exercise(
     hints=[
         "First τ: the score's part of a step has the length τ·√D/σ. How long is that of the noise?",
         "√(2τ)·√D. Their ratio is snr: √D cancels, and √τ is left on one side. Square it.",
-        "Two loops, levels and steps, with a Langevin step inside. Behind them one line: Tweedie's formula with the last σ, where alpha is 1.",
+        "Two loops, levels and steps, with a Langevin step inside. Behind them one line: Tweedie's formula with the last σ, "
+        "where alpha is 1.",
     ],
-    insight="Where the modes have grown together the weights are settled, and each level hands them on to the next. The ratio `snr` is that of "
-    "Song et al. 2021; a good one is found by trying.",
+    insight="Where the modes have grown together the weights are settled, and each level hands them on to the next. The ratio `snr` is "
+    "that of Song et al. 2021; a good one is found by trying.",
 )
