@@ -9,7 +9,18 @@ from torch import Tensor
 
 from diffcourse.checks import check_alike, number
 from diffcourse.images import check_points
-from diffcourse.plot.picture import AIM, COLOURS, FORWARD, REVERSE, Picture, canvas, check_named, draw_arrow, draw_box, style
+from diffcourse.plot.picture import (
+    AIM,
+    COLOURS,
+    FORWARD,
+    REVERSE,
+    Picture,
+    canvas,
+    check_named,
+    draw_arrow,
+    draw_box,
+    style,
+)
 
 
 def fields(
@@ -34,7 +45,9 @@ def fields(
         found[title] = places.numpy(), _shortened(arrows.numpy(), root)
     most = max(float(np.hypot(*arrows.T).max()) for _, arrows in found.values()) or 1.0
     with style():
-        picture, axes = canvas(2.9 * len(found), 3.05, columns=len(found), squeeze=False)
+        picture, axes = canvas(
+            2.9 * len(found) + (len(found) == 1), 3.05 + (len(found) == 1), len(found), squeeze=False
+        )
         for ax, (title, (places, arrows)) in zip(axes.flat, found.items(), strict=True):
             _dots(ax, ground)
             _arrows(ax, places, arrows * longest / most)
@@ -54,13 +67,13 @@ def pull(x_t: Tensor, centres: Tensor, shares: Tensor, score: Tensor, *, reach: 
     start, strength = x_t.numpy(), (shares / shares.max()).numpy()
     end = start + reach * score.numpy() / max(1e-12, float(score.norm()))
     with style():
-        picture, ax = canvas(4.2, 3.6)
+        picture, ax = canvas(4.6, 3.7)
         for centre, dark in zip(centres, strength, strict=True):
             ax.plot(*np.stack([start, centre]).T, color=COLOURS[0], linestyle="-", linewidth=0.9, alpha=float(dark))
         ax.scatter(*centres.T, s=12, color="0.55", linewidths=0)
         draw_arrow(ax, tuple(start), tuple(end), COLOURS[1], linewidth=2.4, mutation_scale=18)
         ax.scatter(*start[:, None], s=45, color="black", zorder=4)
-        ax.set(aspect="equal", title="black: a noisy point; grey: clean ones; orange: the mean pull")
+        ax.set(aspect="equal", title="black: noisy; grey: clean; orange: the mean pull")
     picture.alt = alt or f"a noisy point, {len(centres)} clean ones that pull on it, and the mean pull"
     return picture
 
@@ -68,10 +81,10 @@ def pull(x_t: Tensor, centres: Tensor, shares: Tensor, score: Tensor, *, reach: 
 def losses_map(alt: str = "") -> Picture:
     """Four losses that learn a score, what each asks for, and what leads from one to the next."""
     boxes = [
-        ("explicit\nneeds the true score", COLOURS[6]),
-        ("implicit\nneeds derivatives of the model", FORWARD),
-        ("denoising\nneeds pairs: clean, noisy", REVERSE),
-        ("DDPM's simple loss\nneeds the same pairs", AIM),
+        ("explicit\nneeds the score", COLOURS[6]),
+        ("implicit\nneeds derivatives", FORWARD),
+        ("denoising\nneeds noised pairs", REVERSE),
+        ("DDPM's simple loss\nneeds the same", AIM),
     ]
     ways = ["by parts\n(Hyvärinen)", "for noised data\n(Vincent)", "times 2σ²"]
     with style():
@@ -84,7 +97,8 @@ def losses_map(alt: str = "") -> Picture:
         ax.set(xlim=(-0.85, 6.85), ylim=(-0.5, 1))
         ax.set_axis_off()
     picture.alt = alt or (
-        "the explicit loss becomes the implicit one by parts; for noised data it becomes the denoising loss, which times 2σ² is DDPM's simple loss"
+        "the explicit loss becomes the implicit one by parts; for noised data it becomes the denoising loss, "
+        "which times 2σ² is DDPM's simple loss"
     )
     return picture
 
@@ -113,7 +127,7 @@ def drops(
         _arrows(ax, places.numpy(), shortened * 0.45 / max(1e-12, float(np.hypot(*shortened.T).max())), "0.55")
         for way in steps.transpose(1, 0, 2)[:3]:
             ax.plot(*way.T, color=COLOURS[4], linestyle="-", linewidth=0.8)
-        ax.scatter(*steps[0].T, s=40, marker="x", color="black", zorder=3)
+        ax.scatter(*steps[0].T, s=12, marker="x", color="black", linewidths=0.8, zorder=3)
         ax.scatter(*steps[-1].T, s=16, color=COLOURS[1], zorder=4, linewidths=0)
         ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     picture.alt = alt or f"{steps.shape[1]} particles in a field of arrows, after {len(steps) - 1} steps"
