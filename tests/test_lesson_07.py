@@ -33,7 +33,7 @@ def test_arrows_of_all_panels_have_one_scale_and_their_roots_keep_the_direction(
     lengths = {}
     for name, picture in {"plain": plain, "roots": roots}.items():
         short, long = (next(c for c in ax.collections if hasattr(c, "U")) for ax in picture.axes)
-        assert long.U == pytest.approx(long.V) and short.U[0] == 0 and long.scale == 1
+        assert (abs(long.U - long.V) < 1e-9).all() and short.U[0] == 0 and long.scale == 1
         lengths[name] = (
             float((short.V[0] ** 2 + short.U[0] ** 2) ** 0.5),
             float((long.U[0] ** 2 + long.V[0] ** 2) ** 0.5),
@@ -135,8 +135,8 @@ def test_weights_of_far_modes_drop_out_of_the_score_and_a_chain_keeps_those_it_b
     other = GaussianMixture(FAR.means, FAR.stds, [0.8, 0.2])
     x = torch.tensor([[4.0, 0.3], [-3.5, 0.2]], dtype=torch.float64)
     torch.testing.assert_close(FAR.score(x), other.score(x), rtol=0, atol=1e-9)
-    half = FAR.means.repeat(200, 1)
-    *_, end = langevin(FAR.score, half, 0.05, 500, generator=seeded())
+    half = FAR.means.repeat(50, 1)
+    *_, end = langevin(FAR.score, half, 0.05, 300, generator=seeded())
     assert (end[:, 0] > 0).double().mean() == 0.5
 
 
