@@ -208,6 +208,11 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=["x"],
+    allowed={
+        "weights doubled": "only their ratios count",
+        "weights halved": "only their ratios count",
+        "means -> x (2)": "both have D columns",
+    },
     package=InPackage(
         "GaussianMixture(means, stds, weights).score(x)",
         lambda x, means, stds, weights: GaussianMixture(means, stds, weights).score(x),

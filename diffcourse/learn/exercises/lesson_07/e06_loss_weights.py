@@ -156,6 +156,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # plain numbers will do
+    allowed={"alpha negated": "only its square counts", "sigma negated": "only its square counts"},
     hints=[
         "Let e be the error of the score, score + ε/σ, so that denoising_loss is ½·|e|². Say the three other errors in e.",
         "xₜ is known: what is too much in σ·eps_hat is too little in α·x0_hat. So one error gives the next.",
