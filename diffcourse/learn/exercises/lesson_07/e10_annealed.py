@@ -286,11 +286,6 @@ EXERCISE = Exercise(
             "You visit the levels from the end. They are given in the order in which they are visited.",
         ),
         Mistake(
-            "sorted upwards",
-            _chain(order=sorted),
-            "You sort the levels upwards, and end with the most noise. They are given in the order in which they are visited.",
-        ),
-        Mistake(
             "asked at the last level",
             _chain(asked=lambda sigma, sigmas: sigmas[-1]),
             "You always ask for the score of the last level. On its first levels the chain needs theirs: there the modes have "
@@ -308,6 +303,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # made for sampling: under no_grad it is right as well
+    allowed={"snr negated": "a ratio of lengths is not negative"},
     package=InPackage("AnnealedLangevin(steps, snr), a sampler for any path", in_package),
     hints=[
         "First τ: the score's part of a step has the length τ·√D/σ. How long is that of the noise?",
