@@ -728,7 +728,7 @@ def _(xs, edge):
     return count
 
 
-@wrong("07.crossings", "floats")
+@wrong("07.crossings", "each way as a half")
 def _(xs, edge):
     side, count = torch.zeros(xs.shape[1]), torch.zeros(xs.shape[1])
     for x in xs:

@@ -192,6 +192,11 @@ EXERCISE = Exercise(
             "eps and x0 are right. Your v is ε − x₀, the velocity of the straight path: here v has the factors α and σ.",
         ),
         Mistake(
+            "without v",
+            _from(order=lambda e, x0, v: (e, x0)),
+            "Both are right, and the third is missing: v.",
+        ),
+        Mistake(
             "x0 first",
             _from(order=lambda e, x0, v: (x0, e, v)),
             "All three are right, but the first two are interchanged: eps first.",
