@@ -160,6 +160,11 @@ EXERCISE = Exercise(
             "function of torch turn these into shares.",
         ),
         Mistake(
+            "away, and 0 through 0",
+            lambda *given: -_plain(*given),
+            "Two things: your arrows point away from the modes, and far out, where all densities round to 0, they are nan.",
+        ),
+        Mistake(
             "a little added",
             _with_a_little,
             "Near the modes it is right. Far out all densities round to 0, and what you add below the line makes the arrow 0, where it "
@@ -208,6 +213,11 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=["x"],
+    allowed={
+        "weights doubled": "only their ratios count",
+        "weights halved": "only their ratios count",
+        "means -> x (2)": "both have D columns",
+    },
     package=InPackage(
         "GaussianMixture(means, stds, weights).score(x)",
         lambda x, means, stds, weights: GaussianMixture(means, stds, weights).score(x),

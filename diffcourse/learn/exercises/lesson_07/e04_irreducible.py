@@ -127,6 +127,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # a plain number will do
+    allowed={"sigma negated": "a standard deviation is not negative"},
     hints=[
         "The best score in the mean square is a conditional mean. Of what, given what? Its name stands in the docstring of `energy`.",
         "Multiply out ½·E|s + ε/σ|² with that s. In the mixed term, the mean of −ε/σ given xₜ is s itself.",

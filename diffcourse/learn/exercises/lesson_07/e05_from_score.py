@@ -192,6 +192,11 @@ EXERCISE = Exercise(
             "eps and x0 are right. Your v is ε − x₀, the velocity of the straight path: here v has the factors α and σ.",
         ),
         Mistake(
+            "without v",
+            _from(order=lambda e, x0, v: (e, x0)),
+            "Both are right, and the third is missing: v.",
+        ),
+        Mistake(
             "x0 first",
             _from(order=lambda e, x0, v: (x0, e, v)),
             "All three are right, but the first two are interchanged: eps first.",
@@ -209,6 +214,6 @@ EXERCISE = Exercise(
         "Take the mean given xₜ on both sides of xₜ = α·x0 + σ·eps: it holds for the means too. Solve it for x0.",
         "v is linear in eps and x0, so its mean is the same combination of their means.",
     ],
-    insight="One arrow, four names. In the second line of your x0 stands Tweedie's formula, (xₜ + σ²·score)/α: the best guess at the image "
+    insight="One arrow, four names. Your x0 is Tweedie's formula, (xₜ + σ²·score)/α: the best guess at the image "
     "is one step along the score.",
 )

@@ -103,6 +103,11 @@ EXERCISE = Exercise(
             "The first is right. The two others lead from the loss of eps on: asked is what leads from the denoising loss.",
         ),
         Mistake(
+            "from the loss of eps",
+            lambda a, s: (1.0, s**2 / a**2, ((a**2 + s**2) / a) ** 2),
+            "These lead from the loss of eps to all three. Asked is what leads from the denoising loss of the score.",
+        ),
+        Mistake(
             "x0 upside down",
             _weights(x0=lambda w, a, s: w * a**2 / s**2),
             "The factor of x0 has α and σ interchanged: at small noise a wrong score hardly harms the image.",
@@ -156,6 +161,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # plain numbers will do
+    allowed={"alpha negated": "only its square counts", "sigma negated": "only its square counts"},
     hints=[
         "Let e be the error of the score, score + ε/σ, so that denoising_loss is ½·|e|². Say the three other errors in e.",
         "xₜ is known: what is too much in σ·eps_hat is too little in α·x0_hat. So one error gives the next.",

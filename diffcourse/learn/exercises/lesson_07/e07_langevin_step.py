@@ -14,7 +14,8 @@ def langevin_step(score, x: Tensor, tau: float, z: Tensor) -> Tensor:
     """One step of Langevin dynamics: x moves by tau times the score, and is shaken by z.
 
     How strongly it is shaken is to be derived: points that are drawn from the density of the
-    score must stay so, for small tau to first order. N(0, 1), whose score is −x, tells it.
+    score must stay so, where tau is small; what is of second order in tau is left out. N(0, 1),
+    whose score is −x, tells it.
     score: a function of x (B, …) -> (B, …), to be called once; tau a number above 0; z standard
     Gaussian noise of x's shape. Returns the new x; the old one stays as it is.
     """
@@ -105,6 +106,11 @@ EXERCISE = Exercise(
             _step(lambda tau: 2**0.5 * tau),
             "Your root covers the 2 alone: z brings the variance 2τ², which is next to nothing where τ is small. All points would run to "
             "the modes.",
+        ),
+        Mistake(
+            "exact for N(0, 1)",
+            _step(lambda tau: abs(1 - (1 - tau) ** 2) ** 0.5),
+            "This keeps N(0, 1) exactly, and N(0, 1) only: τ² stands in it because of that score. Leave out what is of second order.",
         ),
         Mistake(
             "tau for both",

@@ -65,6 +65,7 @@ EXERCISE = Exercise(
         (3.0, 17.5),
         (1.0, 3.0),
         (1.5, 1e-6),
+        (1.5, 2.5),
     ],
     invariants=[
         Invariant(
@@ -183,6 +184,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # a plain number will do
+    allowed={"s negated": "a standard deviation is not negative"},
     hints=[
         "With the score −x/s², a step is a·x + √(2τ)·z. What is a, and what does the step make of a variance v?",
         "At the end a step changes nothing: v = a²·v + 2τ. Solve it for v.",

@@ -221,6 +221,12 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # counts
+    allowed={
+        "xs negated": "left and right count alike",
+        "xs rows reversed": "seen backwards, a crossing is one too",
+        "0 -> 1": "a row of xs, for its shape alone",
+        "0 -> -1": "a row of xs, for its shape alone",
+    },
     hints=[
         "Strike the steps in between out of a chain. What is left of left, left, right, right, left, and where are its crossings?",
         "Or keep, for every chain, the mode that it was last in. A step in between changes nothing in it.",

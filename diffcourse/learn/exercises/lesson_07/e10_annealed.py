@@ -100,6 +100,17 @@ def _chain(
     return wrong
 
 
+def _by_this_score(score, x, sigmas, steps, snr, generator):
+    """Algorithm 4 of Song et al. 2021, which measures both lengths."""
+    for sigma in sigmas:
+        for _ in range(steps):
+            z = torch.randn(x.shape, generator=generator, dtype=x.dtype)
+            arrows = score(x, sigma)
+            tau = 2 * (snr * z.norm() / arrows.norm()) ** 2
+            x = x + tau * arrows + (2 * tau) ** 0.5 * z
+    return x + sigmas[-1] ** 2 * score(x, sigmas[-1])
+
+
 def of_a_mode(x: Tensor, sigma: float) -> Tensor:
     """The noised score of N(1, 0.25·I)."""
     return (1 - x) / (0.25 + sigma**2)
@@ -232,6 +243,12 @@ EXERCISE = Exercise(
             "Your τ grows with the dimensions. Both lengths have √D, and it cancels.",
         ),
         Mistake(
+            "by this very score",
+            _by_this_score,
+            "You measure this score and this noise at every step, as a later paper does. Here τ depends on the level only: put √D/σ and √D "
+            "for their lengths.",
+        ),
+        Mistake(
             "by the first level",
             _chain(lambda sigma, snr, D, sigmas: 2 * (snr * sigmas[0]) ** 2),
             "All levels have the τ of the first one. On the last levels such a step leaps over the modes.",
@@ -256,6 +273,14 @@ EXERCISE = Exercise(
             _chain(end=lambda x, sigma, score: x + sigma * score(x, sigma)),
             "Your last line has σ times the score. Tweedie's formula has another power of it: the score is −ε/σ, and σ·ε is to "
             "be taken off.",
+        ),
+        Mistake(
+            "a step at the end",
+            lambda score, x, sigmas, steps, snr, generator: _chain(
+                end=lambda x, sigma, score: x + 2 * (snr * sigma) ** 2 * score(x, sigma)
+            )(score, x, sigmas, steps, snr, generator),
+            "Your last line is a Langevin step without its noise. It moves by τ times the score, which takes only a part of the noise off: "
+            "the mean of x₀ given x lies farther.",
         ),
         Mistake(
             "half at the end",
@@ -286,11 +311,6 @@ EXERCISE = Exercise(
             "You visit the levels from the end. They are given in the order in which they are visited.",
         ),
         Mistake(
-            "sorted upwards",
-            _chain(order=sorted),
-            "You sort the levels upwards, and end with the most noise. They are given in the order in which they are visited.",
-        ),
-        Mistake(
             "asked at the last level",
             _chain(asked=lambda sigma, sigmas: sigmas[-1]),
             "You always ask for the score of the last level. On its first levels the chain needs theirs: there the modes have "
@@ -308,6 +328,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],  # made for sampling: under no_grad it is right as well
+    allowed={"snr negated": "a ratio of lengths is not negative"},
     package=InPackage("AnnealedLangevin(steps, snr), a sampler for any path", in_package),
     hints=[
         "First τ: the score's part of a step has the length τ·√D/σ. How long is that of the noise?",
