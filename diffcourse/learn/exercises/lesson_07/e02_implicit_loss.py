@@ -24,7 +24,7 @@ def implicit_loss(score, x: Tensor) -> Tensor:
     """
     x = x.detach().requires_grad_()
     s = score(x)
-    divergence = 0
+    divergence = torch.zeros_like(x[:, 0])
     for i in range(x.shape[1]):
         (row,) = torch.autograd.grad(s[:, i].sum(), x, create_graph=True)
         divergence = divergence + row[:, i]
