@@ -215,6 +215,7 @@ EXERCISE = Exercise(
     allowed={
         "score called twice": "the same at twice the price, which the stub does not forbid",
         "x.detach() -> x": "then x asks for gradients afterwards, which harms nobody here",
+        "0 -> -1": "a column of x, for its shape alone",
     },
     insight="The score is short where points are, and runs together there. It costs a pass back for each dimension: 784 for a digit. The "
     "next loss needs none.",
