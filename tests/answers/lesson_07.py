@@ -109,6 +109,15 @@ def _(x, means, stds, weights):
     return (p / stds**2) @ means - (p / stds**2).sum(1, keepdim=True) * x
 
 
+@right("07.mixture_score", "autograd with a graph")
+def _(x, means, stds, weights):
+    if not x.requires_grad:
+        x = x.clone().requires_grad_(True)
+    d2 = torch.cdist(x, means) ** 2
+    logp = torch.logsumexp(torch.log(weights) - x.shape[1] * torch.log(stds) - d2 / (2 * stds**2), dim=1)
+    return torch.autograd.grad(logp.sum(), x, create_graph=True)[0]
+
+
 # -- 07.implicit_loss ------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +218,12 @@ def _(score, x):
         J = torch.autograd.functional.jacobian(lambda v: score(v[None])[0], p, create_graph=True)
         out.append(0.5 * score(p[None])[0].square().sum() + torch.trace(J))
     return torch.stack(out)
+
+
+@right("07.implicit_loss", "vmap and jacfwd")
+def _(score, x):
+    J = torch.func.vmap(torch.func.jacfwd(lambda v: score(v.unsqueeze(0)).squeeze(0)))(x)
+    return torch.sum(score(x) ** 2, dim=1) / 2 + J.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 # -- 07.denoising_loss -----------------------------------------------------------------------------------------------
@@ -576,6 +591,13 @@ def _(score, x, tau, z):
         return x + (drift + noise)
 
 
+@right("07.langevin_step", "noise first, then the drift at the old x")
+def _(score, x, tau, z):
+    new = x + np.sqrt(2 * tau) * z
+    new = new + tau * score(x)
+    return new.detach()
+
+
 # -- 07.chain_variance -----------------------------------------------------------------------------------------------
 
 
@@ -645,6 +667,14 @@ def _(s, tau):
     if tau >= 2 * s**2:
         raise ValueError("the chain diverges")
     return 2 * tau / (1 - (1 - tau / s**2) ** 2)
+
+
+@wrong("07.chain_variance", "|a| > 1 for the end")
+def _(s, tau):
+    a = 1 - tau / s**2
+    if abs(a) > 1:
+        return math.inf
+    return 2 * tau / (1 - a * a)
 
 
 @right("07.chain_variance", "geometric series")
@@ -756,6 +786,15 @@ def _(xs, edge):
     for k in range(1, len(state)):
         state[k] = np.where(state[k] == 0, state[k - 1], state[k])
     return torch.from_numpy((state[1:] * state[:-1] == -1).sum(0))
+
+
+@wrong("07.crossings", "along the chains in place of the steps")
+def _(xs, edge):
+    out = []
+    for step in xs:
+        seen = [1 if x > edge else -1 for x in step.tolist() if abs(x) > edge]
+        out.append(sum(a != b for a, b in zip(seen, seen[1:])))
+    return torch.tensor(out)
 
 
 # -- 07.annealed -----------------------------------------------------------------------------------------------------

@@ -49,6 +49,11 @@ def _weights(
     return wrong
 
 
+def _interchanged(alpha, sigma):
+    eps, x0, v = loss_weights(alpha, sigma)
+    return x0, eps, v
+
+
 def all_alike_where(f: Callable) -> bool:
     """Where alpha = sigma, an error of the noise is as long as one of the image."""
     eps, x0, _ = f(0.4, 0.4)
@@ -151,7 +156,7 @@ EXERCISE = Exercise(
         ),
         Mistake(
             "x0 and eps interchanged",
-            lambda a, s: (lambda e, x, v: (x, e, v))(*loss_weights(a, s)),
+            _interchanged,
             "All three are right, but the first two are interchanged: eps, x0, v.",
         ),
         Mistake(

@@ -233,6 +233,6 @@ EXERCISE = Exercise(
         "For each step: 1 right, −1 left, and in between what it was before (torch.where). It has crossed where the new one is the old "
         "one's opposite; 0 stands for none yet.",
     ],
-    insight="Passing 0 says little: a walk with finer steps passes it more often. Arrivals do not depend on that, and nor does the time "
-    "between them, which grows as 1/p at the pass.",
+    insight="Passing 0 says little: a walk with finer steps passes it more often. Arrivals in a given time, steps times τ, hardly depend "
+    "on that. The time between two of them grows as 1/p at the pass.",
 )
