@@ -46,7 +46,7 @@ class ScoreExplorer(Explorer):
             "places": grid,
             "arrows": self._mixture.score(grid, level),
             "track": track,
-            "ground": self._mixture.sample(400, level=level, generator=torch.Generator().manual_seed(self._seed)),
+            "ground": self._mixture.sample(200, level=level, generator=torch.Generator().manual_seed(self._seed)),
             "held": held.tolist(),
             "weights": self._mixture.weights.tolist(),
             "told": f"after {k} steps of τ = {step:g}, {'with' if noisy == 'yes' else 'without'} noise, in the field of σ = {sigma:g}",
