@@ -52,6 +52,7 @@ def fields(
             _dots(ax, ground)
             _arrows(ax, places, arrows * longest / most)
             ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    picture.colours = 24  # blue and grey only
     picture.alt = alt or f"arrows over a plane: {', '.join(found)}"
     return picture
 
@@ -122,7 +123,7 @@ def drops(
     steps = np.stack([check_points(x, f"track[{i}]", dimensions=2).numpy() for i, x in enumerate(track)])
     shortened = _shortened(arrows.numpy(), root=True)
     with style():
-        picture, ax = canvas(4.6, 4.4)
+        picture, ax = canvas(4.3, 4.2)
         _dots(ax, ground)
         _arrows(ax, places.numpy(), shortened * 0.45 / max(1e-12, float(np.hypot(*shortened.T).max())), "0.55")
         for way in steps.transpose(1, 0, 2)[:3]:
@@ -130,6 +131,7 @@ def drops(
         ax.scatter(*steps[0].T, s=12, marker="x", color="black", linewidths=0.8, zorder=3)
         ax.scatter(*steps[-1].T, s=16, color=COLOURS[1], zorder=4, linewidths=0)
         ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    picture.colours = 24
     picture.alt = alt or f"{steps.shape[1]} particles in a field of arrows, after {len(steps) - 1} steps"
     return picture
 
