@@ -523,3 +523,18 @@ def test_ten_thousand_digits_of_the_shipped_weights_are_as_near_as_the_changelog
         assert row["ink"] == pytest.approx(table["real"]["ink"], rel=0.02)
         assert row["grey"] == pytest.approx(table["real"]["grey"], rel=0.1)
         assert row["right"] > 0.98 and abs(row["precision"] - table["real"]["precision"]) < 0.03
+
+
+def test_the_likelihood_of_digits_lies_above_its_floor_and_resumes(tmp_path):
+    options = ("--digits", "4", "--draws", "4", "--steps", "3", "--out", str(tmp_path / "bits.json"))
+    ran = benchmark("likelihood", *options, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    table = json.loads((tmp_path / "bits.json").read_text(encoding="utf-8"))
+    rows = table["rows"]
+    assert table["floor"] == pytest.approx(3.22, abs=0.01) and rows["ode, 3 steps"]["n"] == 4
+    assert rows["bound"]["bits"] == pytest.approx(sum(rows["bound"][k] for k in ("L_T", "steps", "L_0")), abs=0.001)
+    assert 0.5 < rows["bound"]["bits"] < 8
+    again = benchmark("likelihood", *options, cwd=tmp_path)
+    assert again.returncode == 0 and "ode" not in again.stdout
+    other = benchmark("likelihood", *options[:-2], "--draws", "5", *options[-2:], cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr

@@ -234,3 +234,22 @@ def test_wrong_arguments_are_named():
         elbo.transition(DATA.denoise, TOY, x, 1.5)
     with pytest.raises(TypeError, match="x0 must be a floating-point"):
         elbo.diffusion_bound(DATA.denoise, TOY, torch.zeros(2, 1, dtype=torch.int64))
+
+
+# -- pixels -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_probabilities_of_all_greys_sum_to_one_and_far_ones_stay_finite():
+    greys = torch.arange(256, dtype=torch.float64)[:, None] / 255 * 2 - 1
+    for mean, std in ((0.3, 0.01), (-0.9995, 0.03), (1.4, 0.2), (0.0, 0.002)):
+        nats = elbo.pixel_nll(greys, torch.full_like(greys, mean), std**2)
+        assert nats.isfinite().all() and torch.exp(-nats).sum().item() == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_wide_decoder_is_the_gaussian_density_times_a_bin():
+    x = torch.tensor([[-0.2, 0.1], [101 / 255, -77 / 255]], dtype=torch.float64)
+    mean = torch.tensor([[0.1, 0.3], [0.3, 0.0]], dtype=torch.float64)
+    wanted = elbo.gaussian_nll(x, mean, 0.09) - 2 * math.log(2 / 255)
+    torch.testing.assert_close(elbo.pixel_nll(x, mean, 0.09), wanted, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="var must be"):
+        elbo.pixel_nll(x, mean, 0.0)
