@@ -60,22 +60,22 @@ def fields(
 def pull(x_t: Tensor, centres: Tensor, shares: Tensor, score: Tensor, *, reach: float = 1.0, alt: str = "") -> Picture:
     """What pulls on one noisy point x_t (2,): lines to the clean points `centres` (N, 2), the darker the larger their share (N,), and the
     mean of all pulls, the arrow `score` (2,), drawn `reach` long."""
-    centres = check_points(centres, "centres", dimensions=2).numpy()
+    clean = check_points(centres, "centres", dimensions=2).numpy()
     if x_t.shape != (2,) or score.shape != (2,):
         raise ValueError(f"x_t and score must be (2,), got {tuple(x_t.shape)} and {tuple(score.shape)}")
-    if shares.shape != (len(centres),) or not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
-        raise ValueError(f"shares must be {len(centres)} numbers, none negative, got shape {tuple(shares.shape)}")
+    if shares.shape != (len(clean),) or not bool((shares >= 0).all()) or not float(shares.sum()) > 0:
+        raise ValueError(f"shares must be {len(clean)} numbers, none negative, got shape {tuple(shares.shape)}")
     start, strength = x_t.numpy(), (shares / shares.max()).numpy()
     end = start + reach * score.numpy() / max(1e-12, float(score.norm()))
     with style():
         picture, ax = canvas(4.6, 3.7)
-        for centre, dark in zip(centres, strength, strict=True):
+        for centre, dark in zip(clean, strength, strict=True):
             ax.plot(*np.stack([start, centre]).T, color=COLOURS[0], linestyle="-", linewidth=0.9, alpha=float(dark))
-        ax.scatter(*centres.T, s=12, color="0.55", linewidths=0)
+        ax.scatter(*clean.T, s=12, color="0.55", linewidths=0)
         draw_arrow(ax, tuple(start), tuple(end), COLOURS[1], linewidth=2.4, mutation_scale=18)
         ax.scatter(*start[:, None], s=45, color="black", zorder=4)
         ax.set(aspect="equal", title="black: noisy; grey: clean; orange: the mean pull")
-    picture.alt = alt or f"a noisy point, {len(centres)} clean ones that pull on it, and the mean pull"
+    picture.alt = alt or f"a noisy point, {len(clean)} clean ones that pull on it, and the mean pull"
     return picture
 
 
@@ -143,7 +143,8 @@ def _shortened(arrows: np.ndarray, root: bool) -> np.ndarray:
 
 def _dots(ax: Axes, ground: Tensor | None) -> None:
     if ground is not None:
-        ax.scatter(*check_points(ground, "ground", dimensions=2).numpy().T, s=3, color="0.8", linewidths=0)
+        x, y = check_points(ground, "ground", dimensions=2).numpy().T
+        ax.scatter(x, y, s=3, color="0.8", linewidths=0)
 
 
 def _arrows(ax: Axes, places: np.ndarray, arrows: np.ndarray, colour: Any = COLOURS[0]) -> None:

@@ -25,7 +25,8 @@ class ScoreExplorer(Explorer):
         check_kind("mixture", mixture, GaussianMixture)
         if mixture.D != 2:
             raise ValueError(f"mixture must be two-dimensional, got {mixture.D} dimensions")
-        self._mixture, self._seed, self._kept = mixture, seed, {}
+        self._mixture, self._seed = mixture, seed
+        self._kept: dict[tuple[str, str, float, float], list[Tensor]] = {}
         controls = {
             "k": slider("after so many steps", [0, 1, 2, 5, 10, 20, 50, 100, 200], 20),
             "place": choice("dropped at", list(PLACES)),
@@ -53,7 +54,7 @@ class ScoreExplorer(Explorer):
         }
 
     def _track(self, place: str, noisy: str, step: float, level: Level) -> list[Tensor]:
-        key = place, noisy, step, level.sigma
+        key = place, noisy, step, float(level.sigma)
         if key not in self._kept:
             g = torch.Generator().manual_seed(self._seed)
             spot = PLACES[place]
