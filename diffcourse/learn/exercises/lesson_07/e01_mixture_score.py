@@ -101,6 +101,12 @@ def in_the_middle(f: Callable) -> bool:
     return close(f(torch.zeros(1, 2), means, torch.full((2,), 0.6), torch.full((2,), 0.5)), torch.zeros(1, 2))
 
 
+def the_nearer_one_far_out(f: Callable) -> bool:
+    """Of two modes that are equally wide only the nearer one is left."""
+    x, means = torch.tensor([[60.0, 0.0]]), torch.tensor([[0.0, 0.0], [2.0, 0.0]])
+    return close(f(x, means, torch.full((2,), 0.5), torch.full((2,), 0.5)), torch.tensor([[-232.0, 0.0]]))
+
+
 EXERCISE = Exercise(
     name="07.mixture_score",
     title="The arrows of a mixture",
@@ -119,6 +125,12 @@ EXERCISE = Exercise(
             "half-way",
             in_the_middle,
             "Half-way between two modes of equal weight and width both pull alike, so the arrow must be 0. Yours is not.",
+        ),
+        Invariant(
+            "the nearer one far out",
+            the_nearer_one_far_out,
+            "Far out, on the line through two equally wide modes, the farther one is as nothing beside the nearer one, which pulls alone. "
+            "With yours it is not so at a distance of 60: is something held back, or rounded to 0?",
         ),
     ],
     mistakes=[
@@ -180,6 +192,11 @@ EXERCISE = Exercise(
             _score(lambda sq, s, w, D: w.log() - sq / (2 * s**2)),
             "Your modes are not normalised: a wide one is lower at its top than a narrow one of the same weight. Its factor of s does not "
             "cancel where the widths differ.",
+        ),
+        Mistake(
+            "weights with logarithms",
+            _score(lambda sq, s, w, D: w - D * s.log() - sq / (2 * s**2)),
+            "You add the weights to logarithms of densities. There a factor becomes a summand by its own logarithm.",
         ),
         Mistake(
             "weights forgotten",

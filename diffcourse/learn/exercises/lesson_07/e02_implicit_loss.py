@@ -90,6 +90,16 @@ def least_for_the_true_score(f: Callable) -> bool:
     return at[1] < at[0] and at[1] < at[2]
 
 
+def stairs(x: Tensor) -> Tensor:
+    """Flat at every point that is no multiple of 1e-8, and steep from far."""
+    return torch.floor(1e8 * x) / 1e3
+
+
+def no_difference_quotient(f: Callable) -> bool:
+    """Where the score is a flight of stairs, the exact derivative is 0; that of two points near each other is 1e5."""
+    return bool((torch.as_tensor(f(stairs, torch.tensor([[0.5e-8, 2.5e-8]], dtype=torch.float64))).abs() < 1).all())
+
+
 EXERCISE = Exercise(
     name="07.implicit_loss",
     title="A loss without the true score",
@@ -106,6 +116,12 @@ EXERCISE = Exercise(
         lambda g: (outwards, normal(g, 2, 3)),
     ],
     invariants=[
+        Invariant(
+            "no difference quotient",
+            no_difference_quotient,
+            "For a score that is a flight of very small stairs yours finds a slope, where each stair is flat. Is it the difference of the "
+            "score at two points near each other? That is never exact: autograd's derivative is.",
+        ),
         Invariant(
             "least for the true score",
             least_for_the_true_score,

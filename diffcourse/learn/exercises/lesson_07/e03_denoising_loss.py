@@ -58,6 +58,12 @@ def exact_for_one_point(f: Callable) -> bool:
     return close(f(lambda x: (0.4 - x) / 0.25, x0, eps, 0.8, 0.5), torch.zeros(3))
 
 
+def four_times_the_other_way(f: Callable) -> bool:
+    """A score as long as the target and opposite to it is twice that length away."""
+    x0, eps = torch.tensor([[1.0, -2.0]]), torch.tensor([[3.0, 4.0]])
+    return close(f(lambda x: torch.tensor([[6.0, 8.0]]), x0, eps, 0.7, 0.5), torch.tensor([200.0]))
+
+
 EXERCISE = Exercise(
     name="07.denoising_loss",
     title="A loss from pairs",
@@ -77,6 +83,12 @@ EXERCISE = Exercise(
             "nothing left for one point",
             exact_for_one_point,
             "Where all data are one point c, q(xₜ | x₀) is all of p, and its score −(x − α·c)/σ² must have the loss 0. Yours is not 0.",
+        ),
+        Invariant(
+            "the other way",
+            four_times_the_other_way,
+            "A score as long as its target that points the other way is twice that length away from it: half the square of that must come "
+            "out. Yours is another number. Distances are those of arrows, not of their lengths.",
         ),
     ],
     mistakes=[

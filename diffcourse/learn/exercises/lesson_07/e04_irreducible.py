@@ -96,6 +96,16 @@ EXERCISE = Exercise(
             "Your target is ε, of mean square D. That of denoising_loss is divided by σ.",
         ),
         Mistake(
+            "of the loss of the noise",
+            lambda D, sigma, energy: (D - sigma**2 * energy) / 2,
+            "This is σ² times what is asked: what is left of ½·|ε̂ − ε|², the loss of a noise prediction. The target of a score is −ε/σ.",
+        ),
+        Mistake(
+            "of the loss of the noise, not halved",
+            lambda D, sigma, energy: D - sigma**2 * energy,
+            "This is what is left of |ε̂ − ε|², the loss of a noise prediction. denoising_loss is half the distance of scores.",
+        ),
+        Mistake(
             "half of the energy",
             lambda D, sigma, energy: energy / 2,
             "Half of the energy is what the loss has less than that of a score of 0. Asked is what is left.",

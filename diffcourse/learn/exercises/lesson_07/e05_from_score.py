@@ -167,6 +167,11 @@ EXERCISE = Exercise(
             "eps and x0 are right. In your v the factors are interchanged: α belongs to the noise there.",
         ),
         Mistake(
+            "v with noise and image swapped",
+            _from(v=lambda e, x0, x, a, sg: a * x0 - sg * e),
+            "eps and x0 are right. In your v noise and image are interchanged: α belongs to the noise, and the image is taken off.",
+        ),
+        Mistake(
             "v with a plus",
             _from(v=lambda e, x0, x, a, sg: a * e + sg * x0),
             "eps and x0 are right. In v the image is taken off.",

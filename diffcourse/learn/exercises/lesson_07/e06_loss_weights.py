@@ -133,6 +133,11 @@ EXERCISE = Exercise(
             "Your factor of v holds where α² + σ² = 1. Other paths do not keep the variance.",
         ),
         Mistake(
+            "v half squared",
+            _weights(v=lambda w, a, s: w * (a**2 + s**2) / a**2),
+            "The first two are right. In your v the sum α² + σ² is not squared, and the α below it is: the error as a whole is squared.",
+        ),
+        Mistake(
             "v by alpha alone",
             _weights(v=lambda w, a, s: w * a**2),
             "Your factor of v counts the error of the noise only. The image that is taken off has one too.",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake
+from diffcourse.learn.exercise import Exercise, Invariant, Mistake, close
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.learn.exercises.lesson_07._cases import AScore, Counted, pull
 
@@ -57,6 +57,23 @@ def once(f: Callable) -> bool:
     return score.calls == 1
 
 
+def asked_at_x(f: Callable) -> bool:
+    points: list[Tensor] = []
+
+    def score(y: Tensor) -> Tensor:
+        points.append(y.detach().clone())
+        return torch.tanh(y) - y
+
+    f(score, torch.full((2, 2), 0.7), 0.1, torch.ones(2, 2))
+    return all(close(y, torch.full_like(y, 0.7)) for y in points)
+
+
+def tau_times_the_score(f: Callable) -> bool:
+    """Without noise, for scores of any length."""
+    x, zero = torch.tensor([[1.0], [-2.0]]), torch.zeros(2, 1)
+    return all(close(f(lambda y, c=c: c + 0 * y, x, 0.1, zero), x + 0.1 * c) for c in (0.01, 1.0, -30.0))
+
+
 EXERCISE = Exercise(
     name="07.langevin_step",
     title="A step of Langevin dynamics",
@@ -72,6 +89,16 @@ EXERCISE = Exercise(
         case(0.05, 2, 1, 2, 2),
     ],
     invariants=[
+        Invariant(
+            "asked at x",
+            asked_at_x,
+            "Your score is asked at another point than x. A step asks it once, at the point from which it starts.",
+        ),
+        Invariant(
+            "tau times the score",
+            tau_times_the_score,
+            "Where z is 0, x moves by τ times the score, however short or long that is. Yours moves by something else.",
+        ),
         Invariant(
             "keeps a Gaussian",
             keeps_a_gaussian,

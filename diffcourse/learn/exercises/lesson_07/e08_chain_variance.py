@@ -47,6 +47,10 @@ def fixed_by_a_step(f: Callable) -> bool:
     return abs((1 - 0.5 / 0.64) ** 2 * v + 1.0 - v) < 1e-3 * v
 
 
+def no_end(f: Callable) -> bool:
+    return all(math.isinf(float(f(1.0, tau))) for tau in (2.0, 3.0))
+
+
 EXERCISE = Exercise(
     name="07.chain_variance",
     title="The bias of a step",
@@ -69,15 +73,21 @@ EXERCISE = Exercise(
     ],
     invariants=[
         Invariant(
-            "no bias without a step",
-            no_bias_without_a_step,
-            "As τ goes to 0 the bias must go too, and s² be left. Yours is another number.",
-        ),
-        Invariant(
             "stays after one more step",
             fixed_by_a_step,
             "At your variance the chain is not at its end: after one more step, x + τ·score + √(2τ)·z, it is another one. Try s "
             "= 0.8, τ = 0.5.",
+        ),
+        Invariant(
+            "no end",
+            no_end,
+            "For s = 1 there is no end at τ = 2, where |1 − τ/s²| is 1 and every step adds noise, and none at τ = 3. Yours gives a number: "
+            "one that is computed step by step, or held in bounds, looks finite there.",
+        ),
+        Invariant(
+            "no bias without a step",
+            no_bias_without_a_step,
+            "As τ goes to 0 the bias must go too, and s² be left. Yours is another number.",
         ),
     ],
     mistakes=[
@@ -156,6 +166,11 @@ EXERCISE = Exercise(
             "s for its square",
             _if_finite(lambda s, tau: s**2 / (1 - tau / (2 * s)) if tau != 2 * s else math.inf),
             "In your bias τ is divided by 2s. The score of N(0, s²) is −x/s².",
+        ),
+        Mistake(
+            "the score divided by s",
+            _if_finite(lambda s, tau: 2 * tau / (1 - (1 - tau / s) ** 2), lambda s, tau: tau >= 2 * s),
+            "In your step x is multiplied by 1 − τ/s. The score of N(0, s²) is −x/s².",
         ),
         Mistake(
             "only s = 1",

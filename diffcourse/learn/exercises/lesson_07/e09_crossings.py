@@ -97,6 +97,13 @@ def both_ways(f: Callable) -> bool:
     return int(torch.as_tensor(f(xs, 1.0)).reshape(-1)[0]) == 2
 
 
+def in_none_at_first(f: Callable) -> bool:
+    """Chains that begin in between and arrive in a mode for the first time, from either side of 0 and from 0 itself."""
+    start = torch.tensor([0.3, -0.3, 0.0, 0.3, -0.3, 0.0])
+    end = torch.tensor([-2.0, -2.0, -2.0, 2.0, 2.0, 2.0])
+    return not torch.as_tensor(f(torch.stack([start, end, end]), 1.0)).any()
+
+
 EXERCISE = Exercise(
     name="07.crossings",
     title="Crossings, counted",
@@ -124,6 +131,12 @@ EXERCISE = Exercise(
             both_ways,
             "From right to left and back to right are two crossings, though the chain was between the modes on the way. Yours "
             "counts others.",
+        ),
+        Invariant(
+            "in none at first",
+            in_none_at_first,
+            "A chain that begins in between has been in no mode yet, on whichever side of 0 it is: its first arrival is no crossing. "
+            "Yours counts one.",
         ),
     ],
     mistakes=[

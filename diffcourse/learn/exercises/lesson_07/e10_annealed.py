@@ -1,13 +1,13 @@
 """Annealed Langevin dynamics."""
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import torch
 from torch import Tensor
 
 from diffcourse.denoiser import estimate
-from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
 from diffcourse.learn.exercises._cases import normal
 from diffcourse.learn.exercises.lesson_07.e07_langevin_step import langevin_step
 from diffcourse.schedule import CLEAN, Level
@@ -145,7 +145,7 @@ class Asked:
 def ratio(f: Callable) -> bool:
     """Where the score has the length of pure noise's, its part of a step is snr times as long as that of the noise."""
     g = torch.Generator().manual_seed(3)
-    x, snr, sigma = torch.zeros(1, 4000, dtype=torch.float64), 0.2, 1.5
+    x, snr, sigma = torch.zeros(1, 4000), 0.2, 1.5
     z = torch.randn(x.shape, generator=copy_of(g), dtype=x.dtype)
 
     def score(y, s):
@@ -159,6 +159,55 @@ def ratio(f: Callable) -> bool:
 
 def copy_of(g: torch.Generator) -> torch.Generator:
     return torch.Generator().set_state(g.get_state())
+
+
+def in_their_order(f: Callable) -> bool:
+    asked = Asked()
+    f(asked, torch.ones(2, 2), [0.5, 2.0, 1.0], 2, 0.2, torch.Generator().manual_seed(0))
+    return [level for level, _ in groupby(asked.levels)][:3] == [0.5, 2.0, 1.0]
+
+
+def last_at_the_last_level(f: Callable) -> bool:
+    asked = Asked()
+    f(asked, torch.ones(2, 2), [0.5, 2.0, 1.0], 2, 0.2, torch.Generator().manual_seed(0))
+    return asked.levels[-1] == 1.0
+
+
+def steps_on_each(f: Callable) -> bool:
+    """As many calls on a level as steps, or a multiple where a step takes several; on the last one Tweedie's may come too."""
+    asked = Asked()
+    f(asked, torch.ones(2, 2), [2.0, 0.5], 3, 0.2, torch.Generator().manual_seed(0))
+    first = next((len(list(run)) for level, run in groupby(asked.levels) if level == 2.0), 0)
+    last = asked.levels.count(0.5)
+    return first > 0 and first % 3 == 0 and last >= 3
+
+
+def shaken_at_every_step(f: Callable) -> bool:
+    g = torch.Generator().manual_seed(1)
+    return bool(torch.as_tensor(f(lambda x, sigma: 0 * x, torch.zeros(1, 50), [1.5], 1, 0.2, g)).any())
+
+
+def one_point(f: Callable) -> bool:
+    """Where all data are one point, that is the mean of x0, whatever x is."""
+    x, g = torch.tensor([[1.0, -2.0], [0.5, 4.0]], dtype=torch.float64), torch.Generator().manual_seed(2)
+    return close(f(lambda x, sigma: (1 - x) / sigma**2, x, [2.0, 0.5], 1, 0.2, g), torch.ones_like(x))
+
+
+def size_by_the_level(f: Callable) -> bool:
+    """What a step adds grows as the score, so its size does not depend on it."""
+
+    def end(c: float) -> Tensor:
+        g = torch.Generator().manual_seed(5)
+        return torch.as_tensor(f(lambda x, sigma: c + 0 * x, torch.zeros(2, 3), [1.5], 1, 0.2, g))
+
+    return bool(((end(0.5) + end(1.5) - 2 * end(1.0)).abs() < 1e-3).all())
+
+
+def noise_of_the_type_of_x(f: Callable) -> bool:
+    x, g = torch.zeros(1, 40, dtype=torch.float64), torch.Generator().manual_seed(6)
+    z = torch.randn(x.shape, generator=copy_of(g), dtype=x.dtype)
+    moved = torch.as_tensor(f(lambda x, sigma: 0 * x, x, [1.5], 1, 0.2, g))
+    return bool(torch.cosine_similarity(moved.double(), z) > 0.99)
 
 
 def one_call_a_step(f: Callable) -> bool:
@@ -179,13 +228,56 @@ EXERCISE = Exercise(
         case(of_a_mode, [3.0, 0.5], 2, 0.2, 2, 1),
         case(bent, [4.0, 1.5, 0.4], 3, 0.4, 3, 2, seed=4),
         case(bent, [2.0, 0.2], 4, 0.16, 2, 1, 2, 2, seed=7),
+        case(of_a_mode, [0.5, 2.0, 1.0], 2, 0.3, 2, 2, seed=9),
     ],
     invariants=[
+        Invariant(
+            "the levels in their order",
+            in_their_order,
+            "Given the levels 0.5, 2 and 1, your score is not asked at these, in this order. They are visited as they are given, also "
+            "where that is not from large to small.",
+        ),
+        Invariant(
+            "steps on each level",
+            steps_on_each,
+            "With two levels and steps = 3, your score is not asked three times on each. Every level has as many steps, each asks once, "
+            "and nothing else is asked before the last level has ended.",
+        ),
+        Invariant(
+            "shaken at every step",
+            shaken_at_every_step,
+            "One level, one step, and yours comes back without noise in it. Every step is shaken, the last one too: what takes the noise "
+            "off is Tweedie's formula behind it.",
+        ),
+        Invariant(
+            "Tweedie at the last level",
+            last_at_the_last_level,
+            "Given the levels 0.5, 2 and 1, the last that you ask is not the score at 1. The noise that is on x at the end is that of the "
+            "last level: its σ and its score take it off.",
+        ),
+        Invariant(
+            "data of one point",
+            one_point,
+            "Where all data are one point, the score is (point − x)/σ², and the mean of x₀ given x is that point, whatever x is. What you "
+            "return is another one: look at your last line, and at the σ in it.",
+        ),
+        Invariant(
+            "a size by the level",
+            size_by_the_level,
+            "Where the score is longer, your steps are of another size. τ depends on the level only: put √D/σ and √D for the two lengths, "
+            "not those of this score and this noise.",
+        ),
         Invariant(
             "the ratio",
             ratio,
             "At a point whose score is as long as one of pure noise, your score's part of a step is not snr times as long as that of the "
             "noise. Write both lengths down, in τ, σ and D, and divide.",
+        ),
+        Invariant(
+            "noise of the type of x",
+            noise_of_the_type_of_x,
+            "For points of float32 it is right. For others your noise is not drawn as the stub draws it: z has the dtype of x.",
+            only_if_right=True,
         ),
         Invariant(
             "one call a step",
@@ -262,6 +354,12 @@ EXERCISE = Exercise(
             "shaken too little",
             _chain(shake=lambda tau: tau**0.5),
             "You shake with √τ: that is no Langevin step. langevin_step has it.",
+        ),
+        Mistake(
+            "the ratio with another step",
+            _chain(lambda sigma, snr, D, sigmas: (snr * sigma) ** 2, shake=lambda tau: tau**0.5),
+            "The ratio is right, and the step is not: x moves by τ times the score, and √τ shakes it too little for that. langevin_step "
+            "has both factors.",
         ),
         Mistake(
             "no noise on the last step",
