@@ -14,16 +14,16 @@ from diffcourse import plot
 from diffcourse.schedule import DiffusionSchedule
 
 NAMES = [
-    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS", "Picture",
-    "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
-    "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
-    "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
-    "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
-    "ldm_map", "ldm_results", "level_grids", "look", "losses", "map_page", "measured", "mixing", "monte_carlo",
-    "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points", "prompted", "pulls", "quality",
-    "race",
-    "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
-    "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map", "word", "word_maps",
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS",
+    "Picture", "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes",
+    "bound_map", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs", "curves",
+    "denoised_level", "densities", "descents", "draws", "drops", "embedded", "evidence", "fields", "formula_page",
+    "found", "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point",
+    "latents", "ldm_map", "ldm_results", "level_grids", "look", "losses", "losses_map", "map_page", "measured",
+    "mixing", "monte_carlo", "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points",
+    "prompted", "pull", "pulls", "quality", "race", "reading", "save", "scenes", "schedule_point", "scheduler_curve",
+    "schedules", "similarities", "strip", "style", "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map",
+    "word", "word_maps",
 ]  # fmt: skip
 
 
