@@ -229,7 +229,11 @@ class Explanation:
             ~torch.isclose(e, g, rtol=self.tolerance, atol=1e-2 * self.tolerance * float(e.abs().max() or 1))
             for e, g in pairs
         ]
-        if not masks or not any(bool((~m).any()) for m in masks) or all(m.numel() == 1 for m in masks):
+        if not masks or not any(bool((~m).any()) for m in masks):
+            return None
+        if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
+            return "Yours is right only where the expected value is 0."
+        if all(m.numel() == 1 for m in masks):
             return None  # of one number each, how many cases differ is said already
         for dim, kind in ((0, "row"), (-1, "column")):
             if all(m.ndim and m.shape[dim] > 1 for m in masks) and (dim == 0 or all(m.ndim > 1 for m in masks)):
@@ -243,8 +247,6 @@ class Explanation:
             ("larger than 1 in size", lambda e: e.abs() > 1),
         ):
             if all(torch.equal(m, holds(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
-                if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
-                    return "Yours is right only where the expected value is 0."
                 return f"Yours is right but where the expected value is {says}."
         right, total = sum(int((~m).sum()) for m in masks), sum(m.numel() for m in masks)
         return f"Yours is right in {right} of {total} entries." if 2 * right >= total else None
