@@ -190,8 +190,9 @@ class Explanation:
         """The dimension of an argument whose size is 1 in the cases that are right, and in no other."""
         for name in self._names():
             position = run.argument_names(self.exercise, self.cases[0]).index(name)
-            args = [c.args[position] if position < len(c.args) else None for c in self.cases]
-            if not all(isinstance(a, Tensor) for a in args) or len({a.ndim for a in args}) != 1:
+            given = [c.args[position] if position < len(c.args) else None for c in self.cases]
+            args = [a for a in given if isinstance(a, Tensor)]
+            if len(args) < len(given) or len({a.ndim for a in args}) != 1:
                 continue
             for dim in range(args[0].ndim):
                 if [i for i, a in enumerate(args) if a.shape[dim] == 1] == right:
