@@ -46,6 +46,8 @@ def read(name: str | Path, *, download: bool = False, half: bool = False) -> Par
     check_kind(folder)
     autoencoder, network = read_part(folder, "vae", AutoencoderKL), read_part(folder, "unet", UNet2DCondition)
     tensor_files(folder, "text_encoder")  # what is wrong with them is told here
+    if not any((folder / "tokenizer" / file).is_file() for file in ("tokenizer.json", "vocab.json")):
+        config(folder, "tokenizer/vocab.json")
     text = TextEncoder.from_pretrained(folder)
     with blamed(f"the folder {str(folder)!r} cannot be read"):
         kind = scheduler.get("prediction_type", "epsilon")

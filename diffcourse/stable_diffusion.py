@@ -36,7 +36,7 @@ class Walk:
     """Where a scheduler_config.json goes from noise to image: timestep_spacing, steps_offset, set_alpha_to_one. As it stands: that of 1.x.
 
     spacing  as in `DiffusionSchedule.levels`: "leading", "trailing", "linspace", or "karras" for use_karras_sigmas
-    offset   added to every time of "leading", up to T - 1
+    offset   added to every time of "leading", up to T - 1. Diffusers' pipeline, but not its schedulers, makes 1 of any other
     clean    the last step of DDIM and PNDM goes to the data; otherwise only to t = 0, a little above. Other samplers' does in any case
     """
 

@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 import sys
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -130,7 +131,7 @@ def test_what_a_scheduler_config_says_is_done(pipe, fresh, spacing, kind):
     betas = DiffusionSchedule.cosine(100).betas.clamp(max=0.5)
     options = {"num_train_timesteps": 100, "trained_betas": betas.tolist(), "timestep_spacing": spacing}
     scheduler = diffusers.DDIMScheduler(
-        **options, prediction_type=kind, steps_offset=3, clip_sample=False, set_alpha_to_one=spacing == "trailing"
+        **options, prediction_type=kind, steps_offset=1, clip_sample=False, set_alpha_to_one=spacing == "trailing"
     )
     scheduler.save_pretrained(fresh / "scheduler")
     ours = StableDiffusion.from_pretrained(fresh)
@@ -162,7 +163,9 @@ def test_files_in_half_precision_alone_are_read_as_diffusers_reads_them(pipe, tm
     assert names == {file.replace(".safetensors", ".fp16.safetensors") for file in (UNET, VAE, TEXT)}
     ours = StableDiffusion.from_pretrained(tmp_path / "half")
     assert {p.dtype for p in ours.parameters()} == {torch.float32}
-    theirs = diffusers.StableDiffusionPipeline.from_pretrained(tmp_path / "half", variant="fp16")
+    theirs = diffusers.StableDiffusionPipeline.from_pretrained(
+        tmp_path / "half", variant="fp16", torch_dtype=torch.float32
+    )
     assert (draw(ours) - their(theirs, pipe.scheduler)).abs().max() < 1e-4
 
 
@@ -177,7 +180,7 @@ def test_a_u_net_in_several_files_is_one(pipe, fresh, sd, variant):
     ours = StableDiffusion.from_pretrained(fresh)
     assert (draw(ours) - draw(sd)).abs().max() < (0.1 if variant else 1e-7)
     (fresh / "unet" / shards[1]).unlink()
-    with pytest.raises(FileNotFoundError, match=f"{shards[1]}' is not there, one of the {len(shards)} files"):
+    with pytest.raises(FileNotFoundError, match=rf"{shards[1]}' is not there, one of the {len(shards)} files"):
         StableDiffusion.from_pretrained(fresh)
 
 
@@ -354,12 +357,21 @@ def both(*changes):
 
 
 REFUSED = {
-    "a .bin only": (renamed(UNET, "diffusion_pytorch_model.bin", pickle.dumps(1)), r"diffusion_pytorch_model\.bin is a pickle"),
-    "a .bin only for the text": (renamed(TEXT, "pytorch_model.bin"), r"pytorch_model\.bin is a pickle, which could run code"),
+    "a .bin only": (
+        renamed(UNET, "diffusion_pytorch_model.bin", pickle.dumps(1)),
+        r"diffusion_pytorch_model\.bin is a pickle",
+    ),
+    "a .bin only for the text": (
+        renamed(TEXT, "pytorch_model.bin"),
+        r"pytorch_model\.bin is a pickle, which could run code",
+    ),
     "a pickle called .safetensors": (written(VAE, pickle.dumps({"a": 1})), "vae.*cannot be read as the AutoencoderKL"),
-    "a pointer of Git LFS": (written(UNET, POINTER), "is a pointer of Git LFS of .* git lfs pull"),
+    "a pointer of Git LFS": (written(UNET, POINTER), "is a pointer of Git LFS of .*git lfs pull"),
     "a pointer of Git LFS for the text": (written(TEXT, POINTER), "text_encoder.*is a pointer of Git LFS"),
-    "half of the U-Net": (lambda sd: os.truncate(sd / UNET, (sd / UNET).stat().st_size // 2), r"holds [\d,]+ of its [\d,]+ bytes: half a download"),
+    "half of the U-Net": (
+        lambda sd: os.truncate(sd / UNET, (sd / UNET).stat().st_size // 2),
+        r"holds [\d,]+ of its [\d,]+ bytes: half a download",
+    ),
     "half of the text": (lambda sd: os.truncate(sd / TEXT, 9000), "text_encoder.*half a download"),
     "an unfinished download": (
         both(gone(UNET), lambda sd: (sd / ".cache").mkdir(), written(".cache/x.incomplete", b"")),
@@ -368,24 +380,54 @@ REFUSED = {
     "no unet": (lambda sd: shutil.rmtree(sd / "unet"), r"holds no unet/config\.json: .* it holds .*vae"),
     "no vae": (lambda sd: shutil.rmtree(sd / "vae"), r"holds no vae/config\.json"),
     "no text_encoder": (lambda sd: shutil.rmtree(sd / "text_encoder"), r"holds no text_encoder/config\.json"),
-    "no tokenizer": (lambda sd: shutil.rmtree(sd / "tokenizer"), "tokenizer"),
+    "no tokenizer": (lambda sd: shutil.rmtree(sd / "tokenizer"), r"holds no tokenizer/vocab\.json"),
     "no scheduler": (lambda sd: shutil.rmtree(sd / "scheduler"), r"holds no scheduler/scheduler_config\.json"),
     "no model_index.json": (gone("model_index.json"), r"holds no model_index\.json"),
-    "a single file in it": (both(gone("model_index.json"), written("v1-5.ckpt", b"")), r"with v1-5\.ckpt it holds a single file .*from_single_file"),
-    "SD 2": (lambda sd: change(sd, "text_encoder/config.json", hidden_size=1024), "a Stable Diffusion 2, whose text encoder is OpenCLIP's"),
+    "a single file in it": (
+        both(gone("model_index.json"), written("v1-5.ckpt", b"")),
+        r"with v1-5\.ckpt it holds a single file .*from_single_file",
+    ),
+    "SD 2": (
+        lambda sd: change(sd, "text_encoder/config.json", hidden_size=1024),
+        "a Stable Diffusion 2, whose text encoder is OpenCLIP's",
+    ),
     "SD 2's U-Net": (lambda sd: change(sd, "unet/config.json", cross_attention_dim=1024), "a Stable Diffusion 2"),
-    "SDXL": (lambda sd: change(sd, "model_index.json", text_encoder_2=["transformers", "CLIPTextModelWithProjection"]), r"Stable Diffusion XL, .*text_encoder_2"),
-    "SD 3": (lambda sd: change(sd, "model_index.json", _class_name="StableDiffusion3Pipeline", transformer=["diffusers", "X"]), "a StableDiffusion3Pipeline, with a transformer"),
-    "a U-Net for inpainting": (lambda sd: change(sd, "unet/config.json", in_channels=9), "one for inpainting, whose unet reads 9 channels"),
+    "SDXL": (
+        lambda sd: change(sd, "model_index.json", text_encoder_2=["transformers", "CLIPTextModelWithProjection"]),
+        r"Stable Diffusion XL, .*text_encoder_2",
+    ),
+    "SD 3": (
+        lambda sd: change(sd, "model_index.json", _class_name="StableDiffusion3Pipeline", transformer=["diffusers", "X"]),
+        "a StableDiffusion3Pipeline, with a transformer",
+    ),
+    "a U-Net for inpainting": (
+        lambda sd: change(sd, "unet/config.json", in_channels=9),
+        "one for inpainting, whose unet reads 9 channels",
+    ),
     "an index that leads outside": (index_of("../../secret.safetensors"), r"may name \.safetensors beside it only"),
     "an index of a pickle": (index_of("a.bin"), r"may name \.safetensors beside it only"),
     "an index of nothing": (index_of(3), "must name the file of each tensor"),
     "a shard that is missing": (index_of("a.safetensors"), "a.safetensors' is not there, one of the 1 files"),
-    "betas that are not known": (lambda sd: change(sd, SCHEDULER, beta_schedule="sigmoid"), "beta_schedule 'sigmoid' is not known"),
-    "flow matching": (lambda sd: change(sd, SCHEDULER, prediction_type="flow_prediction"), "prediction_type 'flow_prediction' is none of epsilon"),
-    "a spacing that is not known": (lambda sd: change(sd, SCHEDULER, timestep_spacing="even"), "timestep_spacing must be trailing, linspace, leading or karras, got 'even'"),
-    "an offset that is none": (lambda sd: change(sd, SCHEDULER, steps_offset="1"), "steps_offset must be a whole number"),
-    "sigmas that are not known": (lambda sd: change(sd, SCHEDULER, use_beta_sigmas=True), "use_beta_sigmas=True is not done here"),
+    "betas that are not known": (
+        lambda sd: change(sd, SCHEDULER, beta_schedule="sigmoid"),
+        "beta_schedule 'sigmoid' is not known",
+    ),
+    "flow matching": (
+        lambda sd: change(sd, SCHEDULER, prediction_type="flow_prediction"),
+        "prediction_type 'flow_prediction' is none of epsilon",
+    ),
+    "a spacing that is not known": (
+        lambda sd: change(sd, SCHEDULER, timestep_spacing="even"),
+        "timestep_spacing must be trailing, linspace, leading or karras, got 'even'",
+    ),
+    "an offset that is none": (
+        lambda sd: change(sd, SCHEDULER, steps_offset="1"),
+        "steps_offset must be a whole number",
+    ),
+    "sigmas that are not known": (
+        lambda sd: change(sd, SCHEDULER, use_beta_sigmas=True),
+        "use_beta_sigmas=True is not done here",
+    ),
 }  # fmt: skip
 
 
@@ -525,7 +567,7 @@ def test_a_download_that_fails_says_so(monkeypatch, cache, saved):
         raise TimeoutError("no answer in 15 seconds")
 
     monkeypatch.setattr(download, "fetch", slow)
-    with pytest.raises(TimeoutError, match="no answer in 15 seconds.*goes on where it stopped"):
+    with pytest.raises(TimeoutError, match=r"no answer in 15 seconds.*goes on where it stopped"):
         StableDiffusion.from_pretrained(NAME, download=True)
 
 
@@ -592,9 +634,9 @@ def test_there_and_back_ours_draws_the_same_pictures(tmp_path):
     pipe.save_pretrained(tmp_path / "b")
     for folder in ("a", "b"):
         assert torch.equal(draw(LatentDiffusion.from_pretrained(tmp_path / folder)), draw(ours))
-    small = StableDiffusion(ours.autoencoder, ours.denoiser, ours.text, size=16, walk=Walk("leading", 2, False))
+    small = StableDiffusion(ours.autoencoder, ours.denoiser, ours.text, size=16, walk=Walk("leading", 1, False))
     pipe = to_diffusers(small)
-    assert pipe.scheduler.config.timestep_spacing == "leading" and pipe.scheduler.config.steps_offset == 2
+    assert pipe.scheduler.config.timestep_spacing == "leading" and not pipe.scheduler.config.set_alpha_to_one
     pipe.set_progress_bar_config(disable=True)
     drawn = pipe(
         PROMPTS, generator=image_generators(3, 0), num_inference_steps=8, output_type="pt", height=16, width=16
@@ -613,6 +655,7 @@ def test_the_shipped_model_goes_there_and_back(tmp_path):
     prompt = "a large red seven on a blue background, top left"
     options = {"steps": 4, "guidance": 2.0, "progress": False}
     drawn = [model.generate(prompt, **options) for model in (ours, LatentDiffusion.from_pretrained(tmp_path / "b"))]
+    print((drawn[0] - drawn[1]).abs().max())
     assert torch.equal(*drawn)
 
 
@@ -645,7 +688,8 @@ def test_each_class_of_the_menu_is_the_line_of_diffusers_beside_it(pipe, entry):
         return at.sigma * x / (0.64 * at.alpha**2 + at.sigma**2)
 
     denoise = lambda x, at: samplers.estimate(eps(x, at.t), x, at, "eps")  # noqa: E731
-    start = torch.randn(16, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    dtype = torch.float32 if "SDE" in entry.name else torch.float64  # in which they draw noise
+    start = torch.randn(16, 2, generator=torch.Generator().manual_seed(0), dtype=dtype)
     levels = Walk().levels(table, 20, sampler)
     *_, ours = trajectory(denoise, start, levels, sampler, torch.Generator().manual_seed(1))
     scheduler.set_timesteps(20)
@@ -693,7 +737,7 @@ def test_levels_of_a_walk_stay_within_the_schedule(steps):
     for spacing in ("leading", "trailing", "linspace", "karras"):
         levels = Walk(spacing, 1, True).levels(schedule, steps)
         assert len(levels) == steps + 1 and levels[-1] == CLEAN
-        assert all(a.t >= b.t for a, b in zip(levels, levels[1:], strict=False)) and levels[0].t <= 999
+        assert all(a.t >= b.t for a, b in pairwise(levels)) and levels[0].t <= 999
 
 
 def test_parts_that_are_no_walk_or_no_steps_are_told(sd):
