@@ -180,7 +180,9 @@ def test_a_u_net_in_several_files_is_one(pipe, fresh, sd, variant):
     ours = StableDiffusion.from_pretrained(fresh)
     assert (draw(ours) - draw(sd)).abs().max() < (0.1 if variant else 1e-7)
     (fresh / "unet" / shards[1]).unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{shards[1]}' is not there, one of the {len(shards)} files"):
+    with pytest.raises(
+        FileNotFoundError, match=f"{re.escape(shards[1])}' is not there, one of the {len(shards)} files"
+    ):
         StableDiffusion.from_pretrained(fresh)
 
 
@@ -263,10 +265,10 @@ def test_float32_on_a_cpu_and_half_where_it_is_asked_for(saved):
     assert suited("cuda", None) == (device, dtype) and suited(None, None) == (torch.device("cpu"), torch.float32)
     assert suited("cuda", torch.bfloat16)[1] == torch.bfloat16
     with pytest.raises(
-        ValueError, match=r"dtype must be torch.float32, torch.float16 or torch.bfloat16, got torch.int8"
+        ValueError, match=r"dtype must be torch\.float32, torch\.float16 or torch\.bfloat16, got torch\.int8"
     ):
         StableDiffusion.from_pretrained(saved, dtype=torch.int8)
-    with pytest.raises(TypeError, match="give dtype=torch.float16"):
+    with pytest.raises(TypeError, match=r"give dtype=torch\.float16"):
         StableDiffusion.from_pretrained(saved, torch.float16)
     for half in (torch.bfloat16, torch.float16):
         sd = StableDiffusion.from_pretrained(saved, dtype=half)
@@ -654,9 +656,10 @@ def test_the_shipped_model_goes_there_and_back(tmp_path):
     pipe.save_pretrained(tmp_path / "b")
     prompt = "a large red seven on a blue background, top left"
     options = {"steps": 4, "guidance": 2.0, "progress": False}
-    drawn = [model.generate(prompt, **options) for model in (ours, LatentDiffusion.from_pretrained(tmp_path / "b"))]
-    print((drawn[0] - drawn[1]).abs().max())
-    assert torch.equal(*drawn)
+    models = (ours, *(LatentDiffusion.from_pretrained(tmp_path / folder) for folder in "ab"))
+    first, saved, back = (model.generate(prompt, **options) for model in models)
+    assert torch.equal(saved, back)
+    assert (saved - first).abs().max() < 0.02  # the embedding of "" ships in half precision, and is computed anew
 
 
 def test_without_diffusers_the_bridge_says_what_to_install(monkeypatch, sd):
