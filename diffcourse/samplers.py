@@ -191,11 +191,11 @@ class PNDM:
     history = 3
 
     def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
-        if not past:
-            return Heun().step(now, to, denoise=denoise)
         _check_signal(now, to, self)
-        slopes = [e.eps for e in (now, *past[:-4:-1])]
-        mean: Any = sum(w * eps for w, eps in zip(self.WEIGHTS[len(slopes) - 1], slopes, strict=True))
+        known = list({float(e.at.nsr): e for e in [*past[-3:], now]}.values())  # of estimates at one level the latest
+        if len(known) == 1:
+            return Heun().step(now, to, denoise=denoise)
+        mean: Any = sum(w * e.eps for w, e in zip(self.WEIGHTS[len(known) - 1], known[::-1], strict=True))
         return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - now.at.nsr) * mean
 
 
