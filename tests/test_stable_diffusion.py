@@ -372,7 +372,7 @@ REFUSED = {
     "a pointer of Git LFS for the text": (written(TEXT, POINTER), "text_encoder.*is a pointer of Git LFS"),
     "half of the U-Net": (
         lambda sd: os.truncate(sd / UNET, (sd / UNET).stat().st_size // 2),
-        r"holds [\d,]+ of its [\d,]+ bytes: half a download",
+        r"holds [\d,]+ of its [\d,]+ bytes; half a download",
     ),
     "half of the text": (lambda sd: os.truncate(sd / TEXT, 9000), "text_encoder.*half a download"),
     "an unfinished download": (
