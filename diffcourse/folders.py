@@ -178,7 +178,9 @@ def check_length(file: Path) -> None:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return
     if size < length:
-        raise ValueError(f"{str(file)!r} is damaged: it holds {size:,} of its {length:,} bytes; half a download? Fetch it again")
+        raise ValueError(
+            f"{str(file)!r} is damaged: it holds {size:,} of its {length:,} bytes; half a download? Fetch it again"
+        )
 
 
 def _held(folder: Path) -> str:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from diffcourse.checks import one_of, told, whole
 from diffcourse.denoiser import THEIRS, Denoiser
-from diffcourse.folders import MODEL_INDEX, WALK
+from diffcourse.folders import WALK
 from diffcourse.latent import LatentDiffusion, latents_to_pil
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder
 from diffcourse.samplers import DDIM, LMS, PNDM, DPMSolverPP, Sampler
@@ -58,7 +58,7 @@ class Walk:
         default = scheduler.get("_class_name") != "PNDMScheduler"  # of set_alpha_to_one, in their classes
         return cls(spacing, scheduler.get("steps_offset", 0), bool(scheduler.get("set_alpha_to_one", default)))
 
-    def levels(self, schedule: DiffusionSchedule, steps: int, sampler: Sampler | None = None) -> list[Level]:
+    def levels(self, schedule: Any, steps: int, sampler: Sampler | None = None) -> list[Level]:
         """`steps` levels and the end, as diffusers' scheduler for this sampler has them: of DPM-Solver++ the least noisy is left out."""
         more = isinstance(sampler, DPMSolverPP) and self.spacing in ("leading", "linspace")
         steps = whole("steps", steps, 1, schedule.T - more)
@@ -175,7 +175,8 @@ class StableDiffusion(LatentDiffusion):
         """
         if not isinstance(save_int, bool):
             raise TypeError(f"save_int must be True or False, got {told(save_int)}")
-        options = {"guidance": g, "seed": seed, "steps": steps, "sampler": sampler, "height": dim, "width": dim}
+        options: dict[str, Any] = {"guidance": g, "seed": seed, "steps": steps, "sampler": sampler}
+        options |= {"height": dim, "width": dim}
         path = [now.x for now in self.trajectory(prompt, **options)]
         images = latents_to_pil(path[-1], self.autoencoder)
         return (images, path) if save_int else images
@@ -193,7 +194,7 @@ class StableDiffusion(LatentDiffusion):
         return {"walk": Walk.of(scheduler)}
 
     def _tells(self) -> dict[str, Any]:
-        return {**WALK, **self.walk.to_diffusers(), "_class_name": MODEL_INDEX["scheduler"][1]}
+        return {**WALK, **self.walk.to_diffusers()}
 
     @classmethod
     def _like(cls, model: LatentDiffusion) -> Self:
@@ -328,7 +329,7 @@ MENU = (
 
 def menu() -> str:
     """`MENU` as a table in Markdown: name in the menu, formula, class here, diffusers' line."""
-    rows = [("in the menu", "formula", "here", "in diffusers"), ("---",) * 4]
+    rows: list[tuple[str, ...]] = [("in the menu", "formula", "here", "in diffusers"), ("---",) * 4]
     code = [[f"`{part}`" if part else "none" for part in entry[2:]] for entry in MENU]
     rows += [(entry.name, entry.formula, *lines) for entry, lines in zip(MENU, code, strict=True)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
