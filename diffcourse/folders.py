@@ -184,7 +184,8 @@ def check_length(file: Path) -> None:
 
 
 def _held(folder: Path) -> str:
-    return ", ".join(sorted(file.name for file in folder.iterdir())[:8]) if folder.is_dir() else "nothing"
+    names = sorted(file.name for file in folder.iterdir()) if folder.is_dir() else []
+    return ", ".join(names[:8]) or "nothing"
 
 
 def _unfinished(folder: Path) -> str:
