@@ -22,7 +22,10 @@ from diffcourse.files import check_writable, user_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_DIGITS, MOST_SCENES = 1000, 100  # in one picture
-SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "lms": "LMS", "dpmpp": "DPMSolverPP"}
+SAMPLERS = {
+    "ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "euler-a": "EulerAncestral", "heun": "Heun", "lms": "LMS", "pndm": "PNDM",
+    "dpmpp": "DPMSolverPP",
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
