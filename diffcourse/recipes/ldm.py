@@ -11,7 +11,7 @@ from diffcourse.evaluate import SAMPLER, drawn, scenes_ceiling
 from diffcourse.latent import CachedLatents, LatentDiffusion, Latents
 from diffcourse.models import UNet2DCondition
 from diffcourse.recipes.denoisers import middle
-from diffcourse.recipes.recipe import Recipe
+from diffcourse.recipes.recipe import Again, Recipe
 from diffcourse.schedule import DiffusionSchedule
 
 
@@ -32,9 +32,9 @@ def captioned_ldm(predicts: str = "v") -> LatentDiffusion:
     return LatentDiffusion(weights.load("captioned-vae"), denoiser, text, size=scenes.SIDE)
 
 
-def scene_latents(n: int = 60_000) -> CachedLatents:
-    """Training scenes without the held-out combinations, encoded once."""
-    return CachedLatents(data.captioned_digits(), weights.load("captioned-vae"), n)
+def scene_latents(n: int = 60_000, leave_out: float = 0.3) -> CachedLatents:
+    """Training scenes without the held-out combinations, encoded once; captions leave an attribute out with probability leave_out."""
+    return CachedLatents(data.captioned_digits(), weights.load("captioned-vae"), n, leave_out=leave_out)
 
 
 def latent_loss(model: LatentDiffusion, batch: Latents, generator: torch.Generator) -> Tensor:
@@ -68,5 +68,6 @@ RECIPES = {
         data=scene_latents,
         options={"batch_size": 32, "lr": 1e-3, "ema": 0.999},
         parts={"autoencoder": "captioned-vae", "text": "tiny-clip"},
+        again=Again({"smoke": 20, "laptop": 9_000, "gpu": 30_000}, {"lr": 5e-4}),
     ),
 }
