@@ -3,10 +3,10 @@
     python benchmarks/short_prompts.py                                                      # the shipped captioned-ldm
     python benchmarks/short_prompts.py --weights runs/captioned-ldm.safetensors --label new  # another one beside it
 
-right     a form of prompt a row (FORMS), 100 prompts each, worded for the first 100 test scenes (seed 0), one picture each: guidance 5,
-          20 steps of DPM-Solver++. The share in which everything that is *named* is right, with its 95 % interval (Wilson 1927), and
-          the share of each attribute alone. The last row words its prompts in all the ways in which training captions leave out
-          attributes, the first two name all five, once of combinations that no training showed
+right     a form of prompt a row (FORMS), 100 prompts each, captions of the first 100 test scenes (seed 0) in all wordings, one picture
+          each: guidance 5, 20 steps of DPM-Solver++. The share in which everything that is *named* is right, with its 95 % interval
+          (Wilson 1927), and the share of each attribute alone. The second row asks for combinations that no training showed; the last
+          one leaves each attribute out with probability 0.3
 open      eight pictures each of the row's first five prompts: of each attribute left open, how many of the eight differ on average
           (`values`), and the entropy of all forty in bits (`bits`). Beside it what true scenes do that are drawn at random until
           they show what is named (`true`): the mark to compare with
@@ -27,46 +27,30 @@ from common import table_of
 from diffcourse import data, evaluate, files, metrics, scenes, weights
 from diffcourse.rng import counter_seed
 
-FORMS = {  # {size}, {ink}, {digit}, {ground}, {place}: of a test scene; what a form does not name is left open
-    "all five": "a {size} {ink} {digit} on a {ground} background, {place}",
-    "all five, held-out combinations": "a {size} {ink} {digit} on a {ground} background, {place}",
-    "no place": "a {size} {ink} {digit} on {ground}",
-    "no size": "a {ink} {digit} on {ground}, {place}",
-    "no ground": "a {size} {ink} {digit}, {place}",
-    "no ink": "a {size} {digit} on {ground}, {place}",
-    "no digit": "a {size} {ink} digit on {ground}, {place}",
-    "digit and two colours": "{ink} {digit} on {ground}",
-    "digit and ink": "a {ink} {digit}",
-    "digit and ground": "{digit} on {ground}",
-    "digit and size": "a {size} {digit}",
-    "digit and place": "{digit}, {place}",
-    "the digit": "a {digit}",
-    "the ink": "a {ink} digit",
-    "the ground": "on {ground}",
-    "the place": "{place}",
-    "left out as in training": "",
+HELD_OUT, MIXED = "all five, held-out combinations", "left out as in training"
+FORMS = {  # what a prompt names; all else is left open
+    "all five": evaluate.SHORT["all five"],
+    HELD_OUT: evaluate.SHORT["all five"],
+    **evaluate.SHORT,
+    "digit, background": ("digit", "background"),
+    "digit, size": ("digit", "size"),
+    **{name: (name,) for name in scenes.ATTRIBUTES},
+    MIXED: (),
 }
-WORDS = dict(
-    zip(("digit", "ink", "size", "ground", "place"), scenes.ATTRIBUTES, strict=True)
-)  # in a form: the attribute
 PICTURES = 8  # of one prompt, to see what varies
 ASKED = 5  # prompts of a row that are drawn so often
 
 
-def worded(form: str, row: list[int], i: int) -> str:
-    """The prompt for scene i, whose attributes are `row`, in the words of the form."""
-    if not FORMS[form]:  # each attribute is left out with probability 0.3, in any wording; not all of them
-        kept = [v if counter_seed("short prompts", i, k) % 10 >= 3 else None for k, v in enumerate(row)]
-        return scenes.caption(kept if any(v is not None for v in kept) else row, counter_seed("wording", i))
-    values = {word: scenes.ATTRIBUTES[name][v] for (word, name), v in zip(WORDS.items(), row, strict=True)}
-    text = FORMS[form].format(**{**values, "place": scenes.PLACES[row[4]][0]})
-    return text.replace("a orange", "an orange").replace("a 8", "an 8")
-
-
 def asked(form: str, n: int, source: str) -> list[str]:
     """The prompts of a row."""
-    rows = data.captioned_digits("test", source=source).take(n, seed=0, heldout="held-out" in form).attributes.tolist()
-    return [worded(form, row, i) for i, row in enumerate(rows)]
+    shown = data.captioned_digits("test", source=source).take(n, seed=0, heldout=form == HELD_OUT)
+    if form != MIXED:
+        return evaluate.short_captions(shown, FORMS[form])
+    prompts = []
+    for i, row in enumerate(shown.attributes.tolist()):
+        kept = [v if counter_seed("kept", i, k) % 10 >= 3 else None for k, v in enumerate(row)]
+        prompts.append(scenes.caption(row if kept.count(None) == len(kept) else kept, counter_seed("wording", i)))
+    return prompts
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
@@ -121,7 +105,7 @@ def measured(model, form: str, args: argparse.Namespace) -> dict:
 def left_open(form: str, args: argparse.Namespace) -> list[list[int | None]]:
     """What the row's first prompts name; none of a row that leaves nothing open, or not always the same."""
     named = [list(scenes.attributes_of(prompt)) for prompt in asked(form, min(ASKED, args.prompts), args.source)]
-    return named if FORMS[form] and None in named[0] else []
+    return named if form != MIXED and None in named[0] else []
 
 
 def true_scenes(form: str, args: argparse.Namespace) -> dict[str, dict[str, float]]:
