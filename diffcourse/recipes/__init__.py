@@ -168,13 +168,15 @@ def _check_same(checkpoint: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _set_out_from(start: str | Path, model: torch.nn.Module) -> str:
-    """Put the numbers of weights into a model that is built alike, in place; returns which weights they are, for the card."""
+def _set_out_from(start: str | Path, model: torch.nn.Module) -> dict[str, Any]:
+    """Put the numbers of weights into a model that is built alike, in place; returns how these were trained, for the card."""
     begun = weights.load(start)
     if weights.describe(begun) != weights.describe(model):
         raise ValueError(f"start must be weights of a {type(model).__name__} built as the recipe's, got {str(start)!r}")
     model.load_state_dict(begun.state_dict())
-    return f"{Path(start).stem}, SHA-256 {weights.verify(start)['sha256'][:16]}"
+    card = weights.verify(start)
+    kept = ("command", "data", "recipe", "training_seconds", "machine", "losses", "before")
+    return {"name": Path(start).stem, "sha256": card["sha256"], **{key: card[key] for key in kept if key in card}}
 
 
 def _run(
@@ -184,9 +186,8 @@ def _run(
     main, world = processes.is_main_process, processes.num_processes
     with processes.local_main_process_first():  # one process downloads, the others find it
         source = recipe.data()
-    model, steps, begun = seeded_build(recipe.build, seed), recipe.steps[profile], {}
-    if start is not None:
-        begun["start"] = _set_out_from(start, model)
+    model, steps = seeded_build(recipe.build, seed), recipe.steps[profile]
+    before = {} if start is None else {"before": _set_out_from(start, model)}
     fast = recipe.on_gpu if processes.device.type == "cuda" else {}
     options = {"every": max(1, min(500, steps // 4)), **recipe.options, **fast}
     with fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options) as training:
@@ -204,13 +205,14 @@ def _run(
         + (f" --seed {seed}" if seed else "")
         + (f" --start {Path(start).name}" if start else ""),
         "data": f"{len(source)} images, {source.source.split(':')[0]}",
-        "recipe": {**begun, "steps": steps, "seed": seed, **recipe.options, **fast}
+        "recipe": {"steps": steps, "seed": seed, **recipe.options, **fast}
         | ({"processes": world} if world > 1 else {}),
         "training_seconds": round(training.log.seconds, 1),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads"
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),
         "versions": {"torch": torch.__version__.split("+")[0]},
         "losses": training.log.losses,
+        **before,
     }
     if recipe.finish:
         recipe.finish(progress.ema, source)
