@@ -121,7 +121,7 @@ def test_weights_of_another_model_are_no_start(tmp_path, reader):
     ):
         next(recipes.run("mnist-classifier", profile="smoke", out=tmp_path, start=other))
     with pytest.raises(OSError, match=r"none\.safetensors"):
-        next(recipes.run("mnist-classifier", profile="smoke", out=tmp_path, start=tmp_path / "none.safetensors"))
+        recipes.run("mnist-classifier", profile="smoke", out=tmp_path, start=tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="start must be None for mnist-reference"):
         recipes.run("mnist-reference", out=tmp_path, start="mnist-classifier")
 

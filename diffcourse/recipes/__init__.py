@@ -130,6 +130,7 @@ def run(
     if start is not None:
         if not isinstance(recipe, Recipe):
             raise ValueError(f"start must be None for {name}, which nothing is trained for, got {str(start)!r}")
+        weights.verify(start)
         recipe = started_from(recipe)
     if checkpoint.exists():
         if not resume:
