@@ -11,7 +11,7 @@ import pytest
 import stand_ins
 import torch
 
-from diffcourse import data, elbo, latent, metrics, recipes, scenes, weights
+from diffcourse import data, elbo, evaluate, latent, metrics, recipes, scenes, weights
 from diffcourse.models import VAE
 from diffcourse.schedule import DiffusionSchedule
 
@@ -140,8 +140,8 @@ def test_captioned_ldm_is_trained_on_captions_that_leave_attributes_out_and_gent
 
 def test_short_captions_name_what_is_asked_for_and_nothing_else():
     shown = data.captioned_digits("test").take(60, seed=0)
-    for named in [*recipes.evaluate.SHORT.values(), ("size",), ()]:
-        captions = recipes.evaluate.short_captions(shown, named)
+    for named in [*evaluate.SHORT.values(), ("size",), ()]:
+        captions = evaluate.short_captions(shown, named)
         for text, row in zip(captions, shown.attributes.tolist(), strict=True):
             want = [v if name in named else None for name, v in zip(scenes.ATTRIBUTES, row, strict=True)]
             assert list(scenes.attributes_of(text)) == want
@@ -149,18 +149,18 @@ def test_short_captions_name_what_is_asked_for_and_nothing_else():
             not named or len({re.sub(r"\d|" + "|".join(scenes.WORDS), "#", c) for c in captions}) > 3
         )  # worded in many ways
     with pytest.raises(ValueError, match="named must be digit, ink, size, background or position, got 'colour'"):
-        recipes.evaluate.short_captions(shown, ["colour"])
+        evaluate.short_captions(shown, ["colour"])
 
 
 def test_short_prompts_are_judged_by_what_they_name_alone(monkeypatch):
     """A painter who only heeds the ink, and paints the true scene's digit there: what else is named is mostly wrong."""
     shown = data.captioned_digits("test").take(40, seed=0)
-    monkeypatch.setattr(recipes.evaluate, "drawn", lambda model, prompts, **options: shown.images)
-    found = recipes.evaluate.short_prompts_followed(None, shown)
-    assert set(found) == set(recipes.evaluate.SHORT) and min(found.values()) >= 0.9
+    monkeypatch.setattr(evaluate, "drawn", lambda model, prompts, **options: shown.images)
+    found = evaluate.short_prompts_followed(None, shown)
+    assert set(found) == set(evaluate.SHORT) and min(found.values()) >= 0.9
     moved = shown.images.flip(3)  # left and right change places; all else but the digit stays
-    monkeypatch.setattr(recipes.evaluate, "drawn", lambda model, prompts, **options: moved)
-    lost = recipes.evaluate.short_prompts_followed(None, shown)
+    monkeypatch.setattr(evaluate, "drawn", lambda model, prompts, **options: moved)
+    lost = evaluate.short_prompts_followed(None, shown)
     middle = (shown.attributes[:, 4] % 3 == 1).double().mean().item()
     assert lost["no digit"] == pytest.approx(middle, abs=0.08) and lost["digit, position"] <= middle
 
@@ -498,9 +498,9 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
     asked = {heldout: data.captioned_digits("test").take(10, seed=0, heldout=heldout) for heldout in (False, True)}
     known = {c: image for some in asked.values() for c, image in zip(some.captions, some.images, strict=True)}
 
-    for named in recipes.evaluate.SHORT.values():  # of which one is drawn of each form
+    for named in evaluate.SHORT.values():  # of which one is drawn of each form
         first = scenes.Scenes(*(part[:1] for part in asked[False]))
-        known.update(zip(recipes.evaluate.short_captions(first, named), first.images, strict=True))
+        known.update(zip(evaluate.short_captions(first, named), first.images, strict=True))
 
     def perfect(prompts, *, guidance, steps, first, progress):
         assert (guidance, steps, first, progress) == (5.0, 20, 0, False)
@@ -512,7 +512,7 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
     for name in ("test scenes", "held-out combinations"):
         assert card[name] == card[name + ", ceiling"] and card[name]["digit"] >= 0.8
         assert set(card[name + ", relative to it"].values()) == {1.0}
-    assert card["short prompts, of each"] == 1 and set(card["short prompts"]) == set(recipes.evaluate.SHORT)
+    assert card["short prompts, of each"] == 1 and set(card["short prompts"]) == set(evaluate.SHORT)
     assert set(card["short prompts"].values()) == {1.0}
     assert card["prompts"] == 10 and "benchmarks/captioned_ldm.py" in card["more steps and guidances"]
     assert scenes.held_out(asked[True].attributes).all() and not scenes.held_out(asked[False].attributes).any()
