@@ -9,7 +9,7 @@ right     a form of prompt a row (FORMS), 100 prompts each, captions of the firs
           one leaves each attribute out with probability 0.3
 open      eight pictures each of the row's first five prompts: of each attribute left open, how many of the eight differ on average
           (`values`), and the entropy of all forty in bits (`bits`). Beside it what true scenes do that are drawn at random until
-          they show what is named (`true`): the mark to compare with
+          they show what is named (`true`; not told where 20,000 hold too few): the mark to compare with
 
 short_prompts.json: {head of common.py, prompts, pictures, true: {form: {attribute: {values, bits}}}, models: {label: {weights (SHA-256),
 rows: {form: {n, example, right, low, high, each: {attribute: share}, open: {attribute: {values, bits}}, seconds}}}}}.
@@ -113,7 +113,7 @@ def true_scenes(form: str, args: argparse.Namespace) -> dict[str, dict[str, floa
     if not (named := left_open(form, args)):
         return {}
     fitting = [scenes_that_show(row, many(args.source), args.pictures) for row in named]
-    return varied(torch.stack([some[: min(map(len, fitting))] for some in fitting]), named)
+    return varied(torch.stack(fitting), named) if min(map(len, fitting)) == args.pictures else {}
 
 
 if __name__ == "__main__":
