@@ -24,11 +24,12 @@ _HOME = {
     ],
     "score": ["AnnealedLangevin", "langevin"],
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
+    "editing": ["edited", "noise_walk", "prompt_walk"],
     "latent": ["LatentDiffusion"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
+    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo", "evaluate", "files",
     "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile",
     "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip

@@ -24,6 +24,7 @@ evaluate                                  who draws, who judges, with what sampl
 metrics                                   the numbers, each beside its floor or ceiling
 weights, train                            saved and loaded by names alone; the loop
 latent, sde                               latent diffusion: autoencoder, denoiser and text in one; noise as a process
+editing                                   a picture as the start, or kept around a mask; walks between noises and prompts
 samplers, elbo, checkpoints               what is done with a denoiser; a training, kept
 guidance, mixture, score, data, batches   a denoiser led, or exact; scores; digits and scenes; data of any kind, in batches
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
