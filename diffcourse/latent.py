@@ -22,7 +22,7 @@ from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.pictures import plain_picture, read_picture
 from diffcourse.rng import counter_seed, draw, image_generators
-from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
+from diffcourse.samplers import DPMSolverPP, Sampler, check_walk, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
 from diffcourse.stored import blamed, check_finite, check_no_pointer, filled, own_path, read_json
@@ -106,17 +106,13 @@ class LatentDiffusion(nn.Module):
         from tqdm.auto import tqdm
 
         _check_no_others("generate", others)
-        asked = self._asked(prompts, negative, x, image, strength, mask)
-        B, first = len(asked.prompts), whole("first", first, 0)
+        asked = self._asked(prompts, negative, x, image, strength, mask, steps, levels)
+        B, first, pictures = len(asked.prompts), whole("first", first, 0), []
         size = B if batch is None else whole("batch", batch, 1)
-        options = {"guidance": guidance, "steps": steps, "levels": levels, "sampler": sampler, "seed": seed}
-        pictures = []
-        with tqdm(disable=not progress, leave=False) as bar:
+        with tqdm(total=asked.estimates * -(-B // size), disable=not progress, leave=False) as bar:
             for lo in range(0, B, size):
                 some = asked.rows(lo, lo + size)
-                n, path = self._walk(some, first=first + lo, **options)
-                bar.total = n * -(-B // size)
-                for now in path:
+                for now in self._walk(some, guidance, sampler, seed, first + lo):
                     z = now.x
                     bar.update()
                 with torch.no_grad(), evaluating(self.autoencoder):
@@ -161,11 +157,13 @@ class LatentDiffusion(nn.Module):
         There are no other arguments: the names that other libraries have for these are told what they are called here.
         """
         _check_no_others("trajectory", others)
-        options = {"guidance": guidance, "steps": steps, "levels": levels, "sampler": sampler, "seed": seed}
-        return self._walk(self._asked(prompts, negative, x, image, strength, mask), first=first, **options)[1]
+        asked = self._asked(prompts, negative, x, image, strength, mask, steps, levels)
+        return self._walk(asked, guidance, sampler, seed, first)
 
-    def _asked(self, prompts: Any, negative: Any, x: Any, image: Any, strength: Any, mask: Any) -> "_Asked":
-        """What is asked for, looked at: all that has a row for each picture, or one for all."""
+    def _asked(
+        self, prompts: Any, negative: Any, x: Any, image: Any, strength: Any, mask: Any, steps: Any, levels: Any
+    ) -> "_Asked":
+        """What is asked for, looked at: all that has a row for each picture, or one for all, and where to go."""
         prompts, negative = (self._texts(v, name) for v, name in ((prompts, "prompts"), (negative, "negative")))
         B, z, f = len(prompts), self.autoencoder.latent_channels, self.autoencoder.factor
         if len(negative) not in (1, B):
@@ -175,7 +173,6 @@ class LatentDiffusion(nn.Module):
                 raise ValueError(
                     f"{name} needs an image: without one there is nothing to begin with, and nothing to keep"
                 )
-        strength = None if strength is None else number("strength", strength, 0, 1)
         if image is not None:
             image = _pictures(image, B, self.autoencoder)
             mask = None if mask is None else _mask(mask, image, B)
@@ -184,7 +181,13 @@ class LatentDiffusion(nn.Module):
         if x is not None and not (right and (image is None or x.shape[2:] == (h, w))):
             got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(f"x must be noisy latents ({B}, {z}, {h}, {w}), one for each of the prompts, got {got}")
-        return _Asked(prompts, negative, x, image, mask, strength)
+        if strength is not None:
+            strength = number("strength", strength, 0, 1)
+        elif image is not None and levels is None:
+            strength = 0.8 if mask is None else 1.0
+        levels = self.denoiser.schedule.levels(steps) if levels is None else levels
+        check_walk(levels)
+        return _Asked(prompts, negative, x, image, mask, strength, levels)
 
     def _texts(self, texts: Any, name: str) -> list[str] | Tensor:
         """A list of texts, or their states (B, L, D)."""
@@ -197,17 +200,8 @@ class LatentDiffusion(nn.Module):
         return texts
 
     def _walk(
-        self,
-        asked: "_Asked",
-        *,
-        guidance: float,
-        steps: int,
-        levels: Sequence[Level] | None,
-        sampler: Sampler,
-        seed: int | None,
-        first: int,
-    ) -> tuple[int, Iterator[Estimate]]:
-        """How many estimates come, and they."""
+        self, asked: "_Asked", guidance: float, sampler: Sampler, seed: int | None, first: int
+    ) -> Iterator[Estimate]:
         B, z, side = len(asked.prompts), self.autoencoder.latent_channels, self.size // self.autoencoder.factor
         with torch.no_grad(), evaluating(self.text), evaluating(self.autoencoder):
             cond, uncond = self._states(asked.prompts), None
@@ -218,17 +212,12 @@ class LatentDiffusion(nn.Module):
         generators = image_generators(B, seed, first)
         like = cond.new_empty(B, z, side, side) if z0 is None else z0.expand(B, -1, -1, -1)
         noise = draw(like, generators) if asked.x is None else asked.x
-        denoise, strength = guided(self.denoiser, cond, guidance, uncond=uncond), asked.strength
-        own = levels is not None
-        levels = levels if own else self.denoiser.schedule.levels(steps)
+        denoise = guided(self.denoiser, cond, guidance, uncond=uncond)
         if z0 is None:
-            return len(levels), trajectory(denoise, noise, levels, sampler, generators)
-        if strength is None and not own:
-            strength = 0.8 if asked.mask is None else 1.0
-        n = len(levels if strength is None else left(levels, strength))
+            return trajectory(denoise, noise, asked.levels, sampler, generators)
         mask = None if asked.mask is None else coarser(asked.mask, self.autoencoder.factor)
-        options = {"strength": strength, "mask": mask, "noise": noise.to(like)}
-        return n, edited(denoise, like, levels, sampler, generators, **options)
+        options = {"strength": asked.strength, "mask": mask, "noise": noise.to(like)}
+        return edited(denoise, like, asked.levels, sampler, generators, **options)
 
     def _states(self, texts: list[str] | Tensor) -> Tensor:
         return texts.to(self.denoiser.null) if isinstance(texts, Tensor) else self.text(texts)
@@ -336,7 +325,8 @@ def _check_no_others(name: str, others: Mapping[str, Any]) -> None:
 
 
 class _Asked(NamedTuple):
-    """What `generate` was asked for, one row a picture or one for all; image (1 or B, 3, H, W), mask bool (1 or B, 1, H, W)."""
+    """What `generate` was asked for, one row a picture or one for all; image (1 or B, 3, H, W), mask bool (1 or B, 1, H, W). And where to
+    go, and which part of that way."""
 
     prompts: list[str] | Tensor
     negative: list[str] | Tensor
@@ -344,12 +334,18 @@ class _Asked(NamedTuple):
     image: Tensor | None
     mask: Tensor | None
     strength: float | None
+    levels: Sequence[Level]
+
+    @property
+    def estimates(self) -> int:
+        """How many come."""
+        return len(self.levels if self.strength is None else left(self.levels, self.strength))
 
     def rows(self, lo: int, hi: int) -> "_Asked":
         """The same for pictures lo..hi only."""
         B = len(self.prompts)
-        each = ([v if v is None or len(v) != B else v[lo:hi]] for v in self[:5])
-        return _Asked(*(v for (v,) in each), self.strength)
+        each = (v if v is None or len(v) != B else v[lo:hi] for v in self[:5])
+        return _Asked(*each, self.strength, self.levels)
 
 
 def _pictures(image: Any, B: int, vae: AutoencoderKL) -> Tensor:
