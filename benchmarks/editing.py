@@ -18,8 +18,8 @@ again     the same pictures encoded and decoded 1, 2, 5 and 10 times: mean chang
 Only scenes count of which the judge reads all attributes right after one reconstruction: the others the autoencoder does not leave legible.
 Shares stand as [share, low, high] with the 95 % interval of Wilson (1927).
 
-editing.json: {head of common.py, scenes, weights (SHA-256), legible: share of scenes that count, reconstructed: {hand}, edits: {row: {…}},
-two: {…}, again: {times: {…}}}.
+editing.json: {head of common.py, scenes, weights (SHA-256), source (of the digits), legible: share of scenes that count,
+reconstructed: {hand}, edits: {row: {…}}, two: {…}, again: {times: {…}}}.
 """
 
 import argparse
@@ -34,15 +34,13 @@ from diffcourse.images import as_bytes
 from diffcourse.rng import counter_seed
 
 NAMES = tuple(scenes.ATTRIBUTES)
-STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 EDITS = {  # {row: the attribute that changes, the way, its strength or its guidance}
-    **{f"ink, image-to-image, strength {s}": ("ink", "image", s) for s in STRENGTHS},
-    "ink, inpainted box": ("ink", "box", 1.0),
+    **{f"ink, image-to-image, strength {s}": ("ink", "image", s) for s in (0.3, 0.5, 0.7, 0.9)},
     "ink, from the text alone": ("ink", "text", None),
+    "ink, inpainted box": ("ink", "box", 1.0),
     **{f"ink, inverted, guidance {w:g}": ("ink", "inverted", w) for w in (1.0, 2.0)},
+    **{f"ink, image-to-image, strength {s}": ("ink", "image", s) for s in (0.4, 0.6, 0.8)},
     **{f"{name}, image-to-image, strength 0.8": (name, "image", 0.8) for name in NAMES if name != "ink"},
-    "ink, inpainted box, strength 0.8": ("ink", "box", 0.8),
-    "ink, inverted, guidance 5": ("ink", "inverted", 5.0),
 }
 MARGIN = 3  # pixels around the digit's box that are drawn anew with it
 STEPS, GUIDANCE, BATCH = 20, 5.0, 50
@@ -201,7 +199,8 @@ if __name__ == "__main__":
     if unknown := set(wanted) - {*EDITS, "two", "again"}:
         raise SystemExit(f"--only: {', '.join(sorted(unknown))} is none of {', '.join(EDITS)}, two, again")
     model = weights.load(args.weights)
-    every = data.captioned_digits("test", source=args.source).take(args.scenes, seed=0)
+    digits = data.captioned_digits("test", source=args.source)
+    every = digits.take(args.scenes, seed=0)
     kept = legible(model, every.images, every.attributes)
     shown = scenes.Scenes(
         every.images[kept],
@@ -214,7 +213,7 @@ if __name__ == "__main__":
     def fresh():
         recon = evaluate.in_parts(lambda x: model.autoencoder(x, sample=False), shown.images, BATCH)
         reconstructed = {"hand": hand(recon, shown.attributes, shown)}
-        return {"legible": share(kept), "reconstructed": reconstructed, "edits": {}}
+        return {"source": digits.source, "legible": share(kept), "reconstructed": reconstructed, "edits": {}}
 
     table = table_of(args.out, settings, fresh)
     for name in wanted:

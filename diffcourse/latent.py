@@ -351,7 +351,10 @@ class _Asked(NamedTuple):
 def _pictures(image: Any, B: int, vae: AutoencoderKL) -> Tensor:
     """(1 or B, C, H, W) in [-1, 1], of sides that the autoencoder takes."""
     if not isinstance(image, Tensor):
-        image = _pixels(image, vae, "image")
+        some = image if isinstance(image, list | tuple) else [image]
+        if not some or not all(hasattr(v, "convert") for v in some):
+            raise TypeError(f"image must be a tensor (B, {vae.in_channels}, H, W), or PIL images, got {told(image)}")
+        image = _pixels(some, vae, "image")
     check_images(image, name="image")
     N, C, H, W = image.shape
     if N not in (1, B) or vae.in_channels != C or H % vae.factor or W % vae.factor:

