@@ -117,7 +117,7 @@ class LatentDiffusion(nn.Module):
                     bar.update()
                 with torch.no_grad(), evaluating(self.autoencoder):
                     drawn = self.autoencoder.decode(z).clamp(-1, 1)
-                if some.mask is not None:
+                if some.mask is not None and some.image is not None:
                     drawn = torch.where(some.mask.to(drawn.device), drawn, some.image.to(drawn.device))
                 pictures.append(drawn)
         return torch.cat(pictures)
@@ -216,8 +216,8 @@ class LatentDiffusion(nn.Module):
         if z0 is None:
             return trajectory(denoise, noise, asked.levels, sampler, generators)
         mask = None if asked.mask is None else coarser(asked.mask, self.autoencoder.factor)
-        options = {"strength": asked.strength, "mask": mask, "noise": noise.to(like)}
-        return edited(denoise, like, asked.levels, sampler, generators, **options)
+        noise, strength = noise.to(like), asked.strength
+        return edited(denoise, like, asked.levels, sampler, generators, strength=strength, mask=mask, noise=noise)
 
     def _states(self, texts: list[str] | Tensor) -> Tensor:
         return texts.to(self.denoiser.null) if isinstance(texts, Tensor) else self.text(texts)
@@ -343,9 +343,9 @@ class _Asked(NamedTuple):
 
     def rows(self, lo: int, hi: int) -> "_Asked":
         """The same for pictures lo..hi only."""
-        B = len(self.prompts)
-        each = (v if v is None or len(v) != B else v[lo:hi] for v in self[:5])
-        return _Asked(*each, self.strength, self.levels)
+        B, names = len(self.prompts), ("prompts", "negative", "x", "image", "mask")
+        each = {name: v[lo:hi] for name in names if (v := getattr(self, name)) is not None and len(v) == B}
+        return self._replace(**each)
 
 
 def _pictures(image: Any, B: int, vae: AutoencoderKL) -> Tensor:
