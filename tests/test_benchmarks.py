@@ -359,7 +359,7 @@ def test_an_attribute_is_changed_and_the_others_stay_but_the_handwriting_only_wh
     kept, bar = edits["ink, inverted, guidance 2"]["hand"]
     assert abs(walks[0.7]["hand"][0] - another[0]) < walks[0.7]["hand"][1] + another[1]  # no more than another drawing
     assert kept - bar > walks[0.5]["hand"][0] + walks[0.5]["hand"][1] and kept < again[0]
-    assert table.get("two", {}).get("outside", True) and table["again"]["1"]["changed"] > 0.1
+    assert table["two"]["outside"] is True and table["again"]["1"]["changed"] > 0.1
 
 
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
