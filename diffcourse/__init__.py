@@ -24,12 +24,13 @@ _HOME = {
     ],
     "score": ["AnnealedLangevin", "langevin"],
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
+    "editing": ["edited", "noise_walk", "prompt_walk"],
     "latent": ["LatentDiffusion"],
     "stable_diffusion": ["StableDiffusion", "from_diffusers", "to_diffusers"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
+    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo", "evaluate", "files",
     "folders", "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot",
     "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stable_diffusion", "stills", "stored",
     "train", "weights", "widgets",

@@ -78,6 +78,11 @@ def parser() -> argparse.ArgumentParser:
     sample = _command(commands, "sample", run_sample, "draw digits, or scenes from a prompt", SAMPLE)
     sample.add_argument("--prompt", help="what to draw, in words: a scene of one digit")
     sample.add_argument("--negative", help="with --prompt: what to lead the picture away from")
+    sample.add_argument("--image", type=_path, help="with --prompt: a picture to begin with, cut to a square")
+    sample.add_argument(
+        "--strength", type=_number(0, 1), help="with --image: 0 keeps it, 1 forgets it (0.8; 1 with --mask)"
+    )
+    sample.add_argument("--mask", type=_path, help="with --image: a picture, white where it is to be drawn anew")
     sample.add_argument("--n", type=_whole(1, MOST_SCENES), help="with --prompt: how many pictures (1)")
     sample.add_argument("--digits", type=_digits, help="without --prompt: what to draw, one image each (0123456789)")
     sample.add_argument(
@@ -165,7 +170,8 @@ you ask for. The same seed gives the same picture.
   diffcourse sample --digits 31415926 --guidance 3 --seed 7 --out pi.png
   diffcourse sample --sampler ddim --eta 0.5 --steps 50
   diffcourse sample --prompt "a large red seven on a blue background, top left"
-  diffcourse sample --prompt "a small 4 on white" --negative black --n 4"""
+  diffcourse sample --prompt "a small 4 on white" --negative black --n 4
+  diffcourse sample --prompt "a large green seven on white, top left" --image scene.png --strength 0.7"""
 
 
 def run_sample(arguments: argparse.Namespace) -> int:
@@ -173,9 +179,12 @@ def run_sample(arguments: argparse.Namespace) -> int:
     if arguments.eta is not None and arguments.sampler not in (None, "ddim"):
         raise ValueError(f"--eta belongs to --sampler ddim, not to {arguments.sampler}")
     with_prompt = arguments.prompt is not None
-    for option in ("digits",) if with_prompt else ("negative", "n"):
+    for option in ("digits",) if with_prompt else ("negative", "n", "image"):
         if getattr(arguments, option) is not None:
             raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
+    for option in ("strength", "mask"):
+        if getattr(arguments, option) is not None and arguments.image is None:
+            raise ValueError(f"--{option} needs an --image")
     out = arguments.out or Path("scene.png" if with_prompt else "digits.png")
     check_writable(out)
     from diffcourse import evaluate, plot, samplers
@@ -231,8 +240,12 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
         model = weights.load(name, _device(arguments.device))
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"--weights {name}: not a model that reads prompts, but a {type(model).__name__}")
+    image, mask = (_square(option, getattr(arguments, option), model.size) for option in ("image", "mask"))
     images = model.generate(
         [arguments.prompt] * n,
+        image=image,
+        strength=arguments.strength,
+        mask=mask,
         guidance=5.0 if arguments.guidance is None else arguments.guidance,
         steps=arguments.steps,
         sampler=sampler,
@@ -248,6 +261,16 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
         seen = scenes.caption(shown) if min(shown) >= 0 else "no digit"
         lines.append(f"the judge reads: {seen}" + (f" (not the {', '.join(wrong)} asked for)" if wrong else ""))
     return images, "\n".join(lines)
+
+
+def _square(option: str, path: Path | None, size: int) -> Any:
+    """The picture file of an option, cut to a square and resized."""
+    from diffcourse.latent import load_image
+
+    try:
+        return None if path is None else load_image(path, size)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"--{option}: {error}") from error
 
 
 TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stops it;

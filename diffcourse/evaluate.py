@@ -85,8 +85,7 @@ def drawn(model: LatentDiffusion, prompts: list[str], **options: Any) -> Tensor:
     """`model.generate(prompts, **options)`, a hundred at a time: the same pictures as all at once."""
     if isinstance(prompts, str) or not isinstance(prompts, Sequence) or not prompts:
         raise ValueError(f"prompts must be a list of texts, at least one, got {prompts!r}")
-    some = range(0, len(prompts), 100)
-    return torch.cat([model.generate(prompts[i : i + 100], first=i, progress=False, **options) for i in some])
+    return model.generate(prompts, batch=100, progress=False, **options)
 
 
 def prompts_followed(images: Tensor, scenes: Scenes) -> dict[str, float]:

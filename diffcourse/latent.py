@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import folders, shipped
-from diffcourse.checks import number
+from diffcourse.checks import check_floating, number, told, whole
 from diffcourse.denoiser import Denoiser, Estimate, evaluating
+from diffcourse.editing import edited, left
 from diffcourse.files import atomic_write, new_folder, write_json
 from diffcourse.guidance import guided
-from diffcourse.images import check_latents, first_place, to_float, to_uint8, walk
+from diffcourse.images import check_images, check_latents, first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.pictures import plain_picture, read_picture
 from diffcourse.rng import counter_seed, draw, image_generators
-from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
+from diffcourse.samplers import DPMSolverPP, Sampler, check_walk, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
 from diffcourse.stored import blamed, check_finite, own_path
@@ -78,65 +80,155 @@ class LatentDiffusion(nn.Module):
 
     def generate(
         self,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | Tensor,
         *,
         guidance: float = 5.0,
         steps: int = 20,
+        levels: Sequence[Level] | None = None,
         sampler: Sampler = DPMSolverPP(),
         seed: int | None = 0,
-        negative: str | Sequence[str] = "",
+        negative: str | Sequence[str] | Tensor = "",
+        image: "Tensor | Image | Sequence[Image] | None" = None,
+        strength: float | None = None,
+        mask: "Tensor | Image | None" = None,
         x: Tensor | None = None,
         first: int = 0,
+        batch: int | None = None,
         progress: bool = True,
         **others: Any,
     ) -> Tensor:
-        """One picture a prompt, (B, 3, H, W) in [-1, 1]: the end of `trajectory`, which explains the arguments, decoded."""
+        """One picture a prompt, (B, 3, H, W) in [-1, 1]: the end of `trajectory`, which explains the arguments, decoded.
+
+        Outside a mask it is `image` itself, pixel by pixel: what is encoded and decoded loses a little each time.
+        batch: so many at once, all by default; the pictures are the same, and memory does not grow with their number.
+        """
         from tqdm.auto import tqdm
 
         _check_no_others("generate", others)
-        options = {"guidance": guidance, "steps": steps, "sampler": sampler, "seed": seed, "first": first}
-        path = self.trajectory(prompts, negative=negative, x=x, **options)
-        *_, last = tqdm(path, total=steps + 1, disable=not progress, leave=False)
-        with torch.no_grad(), evaluating(self.autoencoder):
-            return self.autoencoder.decode(last.x).clamp(-1, 1)
+        asked = self._asked(prompts, negative, x, image, strength, mask, steps, levels, sampler)
+        B, first, pictures = len(asked.prompts), whole("first", first, 0), []
+        size = B if batch is None else whole("batch", batch, 1)
+        with tqdm(total=asked.estimates * -(-B // size), disable=not progress, leave=False) as bar:
+            for lo in range(0, B, size):
+                some = asked.rows(lo, lo + size)
+                for now in self._walk(some, guidance, sampler, seed, first + lo):
+                    z = now.x
+                    bar.update()
+                with torch.no_grad(), evaluating(self.autoencoder):
+                    drawn = self.autoencoder.decode(z).clamp(-1, 1)
+                if some.mask is not None and some.image is not None:
+                    drawn = torch.where(some.mask.to(drawn.device), drawn, some.image.to(drawn.device))
+                pictures.append(drawn)
+        return torch.cat(pictures)
 
     def trajectory(
         self,
-        prompts: str | Sequence[str],
+        prompts: str | Sequence[str] | Tensor,
         *,
         guidance: float = 5.0,
         steps: int = 20,
+        levels: Sequence[Level] | None = None,
         sampler: Sampler = DPMSolverPP(),
         seed: int | None = 0,
-        negative: str | Sequence[str] = "",
+        negative: str | Sequence[str] | Tensor = "",
+        image: "Tensor | Image | Sequence[Image] | None" = None,
+        strength: float | None = None,
+        mask: "Tensor | Image | None" = None,
         x: Tensor | None = None,
         first: int = 0,
         **others: Any,
     ) -> Iterator[Estimate]:
         """What `generate` goes through, as `samplers.trajectory` yields it: steps + 1 estimates, of which x and x0 are latents.
 
+        prompts    texts, one a picture; or their states (B, L, D), which `text` and `editing.prompt_walk` make
         guidance   eps_none + guidance·(eps_prompt - eps_none): 1 is the plain model, more follows the prompt more strictly
+        levels     where to go, noisiest first, instead of the schedule's `steps` levels
         negative   what the picture is led away from in place of the empty text, one for all or one a prompt; not looked at with guidance 1
         seed       picture i starts from a hash of (seed, first + i): the same alone and in any batch. None: a new one each time
-        x          the noisy latents (B, 4, h, w) to start from, of any height and width, instead
+        image      one picture to begin with, or one a prompt: (B, 3, H, W) in [-1, 1], or what PIL opens. Encoded, without a draw
+        strength   from 0 to 1, how far back to go: the image is noised to where the last int(steps·strength) steps begin, and these are
+                   taken (`editing.edited`). 1: nothing of it is left, as without an image; 0: it comes back, encoded and decoded. By
+                   default 0.8, and 1 with a mask, as in diffusers; with `levels` all of them, from the image noised to the first
+        mask       (H, W), or (B, 1, H, W), true or 1 where the image is drawn anew, 0 where it stays; or a PIL image, white and black. An
+                   entry of the latents is drawn anew where any of its pixels is
+        x          the noise (B, 4, h, w) to start from instead, of any height and width, or of the image's
 
         There are no other arguments: the names that other libraries have for these are told what they are called here.
         """
         _check_no_others("trajectory", others)
-        prompts, negative = listed(prompts), listed(negative, "negative")
-        B, z = len(prompts), self.autoencoder.latent_channels
+        asked = self._asked(prompts, negative, x, image, strength, mask, steps, levels, sampler)
+        return self._walk(asked, guidance, sampler, seed, first)
+
+    def _asked(
+        self,
+        prompts: Any,
+        negative: Any,
+        x: Any,
+        image: Any,
+        strength: Any,
+        mask: Any,
+        steps: Any,
+        levels: Any,
+        sampler: Sampler,
+    ) -> "_Asked":
+        """What is asked for, looked at: all that has a row for each picture, or one for all, and where to go."""
+        prompts, negative = (self._texts(v, name) for v, name in ((prompts, "prompts"), (negative, "negative")))
+        B, z, f = len(prompts), self.autoencoder.latent_channels, self.autoencoder.factor
         if len(negative) not in (1, B):
             raise ValueError(f"negative must be one text, or one for each of the {B} prompts, got {len(negative)}")
-        if x is not None and (not isinstance(x, Tensor) or x.ndim != 4 or x.shape[:2] != (B, z)):
+        for name, value in (("strength", strength), ("mask", mask)):
+            if image is None and value is not None:
+                raise ValueError(
+                    f"{name} needs an image: without one there is nothing to begin with, and nothing to keep"
+                )
+        if image is not None:
+            image = _pictures(image, B, self.autoencoder)
+            mask = None if mask is None else _mask(mask, image, B)
+        h, w = ("h", "w") if image is None else (image.shape[2] // f, image.shape[3] // f)
+        right = isinstance(x, Tensor) and x.ndim == 4 and x.shape[:2] == (B, z)
+        if x is not None and not (right and (image is None or x.shape[2:] == (h, w))):
             got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
-            raise ValueError(f"x must be noisy latents ({B}, {z}, h, w), one for each of the prompts, got {got}")
-        with torch.no_grad(), evaluating(self.text):
-            cond = self.text(prompts)
-            uncond = None if set(negative) == {""} else self.text(negative).expand_as(cond)
+            raise ValueError(f"x must be noisy latents ({B}, {z}, {h}, {w}), one for each of the prompts, got {got}")
+        if strength is not None:
+            strength = number("strength", strength, 0, 1)
+        elif image is not None and levels is None:
+            strength = 0.8 if mask is None else 1.0
+        levels = self.levels(steps, sampler) if levels is None else levels
+        check_walk(levels)
+        return _Asked(prompts, negative, x, image, mask, strength, levels)
+
+    def _texts(self, texts: Any, name: str) -> list[str] | Tensor:
+        """A list of texts, or their states (B, L, D)."""
+        if not isinstance(texts, Tensor):
+            return listed(texts, name)
+        check_floating(name, texts)
+        if texts.ndim != 3 or texts.shape[1:] != (self.text.length, self.text.dim) or not len(texts):
+            wanted = f"(B, {self.text.length}, {self.text.dim})"
+            raise ValueError(f"{name} must be texts, or their states {wanted}, got shape {tuple(texts.shape)}")
+        return texts
+
+    def _walk(
+        self, asked: "_Asked", guidance: float, sampler: Sampler, seed: int | None, first: int
+    ) -> Iterator[Estimate]:
+        B, z = len(asked.prompts), self.autoencoder.latent_channels
+        with torch.no_grad(), evaluating(self.text), evaluating(self.autoencoder):
+            cond, uncond = self._states(asked.prompts), None
+            if isinstance(asked.negative, Tensor) or set(asked.negative) != {""}:
+                uncond = self._states(asked.negative).expand_as(cond)
+            weight = next(self.autoencoder.parameters())
+            z0 = None if asked.image is None else self.autoencoder.encode(asked.image.to(weight), sample=False)
         generators = image_generators(B, seed, first)
-        x = draw(cond.new_empty(B, z, *self.sides), generators) if x is None else x
+        like = cond.new_empty(B, z, *self.sides) if z0 is None else z0.expand(B, -1, -1, -1)
+        noise = draw(like, generators) if asked.x is None else asked.x
         denoise = guided(self.denoiser, cond, guidance, uncond=uncond)
-        return trajectory(denoise, x, self.levels(steps, sampler), sampler, generators)
+        if z0 is None:
+            return trajectory(denoise, noise, asked.levels, sampler, generators)
+        mask = None if asked.mask is None else coarser(asked.mask, self.autoencoder.factor)
+        noise, strength = noise.to(like), asked.strength
+        return edited(denoise, like, asked.levels, sampler, generators, strength=strength, mask=mask, noise=noise)
+
+    def _states(self, texts: list[str] | Tensor) -> Tensor:
+        return texts.to(self.denoiser.null) if isinstance(texts, Tensor) else self.text(texts)
 
     def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the parts."""
@@ -238,27 +330,104 @@ class LatentDiffusion(nn.Module):
         return model  # type: ignore[return-value]
 
 
-_MORE = "one picture is drawn for each prompt, so give [prompt] * n"
-_FROM_A_PICTURE = (
-    "to start from a picture, noise its latents and walk the last of the levels with diffcourse.trajectory"
-)
-ELSEWHERE = {  # arguments of other libraries, and what to do here
-    "prompt": "here it is prompts",
-    "negative_prompt": "here it is negative",
-    "guidance_scale": "here it is guidance",
-    "num_inference_steps": "here it is steps",
+RENAMED = {  # arguments of other libraries that mean the same here
+    "prompt": "prompts",
+    "prompt_embeds": "prompts",
+    "negative_prompt": "negative",
+    "negative_prompt_embeds": "negative",
+    "guidance_scale": "guidance",
+    "num_inference_steps": "steps",
+    "latents": "x",
+    "init_image": "image",
+    "mask_image": "mask",
+}
+_MORE = "one picture is drawn for each prompt, so give [prompt] * n, and batch=... for a few at a time"
+_SIZE = "pictures are as large as image, or f = 8 times as large as x, noise (B, 4, height/f, width/f)"
+ELSEWHERE = {  # and those for which something else is done
     "scheduler": "here it is sampler",
     "generator": "here it is seed",
-    "latents": "here it is x",
+    "output_type": "pictures are a tensor in [-1, 1]; images.to_uint8 makes bytes of it, plot.save a file",
+    "batch": "here all walk at once; generate has it",  # of `trajectory`
     **dict.fromkeys(("n", "num_images_per_prompt"), _MORE),
-    **dict.fromkeys(("image", "strength"), _FROM_A_PICTURE),
+    **dict.fromkeys(("height", "width"), _SIZE),
+    **dict.fromkeys(("callback", "callback_on_step_end"), "trajectory yields every step"),
 }
 
 
 def _check_no_others(name: str, others: Mapping[str, Any]) -> None:
-    for other in others:
-        told = f"; {ELSEWHERE[other]}" if other in ELSEWHERE else ""
-        raise TypeError(f"{name}() got an unexpected keyword argument {other!r}{told}")
+    for other, value in others.items():
+        said = f"; {ELSEWHERE[other]}" if other in ELSEWHERE else ""
+        if other in RENAMED:
+            short = isinstance(value, str | int | float) and len(repr(value)) <= 60
+            said = f"; here it is {RENAMED[other]}" + f"={value!r}" * short
+        elif other == "eta":
+            said = f"; here it belongs to the sampler: sampler=DDIM({value!r})"
+        raise TypeError(f"{name}() got an unexpected keyword argument {other!r}{said}")
+
+
+class _Asked(NamedTuple):
+    """What `generate` was asked for, one row a picture or one for all; image (1 or B, 3, H, W), mask bool (1 or B, 1, H, W). And where to
+    go, and which part of that way."""
+
+    prompts: list[str] | Tensor
+    negative: list[str] | Tensor
+    x: Tensor | None
+    image: Tensor | None
+    mask: Tensor | None
+    strength: float | None
+    levels: Sequence[Level]
+
+    @property
+    def estimates(self) -> int:
+        """How many come."""
+        return len(self.levels if self.strength is None else left(self.levels, self.strength))
+
+    def rows(self, lo: int, hi: int) -> "_Asked":
+        """The same for pictures lo..hi only."""
+        B, names = len(self.prompts), ("prompts", "negative", "x", "image", "mask")
+        each = {name: v[lo:hi] for name in names if (v := getattr(self, name)) is not None and len(v) == B}
+        return self._replace(**each)
+
+
+def _pictures(image: Any, B: int, vae: AutoencoderKL) -> Tensor:
+    """(1 or B, C, H, W) in [-1, 1], of sides that the autoencoder takes."""
+    if not isinstance(image, Tensor):
+        some = image if isinstance(image, list | tuple) else [image]
+        if not some or not all(hasattr(v, "convert") for v in some):
+            raise TypeError(f"image must be a tensor (B, {vae.in_channels}, H, W), or PIL images, got {told(image)}")
+        image = _pixels(some, vae, "image")
+    check_images(image, name="image")
+    N, C, H, W = image.shape
+    if N not in (1, B) or vae.in_channels != C or H % vae.factor or W % vae.factor:
+        wanted = f"(1 or {B}, {vae.in_channels}, H, W) for {B} prompts, with H and W multiples of {vae.factor}"
+        raise ValueError(f"image must be {wanted}, got {tuple(image.shape)}")
+    if not -1.001 <= float(image.min()) <= float(image.max()) <= 1.001:
+        raise ValueError(f"image must lie in [-1, 1], got values from {image.min():g} to {image.max():g}")
+    return image.detach()
+
+
+def _mask(mask: Any, image: Tensor, B: int) -> Tensor:
+    """(1 or B, 1, H, W), true where the image is drawn anew."""
+    if hasattr(mask, "convert"):
+        mask = torch.from_numpy(np.array(plain_picture(read_picture(mask), "L")) >= 128)
+    if not isinstance(mask, Tensor) or mask.is_complex():
+        raise TypeError(f"mask must be a tensor, or a PIL image, got {told(mask)}")
+    size = tuple(image.shape[2:])
+    if not (
+        mask.shape == size or (mask.ndim == 4 and mask.shape[2:] == size and mask.shape[1] == 1 and len(mask) in (1, B))
+    ):
+        raise ValueError(f"mask must be of the image's size, {size} or (1 or {B}, 1, *{size}), got {tuple(mask.shape)}")
+    if mask.dtype != torch.bool and not bool(((mask == 0) | (mask == 1)).all()):
+        came = f"values from {float(mask.min()):g} to {float(mask.max()):g}"
+        raise ValueError(
+            f"mask must hold 1 where the image is drawn anew and 0 where it stays, got {came}: mask > 0.5 is one"
+        )
+    return mask.bool().view(-1, 1, *size)
+
+
+def coarser(mask: Tensor, factor: int) -> Tensor:
+    """A mask (B, 1, H, W) for latents, (B, 1, H/factor, W/factor): true where any of its pixels is, so that all of them can change."""
+    return F.max_pool2d(mask.float(), factor) > 0
 
 
 def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
@@ -421,15 +590,21 @@ def pil_to_latents(
     Sides must be multiples of 8 (the autoencoder's `factor`): crop or resize before. Grey, palette and transparent pictures become RGB, the
     last on white paper. sample=False gives the posterior's mean, the same at every call.
     """
-    images = [images] if hasattr(images, "convert") else list(images)
-    if not images or not all(hasattr(image, "convert") for image in images):
-        raise TypeError(f"images must be PIL images, at least one, got {[type(image).__name__ for image in images]}")
+    x = _pixels(images, vae)
+    return vae.encode(x.to(next(vae.parameters())), generator, sample=sample)
+
+
+def _pixels(images: Any, vae: AutoencoderKL, name: str = "images") -> Tensor:
+    """PIL images of one size, or a single one -> (B, C, H, W) in [-1, 1], as many channels as the autoencoder takes."""
+    images = [images] if hasattr(images, "convert") else images
+    if not isinstance(images, Sequence) or not images or not all(hasattr(image, "convert") for image in images):
+        kinds = [type(v).__name__ for v in images] if isinstance(images, list | tuple) else told(images)
+        raise TypeError(f"{name} must be PIL images, at least one, got {kinds}")
     if len(sizes := {image.size for image in images}) > 1:
-        raise ValueError(f"images must be of one size, got {', '.join(f'{w}x{h}' for w, h in sorted(sizes))}")
+        raise ValueError(f"{name} must be of one size, got {', '.join(f'{w}x{h}' for w, h in sorted(sizes))}")
     mode = {1: "L", 3: "RGB"}[vae.in_channels]
     pixels = np.stack([np.atleast_3d(np.asarray(plain_picture(read_picture(image), mode))) for image in images])
-    x = to_float(torch.from_numpy(pixels).permute(0, 3, 1, 2))  # (B, C, H, W) in [-1, 1]
-    return vae.encode(x.to(next(vae.parameters())), generator, sample=sample)
+    return to_float(torch.from_numpy(pixels).permute(0, 3, 1, 2))
 
 
 @torch.no_grad()

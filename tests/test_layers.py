@@ -25,6 +25,7 @@ metrics                                   the numbers, each beside its floor or 
 weights, train                            saved and loaded by names alone; the loop
 stable_diffusion                          Stable Diffusion 1.x in practice, and the bridge to diffusers
 latent, sde                               latent diffusion: autoencoder, denoiser and text in one; noise as a process
+editing                                   a picture as the start, or kept around a mask; walks between noises and prompts
 samplers, elbo, checkpoints               what is done with a denoiser; a training, kept
 guidance, mixture, score, data, batches   a denoiser led, or exact; scores; digits and scenes; data of any kind, in batches
 folders                                   a folder laid out as Stable Diffusion's, read part by part

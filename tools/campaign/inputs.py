@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from campaign import case, holds, refused
-from diffcourse import data, denoiser, elbo, gaussian, guidance, models, rng, samplers, schedule
+from diffcourse import data, denoiser, editing, elbo, gaussian, guidance, models, rng, samplers, schedule
 from diffcourse import mixture as mixtures
 from diffcourse.denoiser import Denoiser
 from diffcourse.mixture import GaussianMixture, two_bumps
@@ -561,6 +561,26 @@ gaussian.slerp(X.tolist(), X, 0.5)                              -> a, list
 gaussian.slerp(X, X, "0.5")                                     -> w, '0.5'
 gaussian.slerp(X, X, NAN)                                       -> w, nan
 gaussian.slerp(X.long(), X.long(), 0.5)                         -> a, int64
+editing.left(LEVELS, 1.5)                                       -> strength, 1.5
+editing.left(LEVELS, "half")                                    -> strength, 'half'
+editing.left(5, 0.5)                                            -> levels, int
+editing.edited(model, X.numpy(), LEVELS)                        -> x0, ndarray
+editing.edited(model, X[:0], LEVELS)                            -> x0, (0, 2)
+editing.edited(model, X, 5)                                     -> levels, int
+editing.edited(model, X, LEVELS, DDIM)                          -> sampler
+editing.edited(model, X, LEVELS, strength=NAN)                  -> strength, nan
+editing.edited(model, X, LEVELS, strength=-1)                   -> strength, -1
+editing.edited(model, X, LEVELS, mask=X)                        -> mask, bool
+editing.edited(model, X, LEVELS, mask=True)                     -> mask, bool
+editing.edited(model, X, LEVELS, mask=X[:3] > 0)                -> mask, (4, 2), (3, 2)
+editing.edited(model, X, LEVELS, noise=X[:1])                   -> noise, (4, 2), (1, 2)
+editing.edited(model, X, LEVELS, generator=5)                   -> generator, int
+editing.noise_walk(X, X[:2], 3)                                 -> b, (4, 2), (2, 2)
+editing.noise_walk(X.long(), X, 3)                              -> a, int64
+editing.noise_walk(X, X, 1)                                     -> n, 1
+editing.noise_walk(X, X, 2.5)                                   -> n, 2.5
+editing.prompt_walk(len, "a red 3", None, 3)                    -> other, None
+editing.prompt_walk(len, 3, "a red 3", 3)                       -> one, 3
 gaussian.mean_se([1.0, 2.0])                                    -> each, list
 gaussian.mean_se(torch.tensor([1, 2]))                          -> each, int64
 gaussian.share_se(1.2, 10)                                      -> share, 1.2
@@ -754,6 +774,7 @@ len(image_generators(np.int64(2), seed=np.int64(1))) == 2 and image_generators(0
 counter_seed(np.int64(3), "a") == counter_seed(3, "a") == counter_seed(torch.tensor(3), "a")
 draw(X[:0], []).shape == (0, 2)
 same(draw(X, (seeded(), seeded(1), seeded(2), seeded(3))), draw(X, [seeded(i) for i in range(4)]))
+editing.noise_walk(X, X, 3).sub(X).abs().max() < 1e-5 and len(list(editing.edited(model, X, LEVELS, strength=0))) == 1
 gaussian.slerp(X * 0, X * 0, 0.5).eq(0).all() and math.isnan(gaussian.share_se(0.5, 0)) and math.isnan(gaussian.mean_se(X[:1, 0]))
 same(gaussian.gaussian_kl(X, 1, 0, 1), gaussian.standard_kl(X, X * 0))
 gaussian.gaussian_kl(X, 0.0, 0.0, 1.0).eq(INF).all()
@@ -807,6 +828,7 @@ NAMES = {
     "pickle": pickle,
     "Fraction": Fraction,
     "elbo": elbo,
+    "editing": editing,
     "gaussian": gaussian,
     "samplers": samplers,
 }

@@ -14,9 +14,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from campaign import case, holds, refused
+from campaign.cards import NETWORKS, text_encoder
 from diffcourse import data, evaluate, metrics, plot, scenes, weights, widgets
 from diffcourse.denoiser import Denoiser
-from diffcourse.latent import latents_to_pil
+from diffcourse.latent import LatentDiffusion, latents_to_pil
 from diffcourse.models import AutoencoderKL, DigitClassifier, SimpleUNet
 from diffcourse.schedule import DiffusionSchedule
 
@@ -152,6 +153,20 @@ for _where, _call in CURVES.items():
 def small_vae() -> AutoencoderKL:
     torch.manual_seed(0)
     return AutoencoderKL(block_out_channels=(8, 8), norm_num_groups=4, layers_per_block=1)
+
+
+@lru_cache
+def small_painter() -> LatentDiffusion:
+    torch.manual_seed(0)
+    words, network = text_encoder(), NETWORKS["wide U-Net"]()
+    null = words("")[0]
+    return LatentDiffusion(
+        NETWORKS["autoencoder"](), Denoiser(network, DiffusionSchedule.linear(20), null=null), words, size=8
+    )
+
+
+def painted(prompts: Any = ("two",) * 6, **options: Any) -> Tensor:
+    return small_painter().generate(prompts, steps=2, progress=False, **options)
 
 
 class Broken(nn.Linear):
@@ -292,6 +307,23 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     ),
     "latents that overflow": (lambda: latents_to_pil(torch.full((1, 4, 8, 8), 1e38), small_vae()), ("finite",)),
     "latents, and a network for the vae": (lambda: latents_to_pil(torch.zeros(1, 4, 8, 8), nn.Linear(1, 1)), ("vae",)),
+    # pictures that are edited
+    "an image in [0, 1]": (lambda: painted(image=(SCENES + 1) / 2), ("image", "[-1, 1]")),
+    "an image in 0 to 255": (lambda: painted(image=(SCENES + 1) * 127.5), ("image", "[-1, 1]")),
+    "an image as bytes": (lambda: painted(image=data.to_uint8(SCENES)), ("image", "uint8")),
+    "an image as numpy": (lambda: painted(image=SCENES.numpy()), ("image", "ndarray")),
+    "an image by its name": (lambda: painted(image="cat.png"), ("image", "cat.png")),
+    "an image that is NaN": (lambda: painted(image=spoiled(SCENES, NAN)), ("image", "finite")),
+    "an image for one prompt too many": (lambda: painted(image=SCENES[:5]), ("image", "(5, 3, 64, 64)")),
+    "a mask alone": (lambda: painted(mask=SCENES[0, 0] > 0), ("mask", "image")),
+    "strength alone": (lambda: painted(strength=0.5), ("strength", "image")),
+    "strength of 2": (lambda: painted(image=SCENES, strength=2), ("strength", "2")),
+    "strength NaN": (lambda: painted(image=SCENES, strength=NAN), ("strength", "nan")),
+    "a mask of greys": (lambda: painted(image=SCENES, mask=SCENES[0, 0]), ("mask", "0.5")),
+    "a mask of another size": (lambda: painted(image=SCENES, mask=torch.ones(8, 8)), ("mask", "(8, 8)")),
+    "a mask as numpy": (lambda: painted(image=SCENES, mask=np.ones((64, 64))), ("mask", "ndarray")),
+    "a batch of 0": (lambda: painted(batch=0), ("batch", "0")),
+    "prompts as numbers": (lambda: painted(prompts=torch.zeros(6, 2)), ("prompts", "(6, 2)")),
     # pictures
     "two channels": (lambda: plot.grid(DIGITS.expand(-1, 2, -1, -1)), ("images", "1 or 3")),
     "images of the meta device": (lambda: plot.grid(DIGITS.to("meta")), ("images", "meta")),
