@@ -1,9 +1,12 @@
 """The chain below a VP path."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise
+from diffcourse import sde
+from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
 
 
 def chain_betas(beta_min: float, beta_max: float, T: int) -> Tensor:
@@ -20,10 +23,140 @@ def chain_betas(beta_min: float, beta_max: float, T: int) -> Tensor:
     return 1 - torch.exp(-lost.diff())
 
 
+def by_alpha_bars(beta_min, beta_max, T):
+    t = torch.linspace(0, 1, T + 1, dtype=torch.float64)
+    bars = torch.exp(-(beta_min * t + 0.5 * (beta_max - beta_min) * t * t))
+    return 1 - bars[1:] / bars[:-1]
+
+
+def by_the_middle(beta_min, beta_max, T):
+    betas = []
+    for i in range(T):
+        rate = beta_min + (i + 0.5) / T * (
+            beta_max - beta_min
+        )  # beta is a straight line: its mean is that of the middle
+        betas.append(-math.expm1(-rate / T))
+    return torch.tensor(betas, dtype=torch.float64)
+
+
+def in_package(beta_min: float, beta_max: float, T: int) -> Tensor:
+    path = sde.VP(beta_min, beta_max)
+    bars = torch.tensor([path.at(i / T).alpha ** 2 for i in range(T + 1)], dtype=torch.float64)
+    return 1 - bars[1:] / bars[:-1]
+
+
+def _lost(beta_min: float, beta_max: float, T: int, half: float = 0.5) -> Tensor:
+    t = torch.arange(T + 1, dtype=torch.float64) / T
+    return beta_min * t + half * (beta_max - beta_min) * t**2
+
+
+def _rate(beta_min: float, beta_max: float, T: int, shift: float) -> Tensor:
+    return beta_min + (torch.arange(T, dtype=torch.float64) + shift) / T * (beta_max - beta_min)
+
+
+def stands_on_the_path(f) -> bool:
+    """alpha_bar in the end, where the rate does not change: exp(-3)."""
+    return close(torch.cumprod(1 - f(3.0, 3.0, 4), dim=0)[-1], math.exp(-3))
+
+
 EXERCISE = Exercise(
     name="08.chain_betas",
     title="The chain on the path",
     minutes=7,
     level=3,
     reference=chain_betas,
+    alternatives=[by_alpha_bars, by_the_middle],
+    cases=[(0.5, 3.5, 2), (0.1, 20.0, 5), (2.0, 2.0, 3), (1.0, 7.0, 1), (0.1, 20.0, 12)],
+    invariants=[
+        Invariant(
+            "stands on the path",
+            stands_on_the_path,
+            "With a rate of 3 at every time the path ends at alpha² = e⁻³. The product of 1 − beta over your chain does not.",
+        ),
+    ],
+    mistakes=[
+        Mistake(
+            "the limit, end of the step",
+            lambda a, b, T: _rate(a, b, T, 1.0) / T,
+            "This is beta(t)/T at the end of each step. In the limit of many steps it is right, and at T steps it is wrong by about 1/T: "
+            "what a step loses is the integral of the rate, and it loses it of what is left.",
+        ),
+        Mistake(
+            "the limit, start of the step",
+            lambda a, b, T: _rate(a, b, T, 0.0) / T,
+            "This is beta(t)/T at the start of each step. In the limit of many steps it is right, and at T steps it is wrong by about 1/T: "
+            "what a step loses is the integral of the rate, and it loses it of what is left.",
+        ),
+        Mistake(
+            "the integral as it is",
+            lambda a, b, T: _lost(a, b, T).diff(),
+            "Each of yours is the integral of the rate over the step. That is what log(alpha²) falls by; the share that is lost of alpha² "
+            "itself is less, and never more than 1.",
+        ),
+        Mistake(
+            "frozen rate, end of the step",
+            lambda a, b, T: 1 - torch.exp(-_rate(a, b, T, 1.0) / T),
+            "You solve it with the rate held at what it is at the end of the step. Within a step the rate rises: integrate it.",
+        ),
+        Mistake(
+            "frozen rate, start of the step",
+            lambda a, b, T: 1 - torch.exp(-_rate(a, b, T, 0.0) / T),
+            "You solve it with the rate held at what it is at the start of the step. Within a step the rate rises: integrate it.",
+        ),
+        Mistake(
+            "half of the integral",
+            lambda a, b, T: 1 - torch.exp(-_lost(a, b, T).diff() / 2),
+            "You have solved for alpha. A chain's alpha_bar is the square of its signal, and alpha² is lost twice as fast.",
+        ),
+        Mistake(
+            "half of t² missing",
+            lambda a, b, T: 1 - torch.exp(-_lost(a, b, T, 1.0).diff()),
+            "Your integral of t is t². Its derivative would be 2·t.",
+        ),
+        Mistake(
+            "the rate for its integral",
+            lambda a, b, T: 1 - torch.exp(-_rate(a, b, T, 1.0)),
+            "You have the rate itself in the exponent, whatever the width of a step. With twice as many steps each must lose about half.",
+        ),
+        Mistake(
+            "all that is lost so far",
+            lambda a, b, T: 1 - torch.exp(-_lost(a, b, T)[1:]),
+            "Yours is all that is lost since t = 0: 1 − alpha². A beta is what one step loses, of what was there before it.",
+        ),
+        Mistake(
+            "a difference of alpha²",
+            lambda a, b, T: -torch.exp(-_lost(a, b, T)).diff(),
+            "Yours is the difference of alpha² over a step. A beta is a share: of what the step before has left.",
+        ),
+        Mistake(
+            "alphas",
+            lambda a, b, T: torch.exp(-_lost(a, b, T).diff()),
+            "These are the shares that a step keeps, the chain's 1 − beta.",
+        ),
+        Mistake(
+            "alpha_bars",
+            lambda a, b, T: torch.exp(-_lost(a, b, T))[1:],
+            "These are the chain's alpha_bars. Which betas have them as their running product?",
+        ),
+        Mistake(
+            "one level too many",
+            lambda a, b, T: 1 - torch.exp(-_lost(a, b, T).diff(prepend=torch.zeros(1, dtype=torch.float64))),
+            "You return a beta for t = 0 as well. T steps have T betas, and no step ends at t = 0.",
+        ),
+        Mistake(
+            "the linear schedule",
+            lambda a, b, T: torch.linspace(a, b, T, dtype=torch.float64) / T,
+            "These betas rise evenly from beta_min/T to beta_max/T, as DDPM's do. In the limit they lead to this path; for T steps they "
+            "are not on it.",
+        ),
+    ],
+    hints=[
+        "Divide by alpha²: on the left stands the derivative of a logarithm. Integrate both sides from 0 to t.",
+        "log alpha² = −(beta_min·t + (beta_max − beta_min)·t²/2). Which share of alpha² is left from one grid time to the next?",
+        "The T + 1 values of the integral at i/T; their differences; e to the minus of each is what a step keeps, and beta is the rest.",
+    ],
+    package=InPackage("VP(beta_min, beta_max).at(i / T).alpha", in_package),
+    insight="To first order beta is beta(t)/T, and a step of the chain, √(1 − b)·x + √b·z, is x − ½·beta(t)·x·dt + √beta(t)·√dt·z: the "
+    "step of Euler and Maruyama with f = −½·beta and g = √beta. DDPM's own betas, 0.0001 to 0.02 in 1000 steps, are beta_min = 0.1 and "
+    "beta_max = 20.",
 )
