@@ -1,9 +1,12 @@
 """What several exercises of lesson 08 are checked with."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from diffcourse.mixture import GaussianMixture
+from diffcourse.sde import Path
 
 MIXTURE = GaussianMixture([[-1.0, 0.5], [1.5, 0.0]], [0.4, 0.7], [0.3, 0.7])
 
@@ -41,3 +44,29 @@ class Net(nn.Module):
 
 def told_shape(t: object) -> str:
     return f"shape {tuple(t.shape)}" if isinstance(t, Tensor) else type(t).__name__
+
+
+def still(alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> Path:
+    """A path that has these values and rates at every time."""
+    return _Still(alpha, sigma, d_alpha, d_sigma)
+
+
+class _Still(Path):
+    def __init__(self, *values: float):
+        self.values = values
+
+    def signal_and_noise(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        return self.values[0] + 0 * t, self.values[1] + 0 * t
+
+    def rates(self, t: float) -> tuple[float, float]:
+        return self.values[2:]
+
+
+def spread(n: int, low: float, high: float) -> Callable:
+    """A case: n numbers between low and high, drawn afresh."""
+    return lambda g: (low + (high - low) * torch.rand(n, generator=g),)
+
+
+def nats(n: int, pixels: int, low: float, high: float) -> Callable:
+    """A case: log densities, of either sign, of n pictures stored from low to high."""
+    return lambda g: (pixels * (3 * torch.rand(n, generator=g) - 2), pixels, low, high)

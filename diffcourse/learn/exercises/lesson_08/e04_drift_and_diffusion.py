@@ -4,6 +4,7 @@ import math
 
 from diffcourse import sde
 from diffcourse.learn.exercise import Exercise, InPackage, Invariant, Mistake, close
+from diffcourse.learn.exercises.lesson_08._cases import still
 
 
 def drift_and_diffusion(
@@ -35,19 +36,8 @@ def by_the_ratio(alpha, sigma, d_alpha, d_sigma):
     return d_alpha / alpha, alpha * math.sqrt(2 * nsr * d_nsr)
 
 
-class _Path(sde.Path):
-    def __init__(self, alpha: float, sigma: float, d_alpha: float, d_sigma: float):
-        self.values = alpha, sigma, d_alpha, d_sigma
-
-    def signal_and_noise(self, t):
-        return self.values[0] + 0 * t, self.values[1] + 0 * t
-
-    def rates(self, t):
-        return self.values[2:]
-
-
 def in_package(alpha: float, sigma: float, d_alpha: float, d_sigma: float) -> tuple[float, float]:
-    path = _Path(alpha, sigma, d_alpha, d_sigma)
+    path = still(alpha, sigma, d_alpha, d_sigma)
     return path.drift(0.5), path.diffusion(0.5)
 
 
@@ -176,7 +166,6 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],
-    allowed={},
     hints=[
         "At a given x0 the mean is alpha·x0 and the variance σ². A short step multiplies x by 1 + f·dt and adds noise of variance g²·dt.",
         "The mean gives f alone: compare (1 + f·dt)·alpha with alpha + alpha′·dt.",

@@ -1,0 +1,30 @@
+"""What was wrong in the code that lesson 08 shows."""
+
+from diffcourse.learn.exercise import Reveal
+
+REVEALS = [
+    Reveal(
+        "08.bug_reverse",
+        title="Why Ada's points are too far out",
+        text="Half of g² times the score is the drift of the ODE, which adds no noise. Ada adds noise of variance g²·|dt| in every step, "
+        "and nothing holds it: each level is left wider than it should be, and the next one starts from there. With noise of full strength "
+        "the score has full strength too.",
+        code="x = x + (f * x - g**2 * score) * dt + g * (-dt) ** 0.5 * z",
+    ),
+    Reveal(
+        "08.bug_reflow",
+        title="Why Bob's reflow straightens nothing",
+        text="Bob draws points with his first model, and then pairs each with fresh noise. Those are independent pairs again, whose lines "
+        "cross as before: he trains his first model once more, on its own samples. Reflow wants the noise that the ODE carried to just "
+        "this point. The ways of an ODE do not cross, so the lines of its ends hardly do.",
+        code="eps = torch.randn(4096, 2)\nx0 = flow(eps)  # of this very noise\nlearn(x0, eps)",
+    ),
+    Reveal(
+        "08.bug_first",
+        title="Why Ada's bits are fewer than Bob's",
+        text="Ada took the first 500 test digits, Bob 500 at random. MNIST's test set is not shuffled: its first half comes from other "
+        "writers than its second, with thinner and cleaner strokes, and thin digits cost fewer bits. Draw at random, with a fixed seed, "
+        "before you measure.",
+        code="chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:500]",
+    ),
+]
