@@ -19,12 +19,4 @@ REVEALS = [
         "this point. The ways of an ODE do not cross, so the lines of its ends hardly do.",
         code="eps = torch.randn(4096, 2)\nx0 = flow(eps)  # of this very noise\nlearn(x0, eps)",
     ),
-    Reveal(
-        "08.bug_first",
-        title="Why Ada's bits are fewer than Bob's",
-        text="Ada took the first 500 test digits, Bob 500 at random. MNIST's test set is not shuffled: its first half comes from other "
-        "writers than its second, with thinner and cleaner strokes, and thin digits cost fewer bits. Draw at random, with a fixed seed, "
-        "before you measure.",
-        code="chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:500]",
-    ),
 ]
