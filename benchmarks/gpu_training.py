@@ -12,15 +12,13 @@ Both of a pair in turn, `--steps` steps a round; medians of the rounds. `busy`: 
 """
 
 import argparse
-import itertools
 import statistics
 import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from common import head
-from training import THEIRS, ours, parameters, theirs
+from training import THEIRS, ours, parameters, their_steps, theirs
 
 from diffcourse import data, files, recipes, train
 
@@ -35,38 +33,6 @@ FASTEST = "2 resolutions, 1 layer"
 def our_steps(batch, options):
     settings = recipes.RECIPES["mnist-ddpm"].options | {"batch_size": batch, "steps": 100_000} | options
     return train.fit(ours(), data.mnist(), recipes.denoiser_loss, **settings)
-
-
-def their_steps(batch, options, device):
-    from diffusers import DDPMScheduler
-    from diffusers.optimization import get_cosine_schedule_with_warmup
-    from diffusers.training_utils import EMAModel
-
-    network = theirs(*THEIRS[FASTEST]).to(device)
-    noise_scheduler = DDPMScheduler(num_train_timesteps=1000)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-3, fused=True)
-    rate = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=1000, num_training_steps=100_000)
-    ema = EMAModel(network.parameters(), decay=0.9995, foreach=True)
-    half = torch.autocast(device, torch.bfloat16, enabled=options["precision"] == "bf16")
-    digits = data.mnist().to(device)
-    batches = [digits.batch(step, batch, seed=0) for step in range(8)]
-    network.train()
-    if options["compile"]:
-        network.compile(mode="reduce-overhead")
-    for step in itertools.count():
-        images, labels = batches[step % len(batches)]
-        labels = torch.where(torch.rand(len(labels), device=device) < 0.1, 10, labels)
-        noise, t = torch.randn_like(images), torch.randint(0, 1000, (len(images),), device=device)
-        optimizer.zero_grad()
-        with half:
-            predicted = network(noise_scheduler.add_noise(images, noise, t), t, class_labels=labels).sample
-        loss = F.mse_loss(predicted.float(), noise)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        rate.step()
-        ema.step(network.parameters())
-        yield loss
 
 
 def seconds_of(run, steps):
@@ -104,8 +70,14 @@ if __name__ == "__main__":
     sizes = {"ours": parameters(ours()), "theirs": parameters(theirs(*THEIRS[FASTEST]))}
     table = {**head("diffusers"), "machine": torch.cuda.get_device_name(), "batch": args.batch, "parameters": sizes}
     table["rows"] = {}
+    digits = data.mnist().to("cuda")
+    batches = [digits.batch(step, args.batch, seed=0) for step in range(8)]
     for kind in args.only:
-        runs = {"ours": our_steps(args.batch, KINDS[kind]), "theirs": their_steps(args.batch, KINDS[kind], "cuda")}
+        made = {"half": KINDS[kind]["precision"] == "bf16", "compile": KINDS[kind]["compile"]}
+        runs = {
+            "ours": our_steps(args.batch, KINDS[kind]),
+            "theirs": their_steps(batches, THEIRS[FASTEST], "cuda", warmup=1000, steps=100_000, **made),
+        }
         first = {whose: seconds_of(run, 12) * 12 for whose, run in runs.items()}
         rounds = [{whose: seconds_of(run, args.steps) for whose, run in runs.items()} for _ in range(args.rounds)]
         row = {}

@@ -77,39 +77,44 @@ def our_steps(digits, steps):
     return train.fit(ours(), digits, recipes.denoiser_loss, steps=steps, **options)
 
 
-def their_steps(batches, steps, widths, layers, attention, size, channels_last):
+def their_steps(batches, shape, device="cpu", warmup=500, steps=10_000, half=False, compile=False):
+    """An endless supply of training steps on batches that are ready: shape, one of THEIRS; half, in bfloat16."""
     from diffusers import DDPMScheduler
     from diffusers.optimization import get_cosine_schedule_with_warmup
     from diffusers.training_utils import EMAModel
 
-    network = theirs(widths, layers, attention, size, channels_last)
+    *_, size, channels_last = shape
+    network = theirs(*shape).to(device)
     noise_scheduler = DDPMScheduler(num_train_timesteps=1000)
-    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-3)
-    rate = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=steps // 20, num_training_steps=steps)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1.5e-3, fused=True if device == "cuda" else None)
+    rate = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=warmup, num_training_steps=steps)
     ema = EMAModel(network.parameters(), decay=0.9995, foreach=True)
     network.train()
+    if compile:
+        network.compile(mode="reduce-overhead")
     for step in itertools.count():
         images, labels = batches[step % len(batches)]
         images = F.pad(images, [(size - 28) // 2] * 4, value=-1.0)
         if channels_last:
             images = images.to(memory_format=torch.channels_last)
-        labels = torch.where(torch.rand(len(labels)) < 0.1, 10, labels)
-        noise, t = torch.randn_like(images), torch.randint(0, 1000, (len(images),))
-        predicted = network(noise_scheduler.add_noise(images, noise, t), t, class_labels=labels).sample
-        loss = F.mse_loss(predicted, noise)
+        labels = torch.where(torch.rand(len(labels), device=device) < 0.1, 10, labels)
+        noise, t = torch.randn_like(images), torch.randint(0, 1000, (len(images),), device=device)
+        optimizer.zero_grad()
+        with torch.autocast(device, torch.bfloat16, enabled=half):
+            predicted = network(noise_scheduler.add_noise(images, noise, t), t, class_labels=labels).sample
+        loss = F.mse_loss(predicted.float(), noise)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         rate.step()
-        optimizer.zero_grad()
         ema.step(network.parameters())
-        yield loss.item()
+        yield loss.item() if device == "cpu" else loss  # a number would wait for the GPU
 
 
 def measure(digits, rounds, names):
     batches = [digits.batch(step, BATCH, seed=0) for step in range(8)]
     steps = {"ours": our_steps(digits, 10_000)}
-    steps |= {name: their_steps(batches, 10_000, *THEIRS[name]) for name in names}
+    steps |= {name: their_steps(batches, THEIRS[name]) for name in names}
     medians = dict(zip(steps, interleaved([partial(next, some) for some in steps.values()], rounds), strict=True))
     epoch, seeds = len(digits) // BATCH, itertools.count(1)  # a new seed: an order that is not there yet
     [load] = interleaved(

@@ -82,7 +82,10 @@ def prompts_followed(images: Tensor, scenes: Scenes) -> dict[str, float]:
 
 
 def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccuracy:
-    """The prompt accuracy of the autoencoder's reconstructions of true scenes: no denoiser of its latents can be expected to do better."""
+    """The prompt accuracy of the autoencoder's reconstructions of true scenes: what is lost on the way through the latents alone.
+
+    A mark to compare with and no bound: a denoiser may draw clearer digits than people write, and be read better.
+    """
     if not isinstance(model, LatentDiffusion) or not isinstance(shown, Scenes):
         kinds = f"{type(model).__name__} and {type(shown).__name__}"
         raise TypeError(f"model and shown must be a LatentDiffusion and Scenes, got {kinds}")

@@ -150,6 +150,12 @@ class VP(Path):
             raise ValueError("t must be above 0, where sigma of a VP path rises infinitely fast")
         return -beta * at.alpha / 2, beta * at.alpha**2 / (2 * at.sigma)
 
+    def drift(self, t: float) -> float:
+        return -self.beta(t) / 2  # also at t = 0, where the rate of sigma is infinite
+
+    def diffusion(self, t: float) -> float:
+        return self.beta(t) ** 0.5
+
     def time_of(self, nsr: float) -> float:
         lost = math.log1p(number("nsr", nsr, 0, float(self.at(1.0).nsr) * (1 + 1e-9)) ** 2)
         a, b = (self.beta_max - self.beta_min) / 2, self.beta_min

@@ -2,8 +2,9 @@
 
 python tests/learn_answers.py 02 05a      judges the answers of two lessons, of all without one: a line a lesson, then each misjudged answer
 
-`answers/lesson_<lesson>.py` holds them, in the order of the lesson, wrong ones before right ones; `answers/again` what other people wrote
-after the checks were made. What a stub leaves open has no place here: let the stub say it. To add one, write what a real learner might::
+`answers/lesson_<lesson>.py` holds them, in the order of the lesson, wrong ones before right ones; `answers/again` and
+`answers/readers` what other people wrote after the checks were made. What a stub leaves open has no place here: let the stub say it.
+To add one, write what a real learner might::
 
     @wrong("02.forward_step", "both under one root")
     def _(x, beta, noise):

@@ -49,6 +49,7 @@ def test_every_prediction_and_reveal_of_the_course():
         (Prediction("98.x", "x", "alpha_bar?"), "write 'alpha_bar' in Unicode"),
         (Prediction("98.x", "x", "?", why="x^2"), "in Unicode"),
         (Prediction("98.x", "x", "?", kind="choice", options=["a", "b"], truth="c"), "the truth 'c' is no answer"),
+        (Prediction("98.x", "x", "Which is smaller, KL(q?"), "a bracket opens and does not close"),
         (Reveal("98.x", "x", "beta**2"), "in Unicode"),
         (Reveal("98.x", "x", "y", "a = ("), "the code is none"),
     ],
@@ -184,6 +185,13 @@ def test_raw_mathematics_and_emphasis_in_a_quiz_are_defects(text, raw):
     ):
         (defect,) = audit_quiz(quiz).defects
         assert f"write {raw!r} in Unicode" in defect and repr(text) in defect
+
+
+def test_an_option_that_was_cut_at_the_bars_of_a_divergence_is_two_defects():
+    cut = Option("as wide as the bump || KL(q", "p) averages over draws of q.")
+    quiz = Quiz("98.q", [Question("?", [Option("a", "why (of a)", True), cut])])
+    first, second = audit_quiz(quiz).defects
+    assert "a bracket opens" in first and "KL(q" in first and "p) averages" in second
 
 
 def test_unicode_and_code_in_backticks_are_no_defects():

@@ -112,6 +112,11 @@ def test_the_right_part_of_two_is_named():
     ]
 
 
+def test_what_is_right_for_zeros_alone_is_told_so():
+    verdict = diagnose(exercises()["04.ddim_std"], lambda t, s, eta: eta * (1 - s) * s**t)
+    assert "Yours is right only where the expected value is 0." in verdict.says
+
+
 def test_a_small_difference_is_shown_with_enough_digits():
     table = dict(diagnose(dataclasses.replace(ours.NOISED, invariants=[]), lambda *a: 1.0003 * ours.noised(*a)).table)
     assert table["expected"] != table["got"]

@@ -241,6 +241,25 @@ def test_the_variance_of_the_jump():
     assert lesson_04.ddim_std(bars[780].item(), bars[760].item(), 1.0) ** 2 == pytest.approx(0.2674, abs=5e-5)
 
 
+def test_paths_are_coloured_by_the_hill_that_they_end_in():
+    lines = plot.paths({"five": ([9, 0], [[0.0] * 5, [1.0, -1.2, 1.9, 1.5, 1.1]])}).axes[0].lines
+    upper, lower, *others = [line.get_color() for line in lines[:5]]
+    assert upper != lower and others == [upper] * 3
+
+
+def test_wide_data_show_a_walk_that_starts_too_low():
+    wide = GaussianMixture([-0.7], 1.0)
+    told = {(LINEAR, 50): -0.695, (LINEAR, 5): -0.681, (COSINE, 10): -0.604, (COSINE, 5): -0.525}
+    for (
+        schedule,
+        n,
+    ), mean in told.items():  # the steps are linear in x: the mean of the noise, 0, goes to the mean of the samples
+        *_, end = trajectory(
+            wide.denoise, torch.zeros(1, 1, dtype=torch.float64), schedule.levels(n, "leading"), DDIM()
+        )
+        assert end.x.item() == pytest.approx(mean, abs=1e-3)
+
+
 def test_where_the_strided_walk_starts():
     top = {(LINEAR, 980): 0.0077, (LINEAR, 800): 0.039, (COSINE, 900): 0.154, (COSINE, 800): 0.305}
     for (schedule, t), left in top.items():

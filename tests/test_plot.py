@@ -88,6 +88,21 @@ def test_the_same_figure_is_the_same_file():
     assert PICTURES["grid"]().png() == PICTURES["grid"]().png()
 
 
+def test_a_chart_is_a_file_of_sixteen_colours_in_which_every_method_keeps_its_own_and_white_is_white():
+    with plot.style():
+        picture, axes = plot.picture.canvas(5, 3, columns=2)
+        for i, (colour, _) in enumerate(plot.METHODS.values()):
+            axes[0].fill_between([0, 1], [i, i], [i + 0.9, i + 0.9], color=colour, alpha=0.2)
+            axes[1].bar(i, 1, color=colour)
+    drawn = pixels(picture)
+    colours = np.unique(drawn.reshape(-1, 3), axis=0)
+    assert len(colours) <= 16 and (drawn[0, 0] == 255).all()
+    for colour, _ in plot.METHODS.values():
+        line = 255 * np.array(matplotlib.colors.to_rgb(colour))
+        for wanted in (line, 0.2 * line + 0.8 * 255):  # and its band
+            assert abs(colours - wanted).max(1).min() < 3, colour
+
+
 def test_images_are_clamped_and_not_stretched_to_full_contrast():
     bright = plot.grid(torch.full((1, 1, 28, 28), 3.0))
     grey = plot.grid(torch.zeros(1, 1, 28, 28))

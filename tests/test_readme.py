@@ -1,5 +1,6 @@
 """What the README promises: its commands, its code, its links and its numbers."""
 
+import json
 import os
 import re
 import stat
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from diffcourse import cli, weights
+from diffcourse.learn import exercises
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -149,3 +151,24 @@ def test_ci_runs_the_readmes_command():
     (job,) = workflow["jobs"].values()
     assert {system.split("-")[0] for system in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos", "windows"}
     assert job["steps"][-1]["run"] == "bash .ci/run"
+
+
+def test_times_of_lessons_are_those_of_their_exercises():
+    """The heading of each exercise and the minutes of each lesson say what the exercises do, the README what the lessons do."""
+    told = dict(re.findall(r"\(notebooks/(\w+)\.ipynb\) \| (?:(\d+ h(?: \d+ min)?)) \|", README))
+    for path in sorted((ROOT / "notebooks").glob("0[1-9]*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        minutes = sum(e.minutes for e in exercises().values() if path.stem.startswith(f"{e.lesson}_"))
+        core, said = map(
+            int,
+            re.search(r"\*\*Time\*\* (\d+) min.*?; (\d+) minutes of exercises", "".join(cells[0]["source"])).groups(),
+        )
+        assert abs(said - minutes) <= 5, f"{path.stem}: {said} minutes of exercises, which have {minutes}"
+        hours, rest = re.fullmatch(r"(\d+) h(?: (\d+) min)?", told[path.stem]).groups("0")
+        assert abs(60 * int(hours) + int(rest) - core - said) <= 5, path.stem
+        above = ""
+        for cell in cells:
+            name = next((tag for tag in cell["metadata"].get("tags", []) if tag.startswith("exercise:")), "")
+            if found := re.search(r"\((\d+) min, ★+\)(?!.*\(\d+ min, ★+\))", above, re.S) if name else None:
+                assert int(found[1]) == exercises()[name.removeprefix("exercise:")].minutes, name
+            above = "".join(cell["source"]) if cell["cell_type"] == "markdown" else "" if name else above

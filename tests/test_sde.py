@@ -17,6 +17,7 @@ from diffcourse.score import random_signs
 from diffcourse.sde import (
     VE,
     VP,
+    Path,
     PredictorCorrector,
     ReverseSDE,
     Straight,
@@ -64,7 +65,9 @@ def test_vp_has_the_drift_and_diffusion_of_the_paper():
     for t in (0.001, 0.4, 1.0):
         beta = 0.1 + t * 19.9
         assert path.drift(t) == pytest.approx(-beta / 2) and path.diffusion(t) == pytest.approx(beta**0.5)
+        assert Path.drift(path, t) == pytest.approx(-beta / 2) and Path.diffusion(path, t) == pytest.approx(beta**0.5)
         assert path.at(t).alpha ** 2 + path.at(t).sigma ** 2 == pytest.approx(1.0)
+    assert path.drift(0.0) == -0.05 and path.diffusion(0.0) == pytest.approx(0.1**0.5)
     ve = VE(0.01, 50.0)
     assert ve.drift(0.3) == 0 and ve.diffusion(0.3) == pytest.approx(ve.at(0.3).sigma * (2 * math.log(5000)) ** 0.5)
 

@@ -13,8 +13,6 @@ reader, and would else stand in another order after every execution.
 """
 
 import ast
-import base64
-import io
 import json
 import os
 import re
@@ -58,7 +56,7 @@ def write_reader(home: Path) -> None:
 
 
 def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears. Charts take 16 colours.
+    """Counts 1..N, no stderr, no widget state: an Explorer keeps its static picture, a progress bar disappears.
 
     What a cell printed in one go is one output, into however many messages the kernel happened to cut it. A cell keeps its id and a new
     one gets one of its own: a cell that is put in changes no other cell's JSON, but for the counts below where it holds code.
@@ -85,8 +83,6 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             if output.get("name") == "stderr" or bar:
                 continue
             data.pop(VIEW, None)
-            if "image/png" in data:
-                data["image/png"] = smaller(data["image/png"])
             if output.output_type == "execute_result":
                 output.execution_count = count
             if kept and output.get("name") == kept[-1].get("name") == "stdout":
@@ -95,27 +91,6 @@ def normalise(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             kept.append(output)
         cell.outputs = kept
     return notebook
-
-
-def smaller(picture: str) -> str:
-    """A picture, base64 of a PNG, in 16 colours if it has 48 at most, as charts and grey images have; if that makes it smaller."""
-    from PIL import Image, PngImagePlugin, UnidentifiedImageError
-
-    try:
-        content = base64.b64decode(picture)
-        image = Image.open(io.BytesIO(content))
-    except (ValueError, UnidentifiedImageError):
-        return picture
-    words = PngImagePlugin.PngInfo()
-    for key, text in getattr(image, "text", {}).items():
-        words.add_itxt(key, text)
-    image = image.convert("RGB")
-    if not 16 < len(image.getcolors(2**24)) <= 48:
-        return picture
-    buffer = io.BytesIO()
-    image = image.quantize(16, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    image.save(buffer, "PNG", optimize=True, pnginfo=words)
-    return base64.b64encode(buffer.getvalue()).decode() if len(buffer.getvalue()) < len(content) else picture
 
 
 def faults(path: Path) -> list[str]:

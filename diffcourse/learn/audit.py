@@ -113,8 +113,11 @@ def _is_an_answer(item: Prediction) -> bool:
 
 
 def _raw(text: str) -> Iterator[str]:
-    for raw in RAW.findall(re.sub(r"`[^`]*`", "", text)):
+    prose = re.sub(r"`[^`]*`", "", text)
+    for raw in RAW.findall(prose):
         yield f"write {raw!r} in Unicode (x₀, √0.64, σ², ·), code in backticks, no stars: {text!r}."
+    if prose.count("(") != prose.count(")"):  # a text that was cut in two, as at the bars of KL(q || p)
+        yield f"a bracket opens and does not close, or the other way round: {text!r}."
 
 
 def audit_quiz(quiz: Quiz) -> Report:

@@ -221,6 +221,7 @@ class _Diagnosis:
         found = (
             (self._named_mistake() if any(differences) or any(o.mutated for o in self.outcomes) else None)
             or self._error(differences)
+            or (self.invariant(right=False, before_form=True) if any(differences) else None)
             or self._form(differences)
             or self._mutation(differences)
             or (
@@ -351,12 +352,14 @@ class _Diagnosis:
             return self._wrong([says])
         return None
 
-    def invariant(self, right: bool) -> Verdict | None:
-        """The first invariant that is broken; `right`: all values are."""
+    def invariant(self, right: bool, before_form: bool = False) -> Verdict | None:
+        """The first invariant that is broken; `right`: all values are; `before_form`: of those that tell why a form is another."""
         for invariant in self.exercise.invariants:
-            if invariant.only_if_right and not right:
+            if (invariant.only_if_right and not right) or (before_form and not invariant.before_form):
                 continue
             outcome = self.runner.call(invariant.holds, self.answer)
+            if before_form and outcome.error:  # its form is too strange for it
+                continue
             if outcome.timed_out:
                 return self._wrong([self._too_long()])
             if outcome.error and run.where(outcome.error, run.source_files(self.answer)):

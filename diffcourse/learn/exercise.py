@@ -33,12 +33,14 @@ class Invariant:
     """Something every right answer obeys: `holds(answer)` is True, or False (or raises) where it is broken.
 
     `only_if_right`: it is spoken only to an answer whose values are right, since its message says so, or speaks of a price or a gradient.
+    `before_form`: it is looked at before the form of a wrong answer is, since its message tells why the output has, say, another length.
     """
 
     name: str
     holds: Callable[[Any], bool]
     message: str
     only_if_right: bool = False
+    before_form: bool = False
 
 
 @dataclass(frozen=True, eq=False)

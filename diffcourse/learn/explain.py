@@ -81,15 +81,24 @@ class Explanation:
                 return None
             told = [self._depends(name, i) for i in range(len(self.cases))]
             decisive = [answer for reference, answer in told if reference]
-            if decisive and not any(decisive):
+            if decisive and not any(decisive) and self._needed(name):
                 return f"Yours is the same whatever {name} is."
         return None
+
+    def _needed(self, name: str) -> bool:
+        """Does every right answer that is known depend on an argument? Where one does without, it is not to blame."""
+        return all(
+            any(self._depends(name, i, alternative)[1] for i in range(len(self.cases)))
+            for alternative in self.exercise.alternatives
+        )
 
     def _names(self) -> list[str]:
         return run.argument_names(self.exercise, self.cases[0]) if self.exercise.kind == "function" else []
 
-    def _depends(self, name: str, i: int) -> tuple[bool, bool]:
-        """Do the reference and the answer change with an argument of a case?"""
+    def _depends(self, name: str, i: int, answer: Any = None) -> tuple[bool, bool]:
+        """Do the reference and the answer, or another one that is right, change with an argument of a case?"""
+        given = self.outcomes[i] if answer is None else self.expected[i]
+        answer = self.answer if answer is None else answer
         case = self.cases[i]
         position = run.argument_names(self.exercise, case).index(name)
         if position >= len(case.args):
@@ -100,14 +109,14 @@ class Explanation:
             changed = Case(
                 (*case.args[:position], new, *case.args[position + 1 :]), case.kwargs, case.inputs, case.method
             )
-            outcomes = [self._again(who, changed) for who in (self.exercise.reference, self.answer)]
+            outcomes = [self._again(who, changed) for who in (self.exercise.reference, answer)]
             if outcomes[0].error:
                 continue
             if outcomes[1].error:
                 return True, True
             moved = [
                 bool(difference(old, o.value, self.tolerance))
-                for old, o in zip((self.expected[i], self.outcomes[i]), outcomes, strict=True)
+                for old, o in zip((self.expected[i], given), outcomes, strict=True)
             ]
             return moved[0], moved[1]
         return False, False
@@ -147,8 +156,9 @@ class Explanation:
     def _right_cases(self) -> str | None:
         """The arguments whose values tell the cases that are right from the others.
 
-        Of several, those that are 0 or 1 there: a term vanishes then. Any other value has to mean something: it stands in two cases that
-        are right, or is one of the two that there are, or no other argument tells them apart; else it is as good as the case's number.
+        Of several, those that are 0 or 1 there: a term vanishes then; but not where more than two are: none of them is to blame. A size of
+        1 is as good. Any other value has to mean something: it stands in two cases that are right, or is one of the two that there are, or
+        no other argument tells the cases apart; else it is as good as the number of the case.
         """
         right = [i for i in range(len(self.cases)) if i not in self.wrong]
         if not right:
@@ -163,6 +173,10 @@ class Explanation:
             if not good & bad:
                 found.append((name, good, bad, len(good) < len(right) or len(good | bad) == 2))
         special = [each for each in found if each[1] <= {0, 1}]
+        if len(special) > 2:
+            return None
+        if not special and (single := self._single(right)):
+            return f"Yours is right where {single} has size 1, and differs elsewhere."
         if telling := special or [each for each in found if each[3] or len(found) == 1][:1]:
             where = " and ".join(f"{name} is {_either(good)}" for name, good, _, _ in telling)
             others = "elsewhere" if len(telling) > 1 else f"where it is {_either(telling[0][2])}"
@@ -170,6 +184,18 @@ class Explanation:
         shapes = [tuple(tuple(a.shape) for a in c.args if isinstance(a, Tensor)) for c in self.cases]
         if not {shapes[i] for i in right} & {shapes[i] for i in self.wrong}:
             return f"Yours is right in {len(right)} of {len(self.cases)} cases, which have other sizes than those where it differs."
+        return None
+
+    def _single(self, right: list[int]) -> str | None:
+        """The dimension of an argument whose size is 1 in the cases that are right, and in no other."""
+        for name in self._names():
+            position = run.argument_names(self.exercise, self.cases[0]).index(name)
+            args = [c.args[position] if position < len(c.args) else None for c in self.cases]
+            if not all(isinstance(a, Tensor) for a in args) or len({a.ndim for a in args}) != 1:
+                continue
+            for dim in range(args[0].ndim):
+                if [i for i, a in enumerate(args) if a.shape[dim] == 1] == right:
+                    return f"dimension {dim} of {name}"
         return None
 
     def _rows(self) -> str | None:
@@ -203,8 +229,8 @@ class Explanation:
             ~torch.isclose(e, g, rtol=self.tolerance, atol=1e-2 * self.tolerance * float(e.abs().max() or 1))
             for e, g in pairs
         ]
-        if not masks or not any(bool((~m).any()) for m in masks):
-            return None
+        if not masks or not any(bool((~m).any()) for m in masks) or all(m.numel() == 1 for m in masks):
+            return None  # of one number each, how many cases differ is said already
         for dim, kind in ((0, "row"), (-1, "column")):
             if all(m.ndim and m.shape[dim] > 1 for m in masks) and (dim == 0 or all(m.ndim > 1 for m in masks)):
                 for index, which in ((0, "first"), (-1, "last")):
@@ -217,6 +243,8 @@ class Explanation:
             ("larger than 1 in size", lambda e: e.abs() > 1),
         ):
             if all(torch.equal(m, holds(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
+                if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
+                    return "Yours is right only where the expected value is 0."
                 return f"Yours is right but where the expected value is {says}."
         right, total = sum(int((~m).sum()) for m in masks), sum(m.numel() for m in masks)
         return f"Yours is right in {right} of {total} entries." if 2 * right >= total else None

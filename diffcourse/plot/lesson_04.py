@@ -74,16 +74,20 @@ def convergence(
 def paths(
     named: Mapping[str, tuple[Any, Any]], *, x: str = "t", y: str = "", height: float = 2.4, alt: str = ""
 ) -> Picture:
-    """How points wander while they are sampled: {panel title: (times (n,), places (n, B))}; time runs from left to right, noisy first."""
+    """How points wander while they are sampled: {panel title: (times (n,), places (n, B))}; time runs from left to right, noisy first.
+
+    The colour says on which side of the widest gap between the ends a point arrives: in which of two hills, say.
+    """
     check_named("named", named, "(times, places)")
     with style():
         picture, axes = canvas(2.7 * len(named), height, columns=len(named), squeeze=False, sharey=True)
         for ax, (title, (times, places)) in zip(axes[0], named.items(), strict=True):
             times, places = to_numbers(f"times of {title}", times), to_numbers(f"places of {title}", places, most=2)
             places = places.reshape(len(times), -1)
-            ends = places[-1]
+            ends = np.sort(places[-1])
+            gap = np.diff(ends).argmax() if len(ends) > 1 else 0
             for i in range(places.shape[1]):
-                colour = COLOURS[0] if ends[i] < np.median(ends) else COLOURS[1]
+                colour = COLOURS[0] if places[-1, i] <= ends[gap] else COLOURS[1]
                 ax.plot(times, places[:, i], color=colour, linestyle="-", linewidth=0.9, alpha=0.8)
             if len(times) <= 20:
                 ax.plot(times, places, ".", color="0.2", markersize=2.5)

@@ -57,5 +57,5 @@ class LatentExplorer(Explorer):
     def draw(cls, page: Any, a: dict[str, Any]) -> plot.Picture:
         """The map with its mark beside the decoded image, and the same in words."""
         z1, z2 = a["z"]
-        words = f"z = ({z1:.2f}, {z2:.2f}): {a['share']:.0%} of the nearest real digits are a {a['label']}"
+        words = f"z = ({z1:.2f}, {z2:.2f}): {a['share']:.0%} of the nearest real digits are {a['label']}s"
         return plot.latent_point(page, cls.LIMIT, a["z"], a["image"], alt=words)

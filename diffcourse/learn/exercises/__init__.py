@@ -94,7 +94,8 @@ Another one, `lesson_07/quizzes.py`::
 
 Each reader sees the options in another order, so no text may lean on it ("both of these"). A wrong option is what learners do believe, as
 concrete and as long as the right one; its explanation is read alone, before the next try, so it must not tell the right one. Mathematics
-is written in Unicode (x₀, √0.64, σ²), code in backticks. The audit finds what is raw, and a quiz in which length tells.
+is written in Unicode (x₀, √0.64, σ²), code in backticks. The audit finds what is raw, a bracket
+that stays open, and a quiz in which length tells.
 
 What is to be guessed before the outcome is shown, `lesson_07/predictions.py`::
 

@@ -253,6 +253,79 @@ def _(mu, log_var):
     return total
 
 
+# ---- answers by one who read the lesson from its first cell to its last
+@right("01.standard_kl", "two Normals, kl_divergence")
+def _(mu, log_var):
+    normal = torch.distributions.Normal
+    q, p = normal(mu, torch.exp(0.5 * log_var)), normal(torch.zeros_like(mu), torch.ones_like(mu))
+    return torch.distributions.kl_divergence(q, p).sum(-1)
+
+
+@wrong("01.standard_kl", "log std inside the bracket")
+def _(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var / 2).sum(1)
+
+
+class Plain(nn.Module):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        nn.Module.__init__(self)
+        bend = [nn.Linear(latent_dim, hidden), nn.SiLU()]
+        self.fc_logvar, self.fc_mu = nn.Linear(hidden, latent_dim), nn.Linear(hidden, latent_dim)
+        self.decoder = nn.Sequential(*bend, nn.Linear(hidden, pixels), nn.Sigmoid())
+        self.encoder = nn.Sequential(nn.Linear(pixels, hidden), nn.SiLU())
+
+    def encode(self, x):
+        hidden = self.encoder(x)
+        return self.fc_mu(hidden), self.fc_logvar(hidden)
+
+    def reparameterize(self, mu, log_var, noise):
+        return torch.addcmul(mu, log_var.exp().sqrt(), noise)
+
+    def decode(self, z):
+        return self.decoder(z)
+
+    def forward(self, x, noise):
+        mu, log_var = self.encode(x)
+        return self.decode(self.reparameterize(mu, log_var, noise)), mu, log_var
+
+
+right("01.VAE", "layers made in another order")(Plain)
+
+
+@wrong("01.VAE", "one layer, two names")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.fc_logvar = self.fc_mu
+
+
+@wrong("01.VAE", "ReLU in the encoder")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1] = nn.ReLU()
+
+
+@wrong("01.VAE", "ReLU in the decoder")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[1] = nn.ReLU()
+
+
+@wrong("01.VAE", "tanh of the mean")
+class _(Plain):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return torch.tanh(mu), log_var
+
+
+@wrong("01.VAE", "sizes as by default, whatever is asked")
+class _(Plain):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__()
+
+
 # ---- reparameterize
 @wrong("01.reparameterize", "var for std")
 def _(mu, log_var, noise):
@@ -1336,3 +1409,75 @@ def _(a, b, n):
 def _(a, b, n):
     t = torch.linspace(0, 1, n, dtype=a.dtype).unsqueeze(1)
     return torch.lerp(a.expand(n, -1), b.expand(n, -1), t.expand(n, a.shape[0]))
+
+
+# ---- dead_latents
+
+
+def dead(kl):
+    """The indices at which kl(mu, log_var), (D,), is below 0.01."""
+    return lambda mu, log_var: (kl(mu, log_var) < 0.01).nonzero().flatten()
+
+
+def each_kl(mu, log_var):
+    return 0.5 * (mu**2 + log_var.exp() - 1 - log_var)
+
+
+for limit in (0.1, 0.05, 0.001, 1.0):
+    wrong("01.dead_latents", f"{limit} for 0.01")(
+        dead(lambda mu, v, limit=limit: each_kl(mu, v).mean(0) * 0.01 / limit)
+    )
+wrong("01.dead_latents", "half forgotten")(dead(lambda mu, v: 2 * each_kl(mu, v).mean(0)))
+wrong("01.dead_latents", "means near 0")(dead(lambda mu, v: mu.abs().mean(0)))
+wrong("01.dead_latents", "first image")(dead(lambda mu, v: each_kl(mu, v)[0]))
+right("01.dead_latents", "a table")(dead(lambda mu, v: each_kl(mu, v).mean(0)))
+
+
+# ---- refine
+
+
+def refined(loss, mu, log_var, steps, lr, kind=torch.optim.Adam):
+    """The codes before and after every step, and their losses."""
+    m, v = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    optimizer = kind([m, v], lr=lr)
+    for _ in range(steps + 1):
+        optimizer.zero_grad()
+        each = loss(m, v)
+        yield m.detach().clone(), v.detach().clone(), each.detach()
+        each.sum().backward()
+        optimizer.step()
+
+
+@wrong("01.refine", "the best of the steps")
+def _(loss, mu, log_var, steps, lr):
+    return min(refined(loss, mu, log_var, steps, lr), key=lambda codes: codes[2].sum())[:2]
+
+
+@wrong("01.refine", "the best of each image")
+def _(loss, mu, log_var, steps, lr):
+    m, v, each = (torch.stack(part) for part in zip(*refined(loss, mu, log_var, steps, lr), strict=True))
+    images = torch.arange(each.shape[1])
+    return m[each.argmin(0), images], v[each.argmin(0), images]
+
+
+@wrong("01.refine", "ends where the loss rises")
+def _(loss, mu, log_var, steps, lr):
+    last = math.inf
+    for m, v, each in refined(loss, mu, log_var, steps, lr):
+        found = m, v
+        if each.sum() > last:
+            break
+        last = each.sum()
+    return found
+
+
+@wrong("01.refine", "AdamW")
+def _(loss, mu, log_var, steps, lr):
+    *_, (m, v, _) = refined(loss, mu, log_var, steps, lr, torch.optim.AdamW)
+    return m, v
+
+
+@right("01.refine", "copies without detach")
+def _(loss, mu, log_var, steps, lr):
+    *_, (m, v, _) = refined(loss, mu, log_var, steps, lr)
+    return m, v

@@ -479,3 +479,35 @@ def _(betas, alpha_bars):
     prev = torch.roll(alpha_bars, 1)
     var = betas * (1 - prev) / (1 - alpha_bars)
     return (betas.square() / (2 * var * (1 - betas) * (1 - alpha_bars)))[1:]
+
+
+# ---- step_kl
+
+
+def middle(measure, power=1):
+    """The measured difference of the means over twice a power of the variance."""
+
+    def kl(x0, x0_guess, t, betas, alpha_bars):
+        before, bar, beta = alpha_bars[t - 1], alpha_bars[t], betas[t]
+        return measure(before.sqrt() * beta / (1 - bar) * (x0 - x0_guess)) / (
+            2 * (beta * (1 - before) / (1 - bar)) ** power
+        )
+
+    return kl
+
+
+wrong("02.step_kl", "the distance")(middle(lambda d: d.norm(dim=1)))
+wrong("02.step_kl", "absolute values")(middle(lambda d: d.abs().sum(1)))
+wrong("02.step_kl", "square of the sum")(middle(lambda d: d.sum(1) ** 2))
+wrong("02.step_kl", "the variance squared")(middle(lambda d: d.square().sum(1), 2))
+wrong("02.step_kl", "no variance")(middle(lambda d: d.square().sum(1), 0))
+
+
+@wrong("02.step_kl", "the SNR before, not its drop")
+def _(x0, x0_guess, t, betas, alpha_bars):
+    return 0.5 * (alpha_bars / (1 - alpha_bars))[t - 1] * (x0 - x0_guess).square().sum(1)
+
+
+@right("02.step_kl", "einsum")
+def _(x0, x0_guess, t, betas, alpha_bars):
+    return middle(lambda d: torch.einsum("bd,bd->b", d, d))(x0, x0_guess, t, betas, alpha_bars)

@@ -798,3 +798,91 @@ def _(network, draw):
         for m, mode in modes:
             setattr(m, "training", mode)
     return torch.as_tensor([bool(m.training) for m in network.modules()])
+
+
+# ---- UNet
+
+
+class Block(nn.Module):
+    def __init__(self, in_channels, out_channels, emb_dim, groups=2):
+        super().__init__()
+        self.norm1 = nn.GroupNorm(groups, in_channels)
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.emb_layer = nn.Linear(emb_dim, 2 * out_channels)
+        self.norm2 = nn.GroupNorm(groups, out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x, emb):
+        h = self.conv1(F.silu(self.norm1(x)))
+        scale, shift = self.emb_layer(F.silu(emb))[:, :, None, None].chunk(2, dim=1)
+        return self.skip(x) + self.conv2(F.silu(self.norm2(h) * (1 + scale) + shift))
+
+
+def waves(t, dim):
+    angle = t[:, None] * 10000 ** (-torch.arange(dim // 2) / (dim // 2 - 1))
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+class Given(nn.Module):
+    """What the stub gives of the U-Net, and a way through it whose lines the answers change."""
+
+    def __init__(self, channels=32, emb_dim=64):
+        super().__init__()
+        C, D, self.channels = channels, emb_dim, channels
+        self.time = nn.Sequential(nn.Linear(C, D), nn.SiLU(), nn.Linear(D, D))
+        self.first = nn.Conv2d(4, C, 3, padding=1)
+        self.down = Block(C, C, D)
+        self.shrink = nn.Conv2d(C, 2 * C, 3, stride=2, padding=1)
+        self.middle1, self.middle2 = Block(2 * C, 2 * C, D), Block(2 * C, 2 * C, D)
+        self.grow = nn.ConvTranspose2d(2 * C, C, 2, stride=2)
+        self.up = Block(2 * C, C, D)
+        self.last = nn.Conv2d(C, 64, 3, padding=1)
+        self.out = nn.Conv2d(16 + 1, 1, 3, padding=1)
+
+    def embed(self, t, x):
+        return self.time(waves(t.float(), self.channels).to(x.dtype))
+
+    def times(self, t, x):
+        return [self.embed(t, x)] * 3
+
+    def folded(self, x):
+        return F.pixel_unshuffle(x, 2)
+
+    def through(self, h, e):
+        return self.middle2(self.middle1(h, e), e)
+
+    def skips(self, d):
+        return d
+
+    def end(self, h, x):
+        return torch.cat([F.silu(F.pixel_shuffle(h, 2)), x], 1)
+
+    def forward(self, x, t):
+        before, within, behind = self.times(t, x)
+        d = self.down(self.first(self.folded(x)), before)
+        h = self.grow(self.through(self.shrink(d), within))
+        return self.out(self.end(self.last(self.up(torch.cat([h, self.skips(d)], 1), behind)), x))
+
+
+def unet(label, **changed):
+    wrong("03.UNet", label)(type("UNet", (Given,), changed))
+
+
+right("03.UNet", "in parts")(Given)
+unet("silu after the join", end=lambda m, h, x: F.silu(torch.cat([F.pixel_shuffle(h, 2), x], 1)))
+unet("relu", end=lambda m, h, x: torch.cat([F.relu(F.pixel_shuffle(h, 2)), x], 1))
+unet("not unfolded", end=lambda m, h, x: torch.cat([F.silu(h), x], 1))
+unet("x joined as it was folded", end=lambda m, h, x: torch.cat([F.silu(F.pixel_shuffle(h, 2)), m.folded(x)], 1))
+unet("x of zeros", end=lambda m, h, x: torch.cat([F.silu(F.pixel_shuffle(h, 2)), 0 * x], 1))
+unet("no time before the skip", times=lambda m, t, x: [0 * m.embed(t, x), *[m.embed(t, x)] * 2])
+unet("no time in the middle", times=lambda m, t, x: [m.embed(t, x), 0 * m.embed(t, x), m.embed(t, x)])
+unet("no time in up", times=lambda m, t, x: [*[m.embed(t, x)] * 2, 0 * m.embed(t, x)])
+unet("the first time for all", times=lambda m, t, x: [m.embed(t[:1], x).expand(len(x), -1)] * 3)
+unet("t / 1000", times=lambda m, t, x: [m.embed(t / 1000, x)] * 3)
+unet("silu over the embedding", times=lambda m, t, x: [F.silu(m.embed(t, x))] * 3)
+unet("middle1 twice", through=lambda m, h, e: m.middle1(m.middle1(h, e), e))
+unet("reshaped", folded=lambda m, x: x.reshape(len(x), 4, x.shape[2] // 2, x.shape[3] // 2))
+unet("not folded", folded=lambda m, x: x)
+unet("silu of the skip", skips=lambda m, d: F.silu(d))
+unet("a skip of zeros", skips=lambda m, d: 0 * d)

@@ -562,3 +562,24 @@ class _(nn.Module):
         v = self.to_v(context).unflatten(2, (self.heads, -1))
         a = torch.einsum("bnhd,blhd->bhnl", q * self.dim_head**-0.5, k).softmax(dim=-1)
         return self.to_out(torch.einsum("bhnl,blhd->bnhd", a, v).flatten(2))
+
+
+# ---- attention_operations
+
+
+def counted(count):
+    """count(places, words, query_dim, context_dim, inner, dim_head, heads)"""
+    return lambda places, words, query_dim, context_dim, heads, dim_head: count(
+        places, words, query_dim, context_dim, heads * dim_head, dim_head, heads
+    )
+
+
+NAME = "05b.attention_operations"
+wrong(NAME, "without to_q")(counted(lambda n, l, q, c, i, d, h: i * n * q + 2 * i * l * c + 2 * i * n * l))
+wrong(NAME, "weights once")(counted(lambda n, l, q, c, i, d, h: 2 * i * (q + c) + 2 * i * n * l))
+wrong(NAME, "to_out at words")(counted(lambda n, l, q, c, i, d, h: i * (n * q + 2 * l * c + l * q) + 2 * i * n * l))
+wrong(NAME, "words by words")(counted(lambda n, l, q, c, i, d, h: 2 * i * (n * q + l * c) + i * (n * l + l * l)))
+wrong(NAME, "places by places")(counted(lambda n, l, q, c, i, d, h: 2 * i * (n * q + l * c) + i * (n * l + n * n)))
+wrong(NAME, "layers doubled")(counted(lambda n, l, q, c, i, d, h: 4 * i * (n * q + l * c) + 2 * i * n * l))
+wrong(NAME, "no context")(counted(lambda n, l, q, c, i, d, h: 2 * i * n * q + 2 * i * n * l))
+right(NAME, "bracketed")(counted(lambda n, l, q, c, i, d, h: 2 * i * (n * q + l * c + n * l)))

@@ -10,7 +10,7 @@ PREDICTIONS = [
         kind="choice",
         options=[
             "Nothing: the label decides everything",
-            "The hand: how bold and how slanted they are",
+            "The hand: how bold the strokes are",
             "The shape: all ten look like one digit",
         ],
         truth="B",

@@ -1789,21 +1789,20 @@ DIAGNOSTIC = Quiz(
             ],
         ),
         Question(
-            "One Gaussian q is fitted to a density p with two separate bumps, by minimising KL(q || p). Where does it end?",
+            "What is KL(q || p), the divergence of two densities?",
             options=[
                 Option(
-                    "Over both bumps, wide enough for all data || That is the other direction, KL(p",
-                    "q), which punishes q for missing any part of p.",
+                    "A distance, the same in both directions",
+                    "Write KL(p || q) down, too: over which of the two is averaged there?",
                 ),
                 Option(
-                    "On one of the bumps, about as wide as it || KL(q",
-                    "p) averages over draws of q and punishes those that fall where p is small, as between the bumps. If you "
-                    "hesitated: section 4.",
+                    "The mean of log q − log p over draws of q",
+                    "It is 0 only where both are the same, and never negative. If you hesitated: section 4.",
                     right=True,
                 ),
                 Option(
-                    "Between the bumps, as a fair compromise",
-                    "There p is small, and log q − log p huge: the worst place of all.",
+                    "The area that lies between the two curves",
+                    "That area is a measure of difference as well, but it has no logarithm in it.",
                 ),
             ],
         ),

@@ -4,9 +4,13 @@ from diffcourse.learn.exercise import Prediction
 
 PREDICTIONS = [
     Prediction(
-        "00b.hundredfold",
-        title="Error after 100 draws over error after 10,000",
-        question="200 readers average 10,000 draws each. By what factor is their typical error smaller than after 100 draws?",
+        "00b.one_error",
+        title="Readers who are off by more than one standard error",
+        question="2,000 readers average 1,000 draws each. How many percent of them are off by more than their standard error?",
+        unit="%",
+        scale="difference",
+        close=8,
+        why="A standard error is no limit. For a Gaussian error 32 % lie beyond one, 5 % beyond two.",
     ),
     Prediction(
         "00b.difference",
@@ -16,8 +20,8 @@ PREDICTIONS = [
     ),
     Prediction(
         "00b.length",
-        title="Mean length of a noise image",
-        question="The density of N(0, I) is highest at 0. How long, as a vector, is a noise image of 784 pixels?",
+        title="Length of the shortest of 1,000 noise images",
+        question="Noise images of 784 pixels are 28 long on average, as vectors. How long is the shortest of 1,000 of them?",
         close=1.1,
     ),
     Prediction(

@@ -490,6 +490,11 @@ STANDARD_KL = Exercise(
             "Your last term is the square of the variance: log_var is doubled in it.",
         ),
         Mistake(
+            "logarithm of the standard deviation",
+            lambda m, v: 0.5 * (m**2 + v.exp() - 1 - v / 2).sum(dim=1),
+            "Inside your bracket stands the logarithm of the standard deviation. The half stands before the bracket already.",
+        ),
+        Mistake(
             "the other direction",
             lambda m, v: 0.5 * (v + (1 + m**2) / v.exp() - 1).sum(dim=1),
             "Yours is KL(N(0, I) || q), the other direction.",
@@ -511,7 +516,7 @@ STANDARD_KL = Exercise(
 def reparameterize(mu: Tensor, log_var: Tensor, noise: Tensor) -> Tensor:
     """A draw from N(mu, var), var = exp(log_var), as a function that has gradients.
 
-    z = mu + std·noise, where std is the standard deviation
+    z = mu + std·noise, where std is the standard deviation.
     mu, log_var, noise (B, D), noise standard Gaussian. Returns z (B, D).
     Differentiable in mu and log_var.
     """
@@ -1399,6 +1404,30 @@ class _OtherDefaults(VAE):
         super().__init__(pixels, hidden, latent_dim)
 
 
+class _TiedHeads(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.fc_logvar = self.fc_mu
+
+
+class _ReLUInEncoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.encoder[1] = nn.ReLU()
+
+
+class _ReLUInDecoder(VAE):
+    def __init__(self, pixels=784, hidden=256, latent_dim=2):
+        super().__init__(pixels, hidden, latent_dim)
+        self.decoder[1] = nn.ReLU()
+
+
+class _MeanInABox(VAE):
+    def encode(self, x):
+        mu, log_var = super().encode(x)
+        return mu.tanh(), log_var
+
+
 class _NoSuper(VAE):
     def __init__(self, pixels=784, hidden=256, latent_dim=2):
         self.fc_mu = nn.Linear(hidden, latent_dim)
@@ -1449,6 +1478,11 @@ VAE_CLASS = Exercise(
             "Your encode uses fc_mu for both. Where a code lies and how certain it is are two answers: each has a head of its own.",
         ),
         Mistake(
+            "one layer under two names",
+            _TiedHeads,
+            "Your fc_mu and fc_logvar are one layer under two names. Each head needs weights of its own.",
+        ),
+        Mistake(
             "no draw",
             _NoNoise,
             "Your forward decodes the mean and never draws. That is a plain autoencoder: nothing makes its code space smooth.",
@@ -1479,6 +1513,12 @@ VAE_CLASS = Exercise(
             "Your __init__ assigns a layer before nn.Module is set up. Its own __init__ must be called first.",
         ),
         Mistake("ReLU", _ReLU, "Your bends are ReLUs. The docstring asks for SiLUs."),
+        Mistake(
+            "ReLU in the encoder", _ReLUInEncoder, "The bend of your encoder is a ReLU. The docstring asks for a SiLU."
+        ),
+        Mistake(
+            "ReLU in the decoder", _ReLUInDecoder, "The bend of your decoder is a ReLU. The docstring asks for a SiLU."
+        ),
         Mistake("tanh", _Tanh, "Your bends are Tanhs. The docstring asks for SiLUs."),
         Mistake("GELU", _GELU, "Your bends are GELUs. The docstring asks for SiLUs."),
         Mistake(
@@ -1501,6 +1541,11 @@ VAE_CLASS = Exercise(
             "bent heads",
             _BentHeads,
             "Your heads are bent by a SiLU. Mean and log-variance may be any real number: the heads are plain Linear layers.",
+        ),
+        Mistake(
+            "mean in a box",
+            _MeanInABox,
+            "Your mean goes through a tanh and cannot leave (−1, 1). A code may lie anywhere: the head is a plain Linear layer.",
         ),
         Mistake(
             "softplus",
@@ -2702,6 +2747,18 @@ def _dead_by(share):
     return lambda mu, log_var: (share(mu, log_var) < 0.01).nonzero().flatten()
 
 
+def far(N: int, *kls: float) -> tuple[Tensor, Tensor]:
+    """Codes of N images whose latents have these KLs, all by their means."""
+    return (2 * torch.tensor(kls)).sqrt().expand(N, -1).clone(), torch.zeros(N, len(kls))
+
+
+def _limit_is_right(f) -> bool:
+    """False where the answer is one of another limit than 0.01: on a ladder of KLs, it calls those up to a wrong rung dead."""
+    ladder = [1.1e-5 * 10 ** (i / 10) for i in range(70)]  # …, 0.0087, 0.011, …
+    dead = torch.as_tensor(f(*far(3, *ladder))).tolist()
+    return dead != list(range(len(dead))) or len(dead) == sum(kl < 0.01 for kl in ladder)
+
+
 KINDS_OF_LATENT = {  # how each looks over N images: mean, log-variance
     "alive": lambda g, N: (normal(g, N), normal(g, N) / 5 - 3),
     "dead": lambda g, N: (0.03 * normal(g, N), 0.03 * normal(g, N)),
@@ -2747,6 +2804,19 @@ DEAD_LATENTS = Exercise(
         latents(7, "a little narrow", "hardly wide", "a little wide", "less wide", "narrow for the first"),
         latents(5, "dead", "dead", "dead"),
         latents(3, "wide always", "barely dead", "alive", "barely alive"),
+        far(
+            2, 0.004, 0.03
+        ),  # this and the next: no one limit stands for a sum over the images, or a mean over the latents
+        far(8, 0.002, 0.05, 0.0008, 0.2, 0.0002, 0.7, 0.00003, 6.0),
+    ],
+    invariants=[
+        Invariant(
+            "another limit",
+            _limit_is_right,
+            "You draw the line elsewhere: those below 0.01 nats are dead, and no others. Is your limit another number, or your KL too "
+            "large or too small by a factor, as without its 1/2?",
+            before_form=True,
+        ),
     ],
     mistakes=[
         Mistake(
@@ -2798,14 +2868,19 @@ DEAD_LATENTS = Exercise(
             "You take the median over the images. One that is used for few images only is alive: take the mean.",
         ),
         Mistake(
-            "half missing",
-            _dead_by(lambda m, v: 2 * _kl(m, v).mean(dim=0)),
-            "Your KL is twice as large as it should be: its factor 1/2 is missing.",
+            "by the size of the means",
+            _dead_by(lambda m, v: m.abs().mean(dim=0)),
+            "You look at the means alone. A latent whose means are 0 may still be narrow, or wide, and pay for it.",
+        ),
+        Mistake(
+            "the first image alone",
+            _dead_by(lambda m, v: _kl(m, v)[0]),
+            "You look at the first image alone. The KL is averaged over all of them.",
         ),
         Mistake(
             "sign turned",
             _dead_by(lambda m, v: -_kl(m, v).mean(dim=0)),
-            "For you every latent is dead: your KL is negative, and a KL never is.",
+            "For you every latent is dead: your KL is negative, which a KL never is, or your limit is far too high.",
         ),
         Mistake(
             "share of the latents",
@@ -2867,10 +2942,10 @@ DEAD_LATENTS = Exercise(
 def refine(loss, mu: Tensor, log_var: Tensor, steps: int, lr: float) -> tuple[Tensor, Tensor]:
     """A better q(z | x) for each image by itself, beginning with what the encoder says.
 
-    loss(mu, log_var) gives the negative ELBO of each image, (B,); mu, log_var (B, D). Move both
-    by `steps` steps of torch.optim.Adam(lr), so that every image's loss falls. No weight of a
-    network is touched, and the arguments stay as they are.
-    Returns mu and log_var after the last step, both (B, D), detached.
+    loss(mu, log_var) gives the negative ELBO of each image, (B,); mu, log_var (B, D), without a
+    graph. Move both by `steps` steps of torch.optim.Adam(lr), so that every image's loss falls.
+    No weight of a network is touched, and the arguments stay as they are.
+    Returns mu and log_var after the last step, best or not, both (B, D), detached.
     """
     mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
     optimizer = torch.optim.Adam([mu, log_var], lr=lr)
@@ -2890,6 +2965,17 @@ def refine_by_parameters(loss, mu, log_var, steps, lr):
         optimizer.step()
         optimizer.zero_grad()
     return code[0].data, code[1].data
+
+
+def refine_by_clones(loss, mu, log_var, steps, lr):
+    """Without detach: what carries no graph is a leaf when it is copied."""
+    m, v = mu.clone().requires_grad_(), log_var.clone().requires_grad_()
+    optimizer = torch.optim.Adam([m, v], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(m, v).sum().backward()
+        optimizer.step()
+    return m.detach(), v.detach()
 
 
 def refine_each_image(loss, mu, log_var, steps, lr):
@@ -2951,6 +3037,20 @@ def _still():
     return refine_case(2, 2, 0, 0.1)(torch.Generator().manual_seed(0))
 
 
+def _bowl(mu: Tensor, log_var: Tensor) -> Tensor:
+    return ((mu - 0.3) ** 2 + (log_var - 0.3) ** 2).sum(dim=1)
+
+
+def _ends_after_the_last_step(f) -> bool:
+    """Steps of 1 from 0 overshoot the lowest point, 0.3: the loss rises, and rises again for the second image, which begins there."""
+    start = torch.tensor([[0.0, 0.1], [0.4, 0.5]])
+    return all(
+        close(a, b, 1e-4)
+        for n in range(1, 6)
+        for a, b in zip(f(_bowl, start, start, n, 1.0), refine(_bowl, start, start, n, 1.0), strict=True)
+    )
+
+
 def _refine_not_summed(loss, mu, log_var, steps, lr):
     mu, log_var = (v.detach().clone().requires_grad_() for v in (mu, log_var))
     optimizer = torch.optim.Adam([mu, log_var], lr=lr)
@@ -2974,10 +3074,10 @@ def _refine_the_first(loss, mu, log_var, steps, lr):
 REFINE = Exercise(
     name="01.refine",
     title="A better q for each image by itself",
-    minutes=8,
+    minutes=12,
     level=3,
     reference=refine,
-    alternatives=[refine_by_parameters, refine_each_image],
+    alternatives=[refine_by_parameters, refine_by_clones, refine_each_image],
     cases=[refine_case(2, 2, 3, 0.1), refine_case(3, 1, 5, 0.05), refine_case(1, 4, 4, 0.3)],
     invariants=[
         Invariant(
@@ -2990,6 +3090,13 @@ REFINE = Exercise(
             "no steps",
             lambda f: all(close(a, b) for a, b in zip(f(*_still()), _still()[1:3], strict=True)),
             "With steps = 0 nothing moves, and the encoder's own mu and log_var come back. Not from yours.",
+        ),
+        Invariant(
+            "the last step counts",
+            _ends_after_the_last_step,
+            "Where a step is so large that a loss rises, yours gives other codes: it stops early, or keeps the best on the way. Asked "
+            "are those after the last of all `steps` steps, be they the best or not.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -3027,6 +3134,11 @@ REFINE = Exercise(
             "plain gradient descent",
             _refine(method=torch.optim.SGD),
             "Your loop is right; your optimizer is SGD. Adam is asked for.",
+        ),
+        Mistake(
+            "AdamW",
+            _refine(method=torch.optim.AdamW),
+            "Your optimizer is AdamW, which also draws the codes a little towards 0 in every step. Adam is asked for.",
         ),
         Mistake(
             "learning rate ignored",
@@ -3081,7 +3193,7 @@ REFINE = Exercise(
     allowed={
         "loss called twice": "the stub does not count calls",
         "loss(mu, log_var).sum() -> *": "Adam's steps do not depend on the scale of the loss",
-        "v.detach() -> v": "the same numbers, and what comes has no graph",
+        "v.detach() -> v": "the codes carry no graph, as the stub says",
     },
     hints=[
         "Here nothing of a network is trained: what moves are the two tensors themselves. What does Adam ask of a tensor?",
@@ -3289,7 +3401,7 @@ QUIZZES = [
                 options=[
                     Option(
                         "Binary cross-entropy on the values as they are",
-                        "Targets below 0 are an error; and a Bernoulli knows two values only.",
+                        "A Bernoulli knows two values only. And what stops this loss from falling, where a target is below 0?",
                     ),
                     Option(
                         "Squared error over 2σ²: a Gaussian likelihood",

@@ -12,7 +12,7 @@ PREDICTIONS = [
     Prediction(
         "01.bounds",
         title="Four q, from the worst bound to the best",
-        question="A label of three, one point x. From the worst bound to the best, in which order stand these four q?",
+        question="Bumps at −1, 0.5 and 2; we see x = 1.2. From the worst bound to the best, in which order stand these four q?",
         kind="order",
         options=["the prior", "undecided", "nearly sure", "the posterior"],
         why="What counts is the distance from the true posterior. The prior's distance from itself is 0, and its bound is poor.",
@@ -20,14 +20,14 @@ PREDICTIONS = [
     Prediction(
         "01.prior_draws",
         title="How far the estimate lies below the ELBO",
-        question="log p(x) of one digit, estimated by decoding draws of the prior. How many nats below the digit's ELBO does it end?",
+        question="log p(x) of one digit, estimated from 10,000 draws of the prior. How many nats below the digit's ELBO does it end?",
         unit="nats",
         close=2,
     ),
     Prediction(
         "01.draw_variance",
         title="Variance of this author's draws",
-        question="The encoder reports a variance of 0.25. Which variance have the draws of this line?",
+        question="The encoder reports a variance of 0.25. Which variance has `drawn = variance * noise`, with standard noise?",
         close=1.1,
     ),
     Prediction(
@@ -63,7 +63,7 @@ PREDICTIONS = [
     Prediction(
         "01.holes",
         title="Draws of the prior that land in a hole",
-        question="How many percent of prior draws land where codes of digits are less than a fifth as dense as the prior?",
+        question="How many percent of prior draws land where the codes of 4,000 digits are less than a fifth as dense as the prior?",
         unit="%",
         scale="difference",
         close=5,

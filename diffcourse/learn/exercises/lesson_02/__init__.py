@@ -1475,6 +1475,20 @@ def _step(x0, x0_guess, t, betas, alpha_bars, power=2, half=2.0, root=False, pla
     return factor**power * (x0 - x0_guess).square().sum(dim=1) / (half * variance)
 
 
+def _measured(measure, factor=lambda b, bar, before: before.sqrt() * b / (1 - bar), power=1.0):
+    """|difference of the means|² by another measure, with another factor of x_0, over another power of the variance."""
+
+    def wrong(x0, x0_guess, t, betas, alpha_bars):
+        b, bar, before = betas[t], alpha_bars[t], alpha_bars[t - 1]
+        return measure(factor(b, bar, before) * (x0 - x0_guess)) / (2 * (b * (1 - before) / (1 - bar)) ** power)
+
+    return wrong
+
+
+def _squares(d: Tensor) -> Tensor:
+    return d.square().sum(dim=1)
+
+
 def kl_step_case(t: int, betas: Tensor, *shape: int):
     return lambda g: (normal(g, *shape), normal(g, *shape), t, betas, torch.cumprod(1 - betas, dim=0))
 
@@ -1551,6 +1565,66 @@ STEP_KL = Exercise(
             "the factor without its root",
             lambda x0, x0_guess, t, betas, alpha_bars: alpha_bars[t - 1] * _step(x0, x0_guess, t, betas, alpha_bars),
             "In your factor of x_0 ᾱ_{t−1} stands without its root. Look at the posterior's mean once more.",
+        ),
+        Mistake(
+            "not squared",
+            _measured(lambda d: d.norm(dim=1)),
+            "You take the distance of the means. The KL holds its square.",
+        ),
+        Mistake(
+            "absolute differences",
+            _measured(lambda d: d.abs().sum(dim=1)),
+            "You add absolute differences. The exponent of a Gaussian holds squares, and so does the KL.",
+        ),
+        Mistake(
+            "added, then squared",
+            _measured(lambda d: d.sum(dim=1).square()),
+            "You add the coordinates up and square the sum, in which they may cancel. Each is squared first.",
+        ),
+        Mistake(
+            "along the batch",
+            _measured(lambda d: d.square().sum(dim=0)),
+            "You add along dimension 0, the batch. Coordinates stand in dimension 1.",
+        ),
+        Mistake(
+            "mean over the batch",
+            lambda *args: _step(*args).mean(),
+            "You average over the batch. Each of its vectors has a KL of its own: (B,) is asked for.",
+        ),
+        Mistake(
+            "times the coordinates",
+            lambda *args: _step(*args) * args[0].shape[1],
+            "Yours is too large by the number of coordinates: they are added once.",
+        ),
+        Mistake(
+            "variance squared",
+            _measured(_squares, power=2.0),
+            "You divide by the variance squared. The square belongs to the distance; the variance is a square already.",
+        ),
+        Mistake(
+            "variance forgotten",
+            _measured(_squares, power=0.0),
+            "You do not divide by the variance: a distance counts the more, the narrower both Gaussians are.",
+        ),
+        Mistake(
+            "the later level in the factor",
+            _measured(_squares, lambda b, bar, before: bar.sqrt() * b / (1 - bar)),
+            "In your factor of x_0 stands √ᾱ_t. Look at the posterior's mean once more: which level has its root there?",
+        ),
+        Mistake(
+            "the earlier level below the factor",
+            _measured(_squares, lambda b, bar, before: before.sqrt() * b / (1 - before)),
+            "Your factor of x_0 is divided by 1 − ᾱ_{t−1}. Look at the posterior's mean once more: which level stands below the line?",
+        ),
+        Mistake(
+            "the factor without its fraction",
+            _measured(_squares, lambda b, bar, before: before.sqrt()),
+            "Your factor of x_0 is √ᾱ_{t−1} alone: β_t and what stands below the line are missing.",
+        ),
+        Mistake(
+            "the factor without the level",
+            _measured(_squares, lambda b, bar, before: b / (1 - bar)),
+            "In your factor of x_0 the root √ᾱ_{t−1} is missing.",
         ),
         Mistake(
             "no brackets below the line",
@@ -1738,7 +1812,7 @@ class ANetwork(nn.Module):
 
 def _loss(measure: Callable = lambda e: e.square().mean(), **change: bool) -> Callable:
     def wrong(network, x0, t, noise, alpha_bars):
-        kept = alpha_bars[t].view(-1, 1, 1, 1)
+        kept = alpha_bars[t[:1].expand(len(t)) if change.get("first") else t].view(-1, 1, 1, 1)
         x_t = kept.sqrt() * x0 + (1 - kept).sqrt() * noise
         if change.get("rootless"):
             x_t = kept.sqrt() * x0 + (1 - kept) * noise
@@ -1840,6 +1914,11 @@ SIMPLE_LOSS = Exercise(
             "t off by one",
             _loss(earlier=True),
             "You noise with t and tell the network t − 1. It must be told the level that its input really has.",
+        ),
+        Mistake(
+            "the first level for all",
+            _loss(first=True),
+            "You noise the whole batch to the level of its first image. Each image has a t of its own, and the network is told it.",
         ),
         Mistake(
             "t not as it is",

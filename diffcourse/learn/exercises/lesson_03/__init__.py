@@ -582,21 +582,26 @@ def _unet(
     joined: Callable = lambda below, skip: torch.cat([below, skip], dim=1),
     middle: Callable = lambda m, h, emb: m.middle2(m.middle1(h, emb), emb),
     emb: Callable = lambda m, t, x: m.embed(t, x),
-    up_emb: Callable = lambda emb: emb,
+    blind: str = "",
+    fold: Callable = lambda x: F.pixel_unshuffle(x, 2),
+    first: Callable = lambda h: h,
+    unfold: Callable = lambda h: F.pixel_shuffle(h, 2),
     end: Callable = F.silu,
     door: Callable = lambda h, x: torch.cat([h, x], dim=1),
+    finish: Callable = lambda y, x: y,
 ) -> type:
     """UNet with one thing changed."""
 
     class Wrong(UNet):
         def forward(self, x, t):
             e = emb(self, t, x)
-            h0 = self.first(F.pixel_unshuffle(x, 2))
-            h1 = self.down(h0, e)
+            seen = {part: e * (part != blind) for part in ("down", "middle", "up")}
+            h0 = first(self.first(fold(x)))
+            h1 = self.down(h0, seen["down"])
             h2 = self.shrink(h1)
-            below = self.grow(middle(self, h2, e))
-            h = self.up(joined(below, skip(self, h0, h1, h2)), up_emb(e))
-            return self.out(door(end(F.pixel_shuffle(self.last(h), 2)), x))
+            below = self.grow(middle(self, h2, seen["middle"]))
+            h = self.up(joined(below, skip(self, h0, h1, h2)), seen["up"])
+            return finish(self.out(door(end(unfold(self.last(h))), x)), x)
 
     return Wrong
 
@@ -679,6 +684,68 @@ UNET = Exercise(
             "The silu before `out` is missing: `last` and `out` would be one linear map.",
         ),
         Mistake(
+            "silu of both",
+            _unet(door=lambda h, x: torch.cat([h, F.silu(x)], dim=1)),
+            "Your silu bends x as well: it comes after the join, or stands around x. It belongs to what comes from below alone; x goes "
+            "into `out` as it is.",
+        ),
+        Mistake(
+            "relu",
+            _unet(end=F.relu),
+            "Before `out` you have a relu. The docstring has silu.",
+        ),
+        Mistake(
+            "silu behind first",
+            _unet(first=F.silu),
+            "You send what `first` gives through a silu. The ResBlock behind it begins with a norm and a silu of its own.",
+        ),
+        Mistake(
+            "silu of the skip",
+            _unet(skip=lambda m, h0, h1, h2: F.silu(h1)),
+            "You send the skip through a silu: most that is negative is lost. Hand on what `down` gives, as it is.",
+        ),
+        Mistake(
+            "an empty skip",
+            _unet(skip=lambda m, h0, h1, h2: torch.zeros_like(h1)),
+            "The first skip holds zeros: its place is taken, but no detail comes past the middle.",
+        ),
+        Mistake(
+            "an empty second skip",
+            _unet(door=lambda h, x: torch.cat([h, torch.zeros_like(x)], dim=1)),
+            "The second skip holds zeros, where x belongs.",
+        ),
+        Mistake(
+            "not folded",
+            _unet(fold=lambda x: x),
+            "`first` was built for the four channels that F.pixel_unshuffle makes of x. Yours gets x itself, with one.",
+        ),
+        Mistake(
+            "folded by reshape",
+            _unet(fold=lambda x: x.reshape(len(x), 4, x.shape[2] // 2, x.shape[3] // 2)),
+            "You reshape x to four channels. A reshape cuts the picture into strips; pixel_unshuffle puts the four pixels of a 2 × 2 "
+            "square into the channels, so that neighbours stay neighbours.",
+        ),
+        Mistake(
+            "not unfolded",
+            _unet(unfold=lambda h: h),
+            "What `last` gives has half of x's side, in 64 channels: F.pixel_shuffle by 2 makes 16 of them, of x's size; then x is joined.",
+        ),
+        Mistake(
+            "the folded x",
+            _unet(door=lambda h, x: torch.cat([h, F.pixel_unshuffle(x, 2)], dim=1)),
+            "At `out` you join the folded x, of half the side. The skip is x as it came: keep it under a name of its own.",
+        ),
+        Mistake(
+            "x added in the end",
+            _unet(finish=lambda y, x: x + y),
+            "You add x to the output. x goes into `out` by its channel; nothing is added behind it.",
+        ),
+        Mistake(
+            "the first block in the middle twice",
+            _unet(middle=lambda m, h, emb: m.middle1(m.middle1(h, emb), emb)),
+            "You send it through middle1 twice, and middle2 is left out.",
+        ),
+        Mistake(
             "the middle turned round",
             _unet(middle=lambda m, h, emb: m.middle1(m.middle2(h, emb), emb)),
             "Your middle2 comes before middle1.",
@@ -692,6 +759,36 @@ UNET = Exercise(
             "no time",
             _unet(emb=lambda m, t, x: torch.zeros_like(m.embed(t, x))),
             "Your network does not look at t: it cannot know how much noise to expect.",
+        ),
+        Mistake(
+            "no time on the way down",
+            _unet(blind="down"),
+            "`down` does not hear of the time in yours: its embedding is 0. All four blocks get the same one.",
+        ),
+        Mistake(
+            "no time in the middle",
+            _unet(blind="middle"),
+            "The two blocks in the middle do not hear of the time in yours: their embedding is 0. All four blocks get the same one.",
+        ),
+        Mistake(
+            "no time on the way up",
+            _unet(blind="up"),
+            "`up` does not hear of the time in yours: its embedding is 0. All four blocks get the same one.",
+        ),
+        Mistake(
+            "silu of the embedding",
+            _unet(emb=lambda m, t, x: F.silu(m.embed(t, x))),
+            "You send the embedding through a silu. Each ResBlock does that itself.",
+        ),
+        Mistake(
+            "one time for all",
+            _unet(emb=lambda m, t, x: m.embed(t[:1], x).expand(len(x), -1)),
+            "All pictures of a batch get the time of the first. Each has its own: embed takes all of t.",
+        ),
+        Mistake(
+            "time from 0 to 1",
+            _unet(emb=lambda m, t, x: m.embed(t / 1000, x)),
+            "You divide t by the number of steps. The waves were made for t in whole steps: over one thousandth of that they hardly move.",
         ),
         Mistake(
             "waves without the layers",

@@ -525,6 +525,11 @@ LEVEL_GRID = Exercise(
             "follow from both ends.",
         ),
         Mistake(
+            "a whole width",
+            lambda T, n: [T - 1 - i * ((T - 1) // max(1, n - 1)) for i in range(n)],
+            "Your width is cut to a whole number, so the times do not get down to 0. Leave it a fraction, and round each time.",
+        ),
+        Mistake(
             "ends at 1",
             lambda T, n: torch.linspace(T - 1, min(1, T - 1), n, dtype=torch.float64).round().long().tolist(),
             "Your last time is 1. The times are indices: the least noisy level has the index 0.",
@@ -948,6 +953,11 @@ TWO_SPREADS = Exercise(
             "You average standard deviations. Variances may be averaged; the root comes last, once.",
         ),
         Mistake(
+            "mean of the deviations, twice",
+            lambda s: (s.std(dim=1, unbiased=False).mean(), s.flatten(0, 1).std(dim=0, unbiased=False).mean()),
+            "Both of your numbers are averages of standard deviations. Average variances; the root comes last, once.",
+        ),
+        Mistake(
             "divided by the count less one",
             lambda s: (s.var(dim=1).mean() ** 0.5, s.flatten(0, 1).var(dim=0).mean() ** 0.5),
             "These variances divide by the count less one, as torch does by itself. The docstring asks for the plain "
@@ -1267,6 +1277,12 @@ DPMPP_GUESS = Exercise(
             "You return x0 as it is. That is the first-order method, which is DDIM.",
         ),
         Mistake(
+            "half way between the past and the end",
+            lambda x0, past, lam, lam_past, to: past + (to - lam_past) / 2 * (x0 - past) / (lam - lam_past),
+            "You read the line off half way between lam_past and lam_to. The coming step begins at lam: its middle lies "
+            "between lam and lam_to.",
+        ),
+        Mistake(
             "width counted from the past",
             lambda x0, past, lam, lam_past, to: x0 + (to - lam_past) / 2 * (x0 - past) / (lam - lam_past),
             "Your width ahead runs from lam_past to lam_to. The coming step begins at lam.",
@@ -1538,6 +1554,14 @@ SLERP = Exercise(
             "a and b interchanged",
             lambda a, b, w: slerp(b, a, w),
             "Yours starts at b. At w = 0 it has to be a.",
+        ),
+        Mistake(
+            "a straight line, pushed out",
+            lambda a, b, w: (lambda line: line / line.norm() * ((1 - w) * a.norm() + w * b.norm()))(
+                (1 - w) * a + w * b
+            ),
+            "This is the straight line, pushed out to the length of a and b. It meets the arc at both ends, but "
+            "walks it unevenly: compare the angles at w = 0.3.",
         ),
         Mistake(
             "an angle for every row",

@@ -77,7 +77,7 @@ PREDICTIONS = [
     Prediction(
         "04.gap",
         title="The one that minds",
-        question="On linspace the last step is 3.64 wide in λ, the one before it 0.77. Which sampler's width goes most wrong?",
+        question="On linspace the step to t = 0 is 3.64 wide in λ, the one before it 0.77. Which sampler's width goes most wrong?",
         kind="choice",
         options=["DDIM", "Heun", "LMS", "DPM-Solver++"],
     ),
@@ -89,10 +89,11 @@ PREDICTIONS = [
         options=["They come nearer to real ones", "Nothing that ten seeds show", "They go farther away"],
     ),
     Prediction(
-        "04.index_0",
-        title="Noise at index 0 of the scaled-linear schedule",
-        question="Which standard deviation has the noise that is left at index 0, where pixels go from −1 to 1?",
-        close=2,
+        "04.nearer_end",
+        title="The end whose spread is nearer to that of the data",
+        question="Scaled-linear schedule, 50 steps of DDIM, the exact toy of spread 0.1. Which end gives the spread that is nearer to 0.1?",
+        kind="choice",
+        options=["Ending at index 0", "Ending at the clean image"],
     ),
     Prediction(
         "04.there_and_back",

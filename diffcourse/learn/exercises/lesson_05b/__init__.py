@@ -1505,9 +1505,40 @@ ATTENTION_OPERATIONS = Exercise(
             "The context is read twice, once for keys and once for values.",
         ),
         Mistake(
-            "no last layer",
+            "neither keys nor values",
+            lambda n, l, q, c, h, d: 2 * h * d * n * q + 2 * n * l * h * d,
+            "to_k and to_v are missing: they take each word from context_dim to heads·dim_head.",
+        ),
+        Mistake(
+            "one layer of the places for each word",
+            lambda n, l, q, c, h, d: h * d * (n * q + l * q + 2 * l * c) + 2 * n * l * h * d,
+            "You count one of to_q and to_out for each *word*. Both work on the places: queries come from them, and the output goes "
+            "back to them.",
+        ),
+        Mistake(
+            "one product for two words",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c) + h * d * (n * l + l * l),
+            "One of your products of attention is words by words. In both, places meet words.",
+        ),
+        Mistake(
+            "one product for two places",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c) + h * d * (n * l + n * n),
+            "One of your products of attention is places by places. In both, places meet words.",
+        ),
+        Mistake(
+            "two for a multiply-add, in the layers",
+            lambda n, l, q, c, h, d: 4 * h * d * (n * q + l * c) + 2 * n * l * h * d,
+            "Your linear layers count twice: a multiplication and an addition are one multiply-add.",
+        ),
+        Mistake(
+            "two for a multiply-add, in attention",
+            lambda n, l, q, c, h, d: 2 * h * d * (n * q + l * c) + 4 * n * l * h * d,
+            "Your two products of attention count twice: a multiplication and an addition are one multiply-add.",
+        ),
+        Mistake(
+            "one layer of the places",
             lambda n, l, q, c, h, d: h * d * (n * q + 2 * l * c) + 2 * n * l * h * d,
-            "to_out is missing: it takes each place back from heads·dim_head to query_dim.",
+            "One of to_q and to_out is missing: the one takes each place from query_dim to heads·dim_head, the other back.",
         ),
         Mistake(
             "self-attention",
@@ -1518,6 +1549,26 @@ ATTENTION_OPERATIONS = Exercise(
             "parameters",
             lambda n, l, q, c, h, d: 2 * h * d * (q + c) + q,
             "These are the parameters. Each of them is used once for every place, or for every word.",
+        ),
+        Mistake(
+            "weights",
+            lambda n, l, q, c, h, d: 2 * h * d * (q + c),
+            "These are the weights of the four layers. Each of them is used once for every place, or for every word.",
+        ),
+        Mistake(
+            "weights and attention",
+            lambda n, l, q, c, h, d: 2 * h * d * (q + c) + 2 * n * l * h * d,
+            "Your layers count their weights once. Each weight is used once for every place, or for every word.",
+        ),
+        Mistake(
+            "additions less one",
+            lambda n, l, q, c, h, d: (
+                n * h * d * (2 * q - 1)
+                + 2 * l * h * d * (2 * c - 1)
+                + n * q * (2 * h * d - 1)
+                + h * n * (l * (2 * d - 1) + d * (2 * l - 1))
+            ),
+            "You count multiplications, and additions on top. The unit here is the multiply-add, one for each multiplication.",
         ),
         Mistake(
             "with the bias",
