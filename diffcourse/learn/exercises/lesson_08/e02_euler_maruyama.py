@@ -185,6 +185,17 @@ EXERCISE = Exercise(
             "Your noise is multiplied by dt, so its variance is dt². An increment of Brownian motion has the variance |dt|.",
         ),
         Mistake(
+            "root of a negative number",
+            _step(spread=math.sqrt),
+            "Where times fall you take the root of a negative dt. The variance of an increment is |dt|.",
+        ),
+        Mistake(
+            "root of a negative number, without an error",
+            _step(spread=lambda dt: dt**0.5),
+            "Where times fall you take the root of a negative dt: Python makes a complex number of it. The variance of an increment is "
+            "|dt|.",
+        ),
+        Mistake(
             "noise without time",
             _step(spread=lambda dt: 1.0),
             "Every step gets the same noise, however short it is: with twice as many steps the path is twice as wild. What is the spread "
@@ -250,6 +261,11 @@ EXERCISE = Exercise(
             "only the end",
             _step(kept=lambda xs: xs[-1]),
             "You return where the walk ends. All places are wanted, the start first: (K + 1, B, …).",
+        ),
+        Mistake(
+            "a list",
+            _step(kept=list),
+            "The places are right, and in a list. One tensor is asked for, (K + 1, B, …): stack them.",
         ),
         Mistake(
             "without the start",

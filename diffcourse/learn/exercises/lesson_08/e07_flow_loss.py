@@ -205,9 +205,14 @@ EXERCISE = Exercise(
             "You halve it. Nothing would be learnt otherwise, but the mean of the squares is asked for, without a half.",
         ),
         Mistake(
+            "only the last dimension",
+            _loss(reduced=lambda error: error.square().mean(dim=-1)),
+            "You take the mean over the last dimension alone. Pictures have more: the mean goes over all entries of a point.",
+        ),
+        Mistake(
             "only the first dimension",
             _loss(reduced=lambda error: error.square().mean(dim=1)),
-            "You take the mean over the second dimension alone. Pictures have more: the mean goes over all entries of a point.",
+            "You take the mean over dimension 1 alone. Pictures have more of them: the mean goes over all entries of a point.",
         ),
     ],
     hints=[

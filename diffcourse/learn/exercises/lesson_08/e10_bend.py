@@ -148,6 +148,11 @@ EXERCISE = Exercise(
             "You return one number. Each of the B points has a way, and a bend, of its own.",
         ),
         Mistake(
+            "only the last dimension",
+            lambda xs: xs.diff(dim=0).norm(dim=-1).sum(0) / (xs[-1] - xs[0]).norm(dim=-1) - 1,
+            "You take lengths along the last dimension alone. A picture has more: all its entries make up one place.",
+        ),
+        Mistake(
             "all points as one",
             lambda xs: xs.diff(dim=0).flatten(1).norm(dim=1).sum() / (xs[-1] - xs[0]).norm() - 1,
             "You take all points together as one place in a large space. Each of them has a way, and a bend, of its own.",
