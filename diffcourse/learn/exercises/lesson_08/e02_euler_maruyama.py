@@ -299,6 +299,7 @@ EXERCISE = Exercise(
         "sde.euler_maruyama(drift, diffusion, x, times, generator=…), which draws for itself", in_package
     ),
     gradients=[],
+    allowed={"d* called twice": "drift and diffusion depend on their arguments alone"},
     insight="Noise that does not depend on x has an order of 1, as Euler's method: half the step, half the error. With noise that does, "
     "the paths have only ½.",
 )

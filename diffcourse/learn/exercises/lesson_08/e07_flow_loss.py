@@ -215,6 +215,7 @@ EXERCISE = Exercise(
             "You take the mean over dimension 1 alone. Pictures have more of them: the mean goes over all entries of a point.",
         ),
     ],
+    allowed={"x0 -> eps (3)": "they have one shape"},
     hints=[
         "Where is the point at t on a straight line from x0 to eps, and how fast does it move there?",
         "t has the shape (B,): give it as many dimensions as x0 has before you multiply.",

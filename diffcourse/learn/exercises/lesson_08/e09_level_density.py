@@ -155,6 +155,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],
+    allowed={"log_nsr negated": "the density is the same on both sides of 0"},
     hints=[
         "Which t has the ratio sigma/alpha = r? And with the level l = log r, which t has the level l?",
         "The share of uniform times below the level l is t(l) itself. Its derivative by l is the density.",

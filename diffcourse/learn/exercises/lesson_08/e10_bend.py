@@ -159,6 +159,13 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],
+    allowed={
+        "xs rows reversed": "a way is as long from its end",
+        "xs negated": "a mirrored way bends as much",
+        "xs doubled": "a magnified way bends as much",
+        "xs halved": "a way made smaller bends as much",
+        "xs one *": "a way that is moved bends as much",
+    },
     hints=[
         "Two lengths: that of the whole way, and that of the line between its ends.",
         "A step's length is the root of the sum of squares over all entries of a point; steps add up over time, points stay apart.",
