@@ -300,6 +300,6 @@ EXERCISE = Exercise(
     ),
     gradients=[],
     allowed={"d* called twice": "drift and diffusion depend on their arguments alone"},
-    insight="Noise that does not depend on x has an order of 1, as Euler's method: half the step, half the error. With noise that does, "
-    "the paths have only ½.",
+    insight="All that moves in this lesson goes through this loop, forward and back, with noise and without: only drift, diffusion and the "
+    "direction of time change.",
 )
