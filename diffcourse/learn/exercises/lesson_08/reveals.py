@@ -20,6 +20,14 @@ REVEALS = [
         code="eps = torch.randn(4096, 2)\nx0 = flow(eps)  # of this very noise\nlearn(x0, eps)",
     ),
     Reveal(
+        "08.bug_probe",
+        title="Why Ada's densities are too high",
+        text="One probe gives log p plus an error whose mean is 0. Ada takes e to the power of each and then the mean: errors upwards become "
+        "large factors, errors downwards small ones, and the mean of the factors lies above 1. What is right in the mean for log p is not "
+        "for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
+        code="p = log_p.mean(dim=0).exp()  # (probes, points) -> (points,)",
+    ),
+    Reveal(
         "08.bug_first",
         title="Why Ada's bits are fewer than Bob's",
         text="Ada took the first 500 test digits, Bob 500 at random. MNIST's test set is not shuffled: its first half comes from other "
