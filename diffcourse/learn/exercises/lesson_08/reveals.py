@@ -22,9 +22,9 @@ REVEALS = [
     Reveal(
         "08.bug_probe",
         title="Why Ada's densities are too high",
-        text="One probe gives log p plus an error whose mean is 0. Ada takes e to the power of each and then the mean: errors upwards become "
-        "large factors, errors downwards small ones, and the mean of the factors lies above 1. What is right in the mean for log p is not "
-        "for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
+        text="One probe gives log p plus an error whose mean is 0. Ada takes e to the power of each and then the mean: errors upwards "
+        "become large factors, errors downwards small ones, and the mean of the factors lies above 1. What is right in the mean for log p "
+        "is not for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
         code="p = log_p.mean(dim=0).exp()  # (probes, points) -> (points,)",
     ),
     Reveal(
