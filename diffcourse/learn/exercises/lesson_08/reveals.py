@@ -27,12 +27,4 @@ REVEALS = [
         "is not for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
         code="p = log_p.mean(dim=0).exp()  # (probes, points) -> (points,)",
     ),
-    Reveal(
-        "08.bug_first",
-        title="Why Ada's bits are fewer than Bob's",
-        text="Ada took the first 500 test digits, Bob 500 at random. MNIST's test set is not shuffled: its first half comes from other "
-        "writers than its second, with thinner and cleaner strokes, and thin digits cost fewer bits. Draw at random, with a fixed seed, "
-        "before you measure.",
-        code="chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))[:500]",
-    ),
 ]
