@@ -151,6 +151,7 @@ EXERCISE = Exercise(
             "You multiply by the square of the time. Multiplying by c gives a variance of c²: which c gives the time itself?",
         ),
     ],
+    allowed={"torch.tensor(times, dtype=z.dtype) -> torch.tensor(times)": "float32 holds these times well enough"},
     hints=[
         "Multiplying a standard Gaussian number by c gives a variance of c². Which c is needed for one increment?",
         "There are K widths, one for each row of z, and a path is the sum of all increments so far.",

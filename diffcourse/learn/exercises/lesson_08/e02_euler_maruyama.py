@@ -185,6 +185,17 @@ EXERCISE = Exercise(
             "Your noise is multiplied by dt, so its variance is dt². An increment of Brownian motion has the variance |dt|.",
         ),
         Mistake(
+            "root of a negative number",
+            _step(spread=math.sqrt),
+            "Where times fall you take the root of a negative dt. The variance of an increment is |dt|.",
+        ),
+        Mistake(
+            "root of a negative number, without an error",
+            _step(spread=lambda dt: dt**0.5),
+            "Where times fall you take the root of a negative dt: Python makes a complex number of it. The variance of an increment is "
+            "|dt|.",
+        ),
+        Mistake(
             "noise without time",
             _step(spread=lambda dt: 1.0),
             "Every step gets the same noise, however short it is: with twice as many steps the path is twice as wild. What is the spread "
@@ -252,6 +263,11 @@ EXERCISE = Exercise(
             "You return where the walk ends. All places are wanted, the start first: (K + 1, B, …).",
         ),
         Mistake(
+            "a list",
+            _step(kept=list),
+            "The places are right, and in a list. One tensor is asked for, (K + 1, B, …): stack them.",
+        ),
+        Mistake(
             "without the start",
             _step(kept=lambda xs: torch.stack(xs[1:])),
             "The start is missing: K steps join K + 1 places.",
@@ -283,6 +299,7 @@ EXERCISE = Exercise(
         "sde.euler_maruyama(drift, diffusion, x, times, generator=…), which draws for itself", in_package
     ),
     gradients=[],
-    insight="Noise that does not depend on x has an order of 1, as Euler's method: half the step, half the error. With noise that does, "
-    "the paths have only ½.",
+    allowed={"d* called twice": "drift and diffusion depend on their arguments alone"},
+    insight="All that moves in this lesson goes through this loop, forward and back, with noise and without: only drift, diffusion and the "
+    "direction of time change.",
 )

@@ -39,6 +39,11 @@ def by_the_middle(beta_min, beta_max, T):
     return torch.tensor(betas, dtype=torch.float64)
 
 
+def chain_betas_in_float32(beta_min: float, beta_max: float, T: int) -> Tensor:
+    t = torch.arange(T + 1) / T
+    return 1 - torch.exp(-(beta_min * t + (beta_max - beta_min) * t**2 / 2).diff())
+
+
 def in_package(beta_min: float, beta_max: float, T: int) -> Tensor:
     path = sde.VP(beta_min, beta_max)
     bars = torch.tensor([path.at(i / T).alpha ** 2 for i in range(T + 1)], dtype=torch.float64)
@@ -66,7 +71,7 @@ EXERCISE = Exercise(
     level=3,
     reference=chain_betas,
     alternatives=[by_alpha_bars, by_the_middle],
-    cases=[(0.5, 3.5, 2), (0.1, 20.0, 5), (2.0, 2.0, 3), (1.0, 7.0, 1), (0.1, 20.0, 12)],
+    cases=[(0.5, 3.5, 2), (0.1, 20.0, 5), (2.0, 2.0, 3), (1.0, 7.0, 1), (0.1, 20.0, 12), (0.1, 20.0, 1000)],
     invariants=[
         Invariant(
             "stands on the path",
@@ -144,12 +149,18 @@ EXERCISE = Exercise(
             "You return a beta for t = 0 as well. T steps have T betas, and no step ends at t = 0.",
         ),
         Mistake(
+            "in float32",
+            chain_betas_in_float32,
+            "Right but for rounding: 1 minus nearly 1 in float32 leaves the first betas of a long chain three digits. Work in float64.",
+        ),
+        Mistake(
             "the linear schedule",
             lambda a, b, T: torch.linspace(a, b, T, dtype=torch.float64) / T,
             "These betas rise evenly from beta_min/T to beta_max/T, as DDPM's do. In the limit they lead to this path; for T steps they "
             "are not on it.",
         ),
     ],
+    gradients=[],
     hints=[
         "Divide by alpha²: on the left stands the derivative of a logarithm. Integrate both sides from 0 to t.",
         "log alpha² = −(beta_min·t + (beta_max − beta_min)·t²/2). Which share of alpha² is left from one grid time to the next?",

@@ -1,5 +1,6 @@
 """A step back in time, with as much noise as one likes."""
 
+import math
 from itertools import pairwise
 
 import torch
@@ -191,6 +192,17 @@ EXERCISE = Exercise(
             "Your f·x has its sign turned, and dt < 0 turns it once more: going back x would shrink again. One turn is enough.",
         ),
         Mistake(
+            "root of a negative number",
+            _step(_right, lambda g, dt, eta: eta * g * math.sqrt(dt)),
+            "You take the root of dt, which is negative here. The variance of an increment is the time that passes, whichever way it runs.",
+        ),
+        Mistake(
+            "root of a negative number, without an error",
+            _step(_right, lambda g, dt, eta: eta * g * dt**0.5),
+            "You take the root of dt, which is negative here: Python makes a complex number of it. The variance of an increment is the "
+            "time that passes, whichever way it runs.",
+        ),
+        Mistake(
             "noise times dt",
             _step(_right, lambda g, dt, eta: eta * g * abs(dt)),
             "Your noise is multiplied by |dt|. An increment of Brownian motion over dt has the variance |dt|.",
@@ -214,6 +226,11 @@ EXERCISE = Exercise(
             "g squared in the noise",
             _step(_right, lambda g, dt, eta: eta * g**2 * abs(dt) ** 0.5),
             "You square g in the noise. dw stands beside g itself; g² is the variance that it adds.",
+        ),
+        Mistake(
+            "the move alone",
+            lambda x, score, f, g, dt, eta, z: reverse_step(x, score, f, g, dt, eta, z) - x,
+            "This is how far x moves. Where it stands after the step is asked for.",
         ),
         Mistake(
             "no noise",

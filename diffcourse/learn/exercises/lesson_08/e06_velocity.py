@@ -187,5 +187,5 @@ EXERCISE = Exercise(
     ],
     package=InPackage("sde.velocity(path, estimate)", in_package),
     insight="It is f·x − ½·g²·score, written without f and g. At alpha = 0 that form has no answer, this one has, if x0 is predicted too. "
-    "With a network's eps DDIM is Euler's method on it, on every path.",
+    "Euler's method on it is an old acquaintance.",
 )

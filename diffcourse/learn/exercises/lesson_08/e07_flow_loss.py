@@ -205,11 +205,17 @@ EXERCISE = Exercise(
             "You halve it. Nothing would be learnt otherwise, but the mean of the squares is asked for, without a half.",
         ),
         Mistake(
+            "only the last dimension",
+            _loss(reduced=lambda error: error.square().mean(dim=-1)),
+            "You take the mean over the last dimension alone. Pictures have more: the mean goes over all entries of a point.",
+        ),
+        Mistake(
             "only the first dimension",
             _loss(reduced=lambda error: error.square().mean(dim=1)),
-            "You take the mean over the second dimension alone. Pictures have more: the mean goes over all entries of a point.",
+            "You take the mean over dimension 1 alone. Pictures have more of them: the mean goes over all entries of a point.",
         ),
     ],
+    allowed={"x0 -> eps (3)": "they have one shape"},
     hints=[
         "Where is the point at t on a straight line from x0 to eps, and how fast does it move there?",
         "t has the shape (B,): give it as many dimensions as x0 has before you multiply.",

@@ -195,6 +195,16 @@ EXERCISE = Exercise(
             "You return the velocity as the noise. It is noise minus data.",
         ),
         Mistake(
+            "negative time",
+            _wrong(asked=lambda t: -t),
+            "You ask their network at −t, before its time begins. It counts from 0 at the noise to 1 at the data.",
+        ),
+        Mistake(
+            "velocity alone",
+            lambda theirs, x, t: -theirs(x, 1 - t),
+            "The velocity is right. Data and noise are asked for with it, in one tuple.",
+        ),
+        Mistake(
             "one time for all",
             _one_time,
             "All points have the t of the first one. Each has its own.",

@@ -14,8 +14,7 @@ def level_density(log_nsr: Tensor) -> Tensor:
 
     x_t = (1 - t)·x0 + t·eps, t uniform in [0, 1]. Any path passes the same levels, so they are
     compared by log(sigma/alpha), the natural logarithm. Derive its density when t is uniform.
-    log_nsr (N,), any real numbers, -30 to 30. Returns the density at each, (N,). No gradient
-    is asked for.
+    log_nsr (N,), any real numbers. Returns the density at each, (N,). No gradient is needed.
     """
     t = torch.sigmoid(log_nsr)
     return t * torch.sigmoid(-log_nsr)
@@ -70,9 +69,9 @@ EXERCISE = Exercise(
     cases=[
         (torch.tensor([0.0, 1.0, -2.0]),),
         spread(5, -4.0, 4.0),
-        spread(6, -8.0, 1.0),
+        spread(6, -5.0, 1.0),
         (torch.tensor([math.log(0.5), math.log(3.0)]),),
-        (torch.tensor([-30.0, 5.0, 30.0]),),
+        (torch.tensor([-5.0, 3.0, 5.0]),),
     ],
     invariants=[
         Invariant(
@@ -156,6 +155,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],
+    allowed={"log_nsr negated": "the density is the same on both sides of 0"},
     hints=[
         "Which t has the ratio sigma/alpha = r? And with the level l = log r, which t has the level l?",
         "The share of uniform times below the level l is t(l) itself. Its derivative by l is the density.",

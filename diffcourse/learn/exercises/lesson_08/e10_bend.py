@@ -148,12 +148,24 @@ EXERCISE = Exercise(
             "You return one number. Each of the B points has a way, and a bend, of its own.",
         ),
         Mistake(
+            "only the last dimension",
+            lambda xs: xs.diff(dim=0).norm(dim=-1).sum(0) / (xs[-1] - xs[0]).norm(dim=-1) - 1,
+            "You take lengths along the last dimension alone. A picture has more: all its entries make up one place.",
+        ),
+        Mistake(
             "all points as one",
             lambda xs: xs.diff(dim=0).flatten(1).norm(dim=1).sum() / (xs[-1] - xs[0]).norm() - 1,
             "You take all points together as one place in a large space. Each of them has a way, and a bend, of its own.",
         ),
     ],
     gradients=[],
+    allowed={
+        "xs rows reversed": "a way is as long from its end",
+        "xs negated": "a mirrored way bends as much",
+        "xs doubled": "a magnified way bends as much",
+        "xs halved": "a way made smaller bends as much",
+        "xs one *": "a way that is moved bends as much",
+    },
     hints=[
         "Two lengths: that of the whole way, and that of the line between its ends.",
         "A step's length is the root of the sum of squares over all entries of a point; steps add up over time, points stay apart.",

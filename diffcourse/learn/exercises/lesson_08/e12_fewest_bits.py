@@ -142,6 +142,7 @@ EXERCISE = Exercise(
         ),
     ],
     gradients=[],
+    allowed={"alpha and width interchanged": "both stand below sigma, and may change places"},
     hints=[
         "y = x0 + (some spread)·eps. Which spread? The density of y is a mean, over all x0, of Gaussians of that spread.",
         "A mean is nowhere larger than the largest of its parts, and the largest value of a Gaussian is that at its centre.",

@@ -88,7 +88,7 @@ QUIZZES = [
                 ],
             ),
             Question(
-                "By the ODE from `at(0)`, where the noise is 3.7 greys, `mnist-ddpm` has some 3.7 bits a pixel; its bound says 1.8. What "
+                "By the ODE from `at(0)`, where the noise is 3.7 greys, `mnist-ddpm` has over 3.2 bits a pixel; its bound says 1.8. What "
                 "follows?",
                 options=[
                     Option(

@@ -19,4 +19,12 @@ REVEALS = [
         "this point. The ways of an ODE do not cross, so the lines of its ends hardly do.",
         code="eps = torch.randn(4096, 2)\nx0 = flow(eps)  # of this very noise\nlearn(x0, eps)",
     ),
+    Reveal(
+        "08.bug_probe",
+        title="Why Ada's densities are too high",
+        text="One probe gives log p plus an error whose mean is 0. Ada takes e to the power of each and then the mean: errors upwards "
+        "become large factors, errors downwards small ones, and the mean of the factors lies above 1. What is right in the mean for log p "
+        "is not for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
+        code="p = log_p.mean(dim=0).exp()  # (probes, points) -> (points,)",
+    ),
 ]
