@@ -25,14 +25,14 @@ def by_cosh(log_nsr):
 
 
 def by_the_ratio(log_nsr):
-    nsr = torch.exp(log_nsr.double())
-    return nsr / (1 + nsr) / (1 + nsr)
+    smaller = torch.exp(-log_nsr.abs())  # sigma/alpha or alpha/sigma: the density is the same on both sides of 0
+    return smaller / (1 + smaller) ** 2
 
 
 def by_autograd(log_nsr):
     with torch.enable_grad():
         at = log_nsr.detach().clone().requires_grad_()
-        t = at.exp() / (1 + at.exp())
+        t = torch.sigmoid(at)
         (density,) = torch.autograd.grad(t.sum(), at)
     return density
 
@@ -72,6 +72,7 @@ EXERCISE = Exercise(
         spread(6, -5.0, 1.0),
         (torch.tensor([math.log(0.5), math.log(3.0)]),),
         (torch.tensor([-5.0, 3.0, 5.0]),),
+        (torch.tensor([-1000.0, 0.5, 1000.0]),),
     ],
     invariants=[
         Invariant(
@@ -152,6 +153,18 @@ EXERCISE = Exercise(
             "its logarithm",
             lambda log_nsr: torch.log(_t(log_nsr) * _t(-log_nsr)),
             "This is the logarithm of the density. The density itself is asked for.",
+        ),
+        Mistake(
+            "e to the level",
+            lambda log_nsr: log_nsr.exp() / (1 + log_nsr.exp()) ** 2,
+            "The formula is right, and far out, where there is nearly no data left, e to the level is too large for a float: infinity "
+            "over infinity is NaN. Levels may be any real numbers; torch.sigmoid goes to 0 and 1 in peace.",
+        ),
+        Mistake(
+            "e to minus the level",
+            lambda log_nsr: torch.exp(-log_nsr) / (1 + torch.exp(-log_nsr)) ** 2,
+            "The formula is right, and far out, where there is nearly no noise, e to minus the level is too large for a float: infinity "
+            "over infinity is NaN. Levels may be any real numbers; torch.sigmoid goes to 0 and 1 in peace.",
         ),
     ],
     gradients=[],
