@@ -175,6 +175,16 @@ EXERCISE = Exercise(
             "The network hears 1 − t. It could learn with that, but whoever asks it later says t.",
         ),
         Mistake(
+            "time in thousandths",
+            _loss(asked=lambda t: 1000 * t),
+            "The network hears 1000·t. Its time is that of the path, between 0 and 1.",
+        ),
+        Mistake(
+            "weighted by t",
+            lambda network, x0, eps, t: t * flow_loss(network, x0, eps, t),
+            "You weight each point by its t. Of each point just the mean square is asked for.",
+        ),
+        Mistake(
             "one time for all",
             _one_t,
             "All points have the t of the first one. Each has its own.",

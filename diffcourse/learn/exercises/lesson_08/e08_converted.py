@@ -101,7 +101,7 @@ def asks_once(f) -> bool:
 
     def theirs(x, s):
         calls.append(len(x))
-        return x * 0
+        return torch.zeros_like(x)
 
     f(theirs, gaussian(4, 2), torch.full((4,), 0.5, dtype=torch.float64))
     return calls == [4]
@@ -183,6 +183,16 @@ EXERCISE = Exercise(
             "the time's factor forgotten",
             _wrong(data=lambda x, v, t: x - v, noise=lambda x, v, t: x + v),
             "You go the whole line from x to either end. x lies on it already: to the data it is only the part t.",
+        ),
+        Mistake(
+            "data is x less the velocity",
+            _wrong(data=lambda x, v, t: x - v),
+            "Your noise is right, and your data lie too far: from x to them it is only the part t of the line.",
+        ),
+        Mistake(
+            "velocity last",
+            _wrong(order=lambda v, x0, eps: (x0, eps, v)),
+            "You return the velocity last: (velocity, x0, eps).",
         ),
         Mistake(
             "noise is velocity plus x",
