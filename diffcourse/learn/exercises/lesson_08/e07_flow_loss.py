@@ -76,7 +76,13 @@ def pairs(*shape: int, seed: int = 0):
 def perfect(f) -> bool:
     """A network that knows the one pair has loss 0."""
     x0, eps = gaussian(3, 2), gaussian(3, 2, seed=1)
-    return close(f(lambda x, t: eps - x0, x0, eps, torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)), torch.zeros(3))
+    times = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+
+    def network(x, t):
+        """Asked for one point as for all: it knows each by its time."""
+        return (eps - x0)[(t.reshape(-1, 1) - times).abs().argmin(dim=1)]
+
+    return close(f(network, x0, eps, times), torch.zeros(3))
 
 
 def asks_once(f) -> bool:

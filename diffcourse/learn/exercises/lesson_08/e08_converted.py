@@ -92,7 +92,12 @@ def knows_the_pair(f) -> bool:
     """From a network that knows the one pair come the data and the noise of it."""
     x0, eps = gaussian(3, 2), gaussian(3, 2, seed=1)
     t = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
-    _, data, noise = f(lambda x, s: x0 - eps, (1 - t[:, None]) * x0 + t[:, None] * eps, t)
+
+    def theirs(x, s):
+        """Asked for one point as for all: it knows each by its time."""
+        return (x0 - eps)[(s.reshape(-1, 1) - (1 - t)).abs().argmin(dim=1)]
+
+    _, data, noise = f(theirs, (1 - t[:, None]) * x0 + t[:, None] * eps, t)
     return close(data, x0, 1e-4) and close(noise, eps, 1e-4)
 
 
