@@ -141,6 +141,28 @@ EXERCISE = Exercise(
             "once by the time.",
         ),
         Mistake(
+            "the first increment from time 0",
+            lambda z, times: _summed(torch.tensor([0.0, *times[1:]], dtype=z.dtype).diff()[:, None] ** 0.5 * z),
+            "Your first increment lasts from time 0 to times[1]. The path stands at 0 at times[0], which need not be time 0.",
+        ),
+        Mistake(
+            "differences of roots",
+            lambda z, times: _summed(torch.tensor(times, dtype=z.dtype).sqrt().diff()[:, None] * z),
+            "You take the root of each time, and then the difference. Of independent increments the variances add up, not the standard "
+            "deviations: the root comes after the difference.",
+        ),
+        Mistake(
+            "added up over the paths",
+            lambda z, times: torch.cat([torch.zeros_like(z[:1]), (_spans(z, times) ** 0.5 * z).cumsum(dim=1)]),
+            "You add up along a row, over the paths, so each path holds the moves of its neighbours. A path goes down a column, from time "
+            "to time.",
+        ),
+        Mistake(
+            "mean for sum",
+            lambda z, times: _summed(_spans(z, times) ** 0.5 * z) / len(z),
+            "You divide by the number of increments. A path is their sum; nothing is averaged.",
+        ),
+        Mistake(
             "without the start",
             lambda z, times: (_spans(z, times) ** 0.5 * z).cumsum(dim=0),
             "The increments are right, and where they lead to. The start is missing: K increments join K + 1 places.",

@@ -105,6 +105,16 @@ def _noise_inside(drift, diffusion, x, times, noise):
     return torch.stack(xs)
 
 
+def _heun(drift, diffusion, x, times, noise):
+    xs = [x]
+    for t, to in pairwise(times):
+        dw = diffusion(t) * abs(to - t) ** 0.5 * noise()
+        there = x + drift(x, t) * (to - t) + dw
+        x = x + (drift(x, t) + drift(there, to)) / 2 * (to - t) + dw
+        xs.append(x)
+    return torch.stack(xs)
+
+
 def _in_place(drift, diffusion, x, times, noise):
     for t, to in pairwise(times):
         x += drift(x, t) * (to - t) + diffusion(t) * abs(to - t) ** 0.5 * noise()
@@ -194,6 +204,11 @@ EXERCISE = Exercise(
             _step(spread=lambda dt: dt**0.5),
             "Where times fall you take the root of a negative dt: Python makes a complex number of it. The variance of an increment is "
             "|dt|.",
+        ),
+        Mistake(
+            "NaN for the root of a negative number",
+            _step(spread=lambda dt: torch.tensor(dt).sqrt()),
+            "Where times fall you take the root of a negative dt: torch makes NaN of it. The variance of an increment is |dt|.",
         ),
         Mistake(
             "noise without time",
@@ -287,6 +302,36 @@ EXERCISE = Exercise(
             "no noise",
             _step(strength=lambda diffusion, t, to: 0.0),
             "This is Euler's method for the ODE dx/dt = drift, without any noise.",
+        ),
+        Mistake(
+            "the middle of the step",
+            _step(
+                slope=lambda drift, x, t, to: drift(x, (t + to) / 2),
+                strength=lambda diffusion, t, to: diffusion((t + to) / 2),
+            ),
+            "You ask drift and diffusion at the middle of the step. They are held at what they are at its start.",
+        ),
+        Mistake(
+            "Heun's step",
+            _heun,
+            "This is Heun's step: the mean of two drifts, at both ends. In Euler and Maruyama's one drift, that of the start, holds for "
+            "the whole step.",
+        ),
+        Mistake(
+            "diffusion under the root",
+            _step(strength=lambda diffusion, t, to: diffusion(t) ** 0.5),
+            "Your diffusion stands under the root with |dt|, as if it were a variance. Here it multiplies dw as it is.",
+        ),
+        Mistake(
+            "noise without diffusion",
+            _step(strength=lambda diffusion, t, to: 1.0),
+            "Your noise is dw itself, of strength 1 at every time. It has a factor, diffusion(t).",
+        ),
+        Mistake(
+            "dw with the sign of dt",
+            _step(spread=lambda dt: math.copysign(abs(dt) ** 0.5, dt)),
+            "Where times fall you subtract the noise. It is as likely as its opposite, so your walks have the right distribution; to be "
+            "compared with others that get the same noise, add it whichever way time runs.",
         ),
     ],
     hints=[

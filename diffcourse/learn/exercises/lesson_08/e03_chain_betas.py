@@ -59,9 +59,22 @@ def _rate(beta_min: float, beta_max: float, T: int, shift: float) -> Tensor:
     return beta_min + (torch.arange(T, dtype=torch.float64) + shift) / T * (beta_max - beta_min)
 
 
+def _by_T_times(beta_min: float, beta_max: float, T: int) -> Tensor:
+    t = torch.linspace(0, 1, T, dtype=torch.float64)
+    lost = beta_min * t + (beta_max - beta_min) * t**2 / 2
+    return 1 - torch.exp(-lost.diff(prepend=lost[:1]))
+
+
 def stands_on_the_path(f) -> bool:
     """alpha_bar in the end, where the rate does not change: exp(-3)."""
     return close(torch.cumprod(1 - f(3.0, 3.0, 4), dim=0)[-1], math.exp(-3))
+
+
+def to_all_digits(f) -> bool:
+    """alpha_bar after each of 1000 steps: in float32 seven digits are left, of the first betas three."""
+    t = torch.arange(1, 1001, dtype=torch.float64) / 1000
+    bars = torch.cumprod(1 - torch.as_tensor(f(0.1, 20.0, 1000)).double(), dim=0)
+    return bool((bars * torch.exp(0.1 * t + 19.9 * t**2 / 2) - 1).abs().max() < 1e-9)
 
 
 EXERCISE = Exercise(
@@ -71,12 +84,27 @@ EXERCISE = Exercise(
     level=3,
     reference=chain_betas,
     alternatives=[by_alpha_bars, by_the_middle],
-    cases=[(0.5, 3.5, 2), (0.1, 20.0, 5), (2.0, 2.0, 3), (1.0, 7.0, 1), (0.1, 20.0, 12), (0.1, 20.0, 1000)],
+    cases=[
+        (0.5, 3.5, 2),
+        (0.1, 20.0, 5),
+        (2.0, 2.0, 3),
+        (1.0, 7.0, 1),
+        (4.0, 16.0, 1),
+        (0.1, 20.0, 12),
+        (0.1, 20.0, 1000),
+    ],
     invariants=[
         Invariant(
             "stands on the path",
             stands_on_the_path,
             "With a rate of 3 at every time the path ends at alpha² = e⁻³. The product of 1 − beta over your chain does not.",
+        ),
+        Invariant(
+            "to all digits",
+            to_all_digits,
+            "Right but for rounding: the alpha_bars of a long chain are the path's in their first digits only. 1 minus nearly 1 in float32 "
+            "leaves the first betas three digits, and making them float64 afterwards brings none back. Work in float64 throughout.",
+            only_if_right=True,
         ),
     ],
     mistakes=[
@@ -158,6 +186,28 @@ EXERCISE = Exercise(
             lambda a, b, T: torch.linspace(a, b, T, dtype=torch.float64) / T,
             "These betas rise evenly from beta_min/T to beta_max/T, as DDPM's do. In the limit they lead to this path; for T steps they "
             "are not on it.",
+        ),
+        Mistake(
+            "held below 1",
+            lambda a, b, T: (1 - torch.exp(-_lost(a, b, T).diff())).clamp(max=0.999),
+            "You hold the betas below 0.999, as some schedules do. Where a step loses more, the chain is not on the path.",
+        ),
+        Mistake(
+            "last step first",
+            lambda a, b, T: (1 - torch.exp(-_lost(a, b, T).diff())).flip(0),
+            "The betas are right, and in the order of the way back. That of step 1, next to the data, comes first.",
+        ),
+        Mistake(
+            "the ratio upside down",
+            lambda a, b, T: 1 - torch.exp(_lost(a, b, T).diff()),
+            "Your betas are negative: the ratio of alpha² before and after the step is upside down. What is kept is what there is after "
+            "it, as a share of what there was before.",
+        ),
+        Mistake(
+            "T times for T + 1",
+            _by_T_times,
+            "You look at the path at T times, from 0 to 1, so that the first step loses nothing and the others are too wide. T steps have "
+            "T + 1 ends: i/T for i = 0 … T.",
         ),
     ],
     gradients=[],

@@ -78,6 +78,7 @@ EXERCISE = Exercise(
         (1.5, 0.2, 0.4, 0.9),
         (0.5, 0.25, -0.5, -0.25),
         (2.0, 0.75, -1.5, -0.25),
+        on(sde.VP(), 1.0),
     ],
     invariants=[
         Invariant(
@@ -163,6 +164,23 @@ EXERCISE = Exercise(
             "the two interchanged",
             lambda a, s, da, ds: (_root(2 * s * (ds - da / a * s)), da / a),
             "You return g first. (f, g) is asked for.",
+        ),
+        Mistake(
+            "the rates themselves",
+            lambda a, s, da, ds: (da, ds),
+            "These are the rates of alpha and sigma. f stands beside x, whose mean is alpha·x0 already; and what noise adds up to is a "
+            "variance: look at sigma² and its rate of change.",
+        ),
+        Mistake(
+            "a VP path's g",
+            lambda a, s, da, ds: (da / a, _root(2 * da / a)),
+            "Your g is that of paths with alpha² + sigma² = 1, where g² = −2·f. Here sigma is any, and moves at a rate of its own.",
+        ),
+        Mistake(
+            "standard deviations added",
+            lambda a, s, da, ds: (da / a, ds - da / a * s),
+            "Your g is what is missing at the rate of sigma. Standard deviations of independent noises do not add up, their squares do: "
+            "look at sigma² and its rate of change.",
         ),
     ],
     gradients=[],

@@ -228,6 +228,28 @@ EXERCISE = Exercise(
             "You square g in the noise. dw stands beside g itself; g² is the variance that it adds.",
         ),
         Mistake(
+            "no half",
+            _step(lambda x, score, f, g, eta: f * x - (1 + eta**2) * g**2 * score),
+            "Your score has twice its factor. Variance added at the rate v spreads p_t as a drift of −½·v·score does: with a half.",
+        ),
+        Mistake(
+            "noise subtracted",
+            _step(_right, lambda g, dt, eta: -eta * g * abs(dt) ** 0.5),
+            "You subtract the noise. It is as likely as its opposite, so your steps have the right distribution; to be compared with "
+            "others that get the same z, add it.",
+        ),
+        Mistake(
+            "NaN for the root of a negative number",
+            _step(_right, lambda g, dt, eta: eta * g * torch.tensor(dt).sqrt()),
+            "You take the root of dt, which is negative here: torch makes NaN of it. The variance of an increment is the time that passes, "
+            "whichever way it runs.",
+        ),
+        Mistake(
+            "two cases only",
+            lambda x, score, f, g, dt, eta, z: reverse_step(x, score, f, g, dt, float(eta > 0), z),
+            "With any noise yours is the reverse SDE of eta = 1. eta may have every value from 0 up.",
+        ),
+        Mistake(
             "the move alone",
             lambda x, score, f, g, dt, eta, z: reverse_step(x, score, f, g, dt, eta, z) - x,
             "This is how far x moves. Where it stands after the step is asked for.",

@@ -80,6 +80,8 @@ EXERCISE = Exercise(
         at(0.8, 0.6, -1.2, 1.6, 2, 3),
         at(1.0, 5.0, 0.0, 42.0, 2, 2),
         at(0.1, 0.995, -0.9, 0.09, 1, 2, 3),
+        at(0.004, 0.9999, -0.06, 0.01, 2, 2),
+        at(0.9999, 0.004, -0.1, 1.5, 2, 2),
     ],
     invariants=[
         Invariant(
@@ -177,6 +179,32 @@ EXERCISE = Exercise(
             "the noise's part forgotten",
             lambda x, eps, a, s, da, ds: da * _x0(x, eps, a, s),
             "Only the data's part moves here. The noise's part changes too, at the rate of sigma.",
+        ),
+        Mistake(
+            "the noise's part counted twice",
+            lambda x, eps, a, s, da, ds: da / a * x + ds * eps,
+            "f·x moves all of x, and with it the noise that is in x: this part of the noise's change is in twice. What is left for eps is "
+            "the rate of sigma less f·sigma.",
+        ),
+        Mistake(
+            "score without sigma",
+            lambda x, eps, a, s, da, ds: da / a * x + s * (ds - da / a * s) * eps,
+            "You use −eps as if it were the score. The score is −eps/sigma.",
+        ),
+        Mistake(
+            "score over the variance",
+            lambda x, eps, a, s, da, ds: da / a * x + (ds - da / a * s) / s * eps,
+            "You divide eps by the variance. Of x − alpha·x0 the score is that over sigma²; but eps is divided by sigma once already.",
+        ),
+        Mistake(
+            "the reverse SDE's drift, sign of the score turned",
+            lambda x, eps, a, s, da, ds: da / a * x - 2 * (ds - da / a * s) * eps,
+            "This is f·x + g²·score. Two things are wrong with the score's part: its sign, and without noise half of it is enough.",
+        ),
+        Mistake(
+            "x0 held in [-1, 1]",
+            lambda x, eps, a, s, da, ds: da * _x0(x, eps, a, s).clamp(-1, 1) + ds * eps,
+            "You hold x0 in [−1, 1], as samplers of pictures do. The data here may lie anywhere.",
         ),
     ],
     hints=[

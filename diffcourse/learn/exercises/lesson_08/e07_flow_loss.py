@@ -76,7 +76,13 @@ def pairs(*shape: int, seed: int = 0):
 def perfect(f) -> bool:
     """A network that knows the one pair has loss 0."""
     x0, eps = gaussian(3, 2), gaussian(3, 2, seed=1)
-    return close(f(lambda x, t: eps - x0, x0, eps, torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)), torch.zeros(3))
+    times = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+
+    def network(x, t):
+        """Asked for one point as for all: it knows each by its time."""
+        return (eps - x0)[(t.reshape(-1, 1) - times).abs().argmin(dim=1)]
+
+    return close(f(network, x0, eps, times), torch.zeros(3))
 
 
 def asks_once(f) -> bool:
@@ -173,6 +179,16 @@ EXERCISE = Exercise(
             "time turned for the network",
             _loss(asked=lambda t: 1 - t),
             "The network hears 1 − t. It could learn with that, but whoever asks it later says t.",
+        ),
+        Mistake(
+            "time in thousandths",
+            _loss(asked=lambda t: 1000 * t),
+            "The network hears 1000·t. Its time is that of the path, between 0 and 1.",
+        ),
+        Mistake(
+            "weighted by t",
+            lambda network, x0, eps, t: t * flow_loss(network, x0, eps, t),
+            "You weight each point by its t. Of each point just the mean square is asked for.",
         ),
         Mistake(
             "one time for all",

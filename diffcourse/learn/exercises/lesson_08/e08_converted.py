@@ -92,7 +92,12 @@ def knows_the_pair(f) -> bool:
     """From a network that knows the one pair come the data and the noise of it."""
     x0, eps = gaussian(3, 2), gaussian(3, 2, seed=1)
     t = torch.tensor([0.2, 0.5, 0.9], dtype=torch.float64)
-    _, data, noise = f(lambda x, s: x0 - eps, (1 - t[:, None]) * x0 + t[:, None] * eps, t)
+
+    def theirs(x, s):
+        """Asked for one point as for all: it knows each by its time."""
+        return (x0 - eps)[(s.reshape(-1, 1) - (1 - t)).abs().argmin(dim=1)]
+
+    _, data, noise = f(theirs, (1 - t[:, None]) * x0 + t[:, None] * eps, t)
     return close(data, x0, 1e-4) and close(noise, eps, 1e-4)
 
 
@@ -101,7 +106,7 @@ def asks_once(f) -> bool:
 
     def theirs(x, s):
         calls.append(len(x))
-        return x * 0
+        return torch.zeros_like(x)
 
     f(theirs, gaussian(4, 2), torch.full((4,), 0.5, dtype=torch.float64))
     return calls == [4]
@@ -183,6 +188,16 @@ EXERCISE = Exercise(
             "the time's factor forgotten",
             _wrong(data=lambda x, v, t: x - v, noise=lambda x, v, t: x + v),
             "You go the whole line from x to either end. x lies on it already: to the data it is only the part t.",
+        ),
+        Mistake(
+            "data is x less the velocity",
+            _wrong(data=lambda x, v, t: x - v),
+            "Your noise is right, and your data lie too far: from x to them it is only the part t of the line.",
+        ),
+        Mistake(
+            "velocity last",
+            _wrong(order=lambda v, x0, eps: (x0, eps, v)),
+            "You return the velocity last: (velocity, x0, eps).",
         ),
         Mistake(
             "noise is velocity plus x",

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from diffcourse.learn.exercise import Exercise, Invariant, Mistake
+from diffcourse.learn.exercise import Exercise, Invariant, Mistake, close
 from diffcourse.learn.exercises.lesson_08._cases import spread
 
 
@@ -25,14 +25,14 @@ def by_cosh(log_nsr):
 
 
 def by_the_ratio(log_nsr):
-    nsr = torch.exp(log_nsr.double())
-    return nsr / (1 + nsr) / (1 + nsr)
+    smaller = torch.exp(-log_nsr.abs())  # sigma/alpha or alpha/sigma: the density is the same on both sides of 0
+    return smaller / (1 + smaller) ** 2
 
 
 def by_autograd(log_nsr):
     with torch.enable_grad():
         at = log_nsr.detach().clone().requires_grad_()
-        t = at.exp() / (1 + at.exp())
+        t = torch.sigmoid(at)
         (density,) = torch.autograd.grad(t.sum(), at)
     return density
 
@@ -59,6 +59,10 @@ def is_the_histogram(f) -> bool:
     return True
 
 
+def far_out(f) -> bool:
+    return close(f(torch.tensor([-1000.0, -200.0, 0.0, 200.0, 1000.0])), torch.tensor([0.0, 0, 0.25, 0, 0]))
+
+
 EXERCISE = Exercise(
     name="08.level_density",
     title="Which levels are trained how often",
@@ -83,6 +87,14 @@ EXERCISE = Exercise(
             "is the histogram",
             is_the_histogram,
             "Of 100,000 uniform times, counted by their level, your density gives other shares than the count does.",
+        ),
+        Invariant(
+            "far out",
+            far_out,
+            "Right where signal and noise are comparable. At a level of 1000 or −1000 yours is not 0, or not a number: e to such a level "
+            "is too large for a float, and infinity over infinity is NaN. Levels may be any real numbers; torch.sigmoid goes to 0 and 1 "
+            "in peace.",
+            only_if_right=True,
         ),
     ],
     mistakes=[

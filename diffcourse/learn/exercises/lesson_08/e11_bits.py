@@ -110,6 +110,34 @@ EXERCISE = Exercise(
             "Your width is that of all greys together. A grey is one of 256.",
         ),
         Mistake(
+            "8 bits for the width",
+            lambda log_p, pixels, low, high: 8 - log_p / pixels / math.log(2),
+            "You add 8 bits wherever the pictures are stored. That is nearly right from 0 to 1, with 1/256 for the width of a grey; work "
+            "the width out from low and high.",
+        ),
+        Mistake(
+            "7 bits for the width",
+            lambda log_p, pixels, low, high: 7 - log_p / pixels / math.log(2),
+            "You add 7 bits wherever the pictures are stored. That is nearly right from −1 to 1, with 2/256 for the width of a grey; work "
+            "the width out from low and high.",
+        ),
+        Mistake(
+            "by the probability itself",
+            lambda log_p, pixels, low, high: -torch.log2(log_p.exp() * ((high - low) / 255) ** pixels) / pixels,
+            "A picture's probability is too small for a float, and its density too small or too large: exp gives 0 or infinity. Stay with "
+            "logarithms, where products are sums.",
+        ),
+        Mistake(
+            "density of a pixel",
+            lambda log_p, pixels, low, high: -(log_p + math.log((high - low) / 255)) / math.log(2),
+            "You take log_p for that of one pixel. It is that of the whole picture, all pixels together.",
+        ),
+        Mistake(
+            "high for the range",
+            _bits(width=lambda low, high: high / 255),
+            "Your grey is high/255 wide, as if 0 were stored as 0. It is stored as low.",
+        ),
+        Mistake(
             "nats",
             _bits(base=1.0),
             "These are nats. A bit is log 2 = 0.693 of them.",

@@ -140,6 +140,17 @@ EXERCISE = Exercise(
             "You stop at 0. As a density times a width a “probability” may exceed 1, where the noise is much finer than a grey; then the "
             "floor says nothing, and the formula says so by being negative.",
         ),
+        Mistake(
+            "the density over a whole grey",
+            lambda a, s, width: -math.log2(math.erf(width * a / s / math.sqrt(8))),
+            "You integrate the peak over a whole grey: its true probability, never above 1. Here, as where such bits are published, "
+            "density times width stands for it.",
+        ),
+        Mistake(
+            "half forgotten",
+            lambda a, s, width: math.log2(2 * math.pi * (s / a) ** 2 / width),
+            "You have the logarithm of 2π·(spread)². Before the exponential of a Gaussian stands one over the root of that.",
+        ),
     ],
     gradients=[],
     allowed={"alpha and width interchanged": "both stand below sigma, and may change places"},
