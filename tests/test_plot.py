@@ -14,16 +14,16 @@ from diffcourse import plot
 from diffcourse.schedule import DiffusionSchedule
 
 NAMES = [
-    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS", "Picture",
-    "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes", "bound_map",
-    "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs",
-    "curves", "denoised_level", "densities", "descents", "draws", "embedded", "evidence", "formula_page", "found",
-    "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point", "latents",
-    "ldm_map", "ldm_results", "level_grids", "look", "losses", "map_page", "measured", "mixing", "monte_carlo",
-    "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points", "prompted", "pulls", "quality",
-    "race",
-    "reading", "save", "scenes", "schedule_point", "scheduler_curve", "schedules", "similarities", "strip", "style",
-    "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map", "word", "word_maps",
+    "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS",
+    "Picture", "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes",
+    "bound_map", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "convergence", "costs", "curves",
+    "denoised_level", "densities", "descents", "draws", "drops", "embedded", "evidence", "fields", "formula_page",
+    "found", "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point",
+    "latents", "ldm_map", "ldm_results", "level_grids", "look", "losses", "losses_map", "map_page", "measured",
+    "mixing", "monte_carlo", "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points",
+    "prompted", "pull", "pulls", "quality", "race", "reading", "save", "scenes", "schedule_point", "scheduler_curve",
+    "schedules", "similarities", "strip", "style", "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map",
+    "word", "word_maps",
 ]  # fmt: skip
 
 
@@ -101,6 +101,15 @@ def test_a_chart_is_a_file_of_sixteen_colours_in_which_every_method_keeps_its_ow
         line = 255 * np.array(matplotlib.colors.to_rgb(colour))
         for wanted in (line, 0.2 * line + 0.8 * 255):  # and its band
             assert abs(colours - wanted).max(1).min() < 3, colour
+
+
+def test_curves_keep_their_colours_in_a_picture_of_few():
+    names = ("digit", "ink", "size", "background", "position")
+    ways = {name: (range(9), [1, 1, 1, 1, 0.8 - n / 5, n / 9, 0, 0.1, 0]) for n, name in enumerate(names)}
+    colours = np.unique(pixels(plot.curves(ways, x="steps", y="error", title="five ways")).reshape(-1, 3), axis=0)
+    assert len(colours) <= 16
+    for wanted in ("#FFFFFF", *plot.COLOURS[:5]):
+        assert abs(colours - 255 * np.array(matplotlib.colors.to_rgb(wanted))).max(1).min() < 3, wanted
 
 
 def test_images_are_clamped_and_not_stretched_to_full_contrast():

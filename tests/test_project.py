@@ -151,7 +151,7 @@ def test_the_page_has_a_checklist_for_each_thing_and_its_links_lead_somewhere():
 def test_its_picture_of_the_layers_is_the_one_that_is_kept_and_its_paths_exist():
     assert block("layers") == LAYERS.strip()
     for path in re.findall(r"`((?:diffcourse|tests|benchmarks|tools)/[\w./]+)`", PAGE):
-        assert (ROOT / path).exists() or "07" in path, path  # the lesson to come
+        assert (ROOT / path).exists(), path
 
 
 # -- every text is UTF-8, whatever the platform would make of it -----------------------------------------------------------

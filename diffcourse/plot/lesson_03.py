@@ -140,12 +140,12 @@ def descents(
     with style():
         picture, axes = canvas(2.7 * len(paths), 2.6, columns=len(paths), squeeze=False, sharey=True)
         for ax, colour, (name, path) in zip(axes[0], COLOURS * 2, paths.items(), strict=False):
-            ax.contour(xs, ys, heights, levels=levels, colors="0.75", linewidths=0.7, linestyles="-")
+            ax.contour(xs, ys, heights, levels=levels, colors="0.6", linewidths=0.7, linestyles="-")
             ax.plot(*path.numpy().T, "o-", color=colour, markersize=2, linewidth=1)
             ax.plot([xs[column]], [ys[row]], "x", color="black", markersize=7)
             ax.set(title=name, xlabel=x, xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
         axes[0][0].set_ylabel(y)
-    picture.colours = 32
+    picture.colours = 24
     picture.alt = (
         alt or f"paths of {', '.join(paths)} on the contours of a loss, whose lowest point is marked by a cross"
     )

@@ -76,12 +76,10 @@ class Picture(Figure):
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         image = Image.open(buffer).convert("RGB")
-        grey = image.convert("L").convert("RGB").tobytes() == image.tobytes()  # median cut spends its palette on hues
-        if self.colours < 48 and not grey:
-            image = image.quantize(palette=_most_frequent(image, self.colours), dither=Image.Dither.NONE)
+        if self.colours < 48:
+            image = image.quantize(palette=_palette(image, self.colours), dither=Image.Dither.NONE)
         else:
-            way = Image.Quantize.MEDIANCUT if grey else Image.Quantize.FASTOCTREE
-            image = image.quantize(min(24, self.colours) if grey else self.colours, way, dither=Image.Dither.NONE)
+            image = image.quantize(self.colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
         palette = np.asarray(image.getpalette()).reshape(-1, 3)
         if (lightest := palette[palette.min(1).argmax()]).min() > 240:
             lightest[:] = 255  # few colours would turn the page grey
@@ -97,18 +95,31 @@ class Picture(Figure):
         return content, {"image/png": {"alt": self.alt}}
 
 
-def _most_frequent(image: Any, colours: int) -> Any:
-    """A palette of letters' greys and the colours that fill most of a chart: lines and bands keep theirs, smooth edges take the nearest."""
+def _palette(image: Any, colours: int) -> Any:
+    """Few colours for a chart: those that the course uses, and what fills much of it. Edges take the nearest, as rare colours cost bytes.
+
+    Greys are evenly spaced: as many as fit where the chart holds grey images, four where they are but the edges of letters.
+    """
     from PIL import Image
 
-    kept: list[tuple[int, int, int]] = [(grey, grey, grey) for grey in (255, 0, 110, 190)][:colours]
-    for _, colour in sorted(image.getcolors(image.width * image.height), reverse=True):
-        if len(kept) == colours:
+    counted, pixels = image.getcolors(image.width * image.height), image.width * image.height
+    house = [tuple(bytes.fromhex(colour[1:])) for colour in COLOURS]
+    used = [colour for n, colour in counted if colour in house and n > 20 and max(colour)]
+    between = sum(n for n, colour in counted if min(colour) == max(colour) and 0 < colour[0] < 255)
+    coloured = any(min(colour) < max(colour) for _, colour in counted)
+    greys = 4 if coloured and between < 0.1 * pixels else max(2, colours - len(used))
+    steps = np.linspace(255, 0, min(greys, colours)).round().astype(int).tolist()
+    kept = (
+        [(grey, grey, grey) for grey in steps] + used if len(counted) > colours else [colour for _, colour in counted]
+    )
+    for n, colour in sorted(counted, reverse=True):
+        if len(kept) >= colours or n < 100:
             break
-        if all(sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 12 for other in kept):
+        fills = max(colour) - min(colour) > 2 or n > 0.02 * pixels
+        if fills and all(sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 14 for other in kept):
             kept.append(colour)
     palette = Image.new("P", (1, 1))
-    palette.putpalette([value for colour in kept + kept[:1] * (256 - len(kept)) for value in colour])
+    palette.putpalette([value for colour in (kept[:colours] + kept[:1] * 256)[:256] for value in colour])
     return palette
 
 

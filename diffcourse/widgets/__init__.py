@@ -16,6 +16,7 @@ from diffcourse.widgets.lesson_05a import EDITS, REGIONS, LatentChannelExplorer
 from diffcourse.widgets.lesson_05b import CaptionExplorer
 from diffcourse.widgets.lesson_05c import PromptBox
 from diffcourse.widgets.lesson_06 import GuidanceExplorer
+from diffcourse.widgets.lesson_07 import ScoreExplorer
 from diffcourse.widgets.lesson_08 import FlowExplorer
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "CaptionExplorer",
     "PromptBox",
     "GuidanceExplorer",
+    "ScoreExplorer",
     "FlowExplorer",
 ]  # fmt: skip
 

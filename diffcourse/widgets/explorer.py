@@ -17,6 +17,8 @@ from diffcourse.checks import whole
 from diffcourse.denoiser import Estimate
 from diffcourse.images import check_images
 
+INSIDE = "calc(100% - 4px)"  # as wide as a cell's output: the margins of a widget count too
+
 
 class Explorer(ipywidgets.VBox):
     """Controls above, a picture and a line of text below. A saved notebook keeps the last picture.
@@ -43,11 +45,11 @@ class Explorer(ipywidgets.VBox):
                 raise TypeError(f"{name} must be a function, got {type(given).__name__}")
         self.controls, self._compute, self._draw, self._displayed = dict(controls), compute, draw, False
         own_size = ipywidgets.Layout(
-            align_self="flex-start", max_width="100%"
+            align_self="flex-start", max_width=INSIDE
         )  # else it is stretched to the page's width
         self.image = ipywidgets.Image(format="png", layout=own_size)
         self.text = ipywidgets.HTML()
-        self.bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(display="none", width="24em", max_width="100%"))
+        self.bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(display="none", width="24em", max_width=INSIDE))
         for control in self.controls.values():
             control.observe(self._refresh, names="value")
         self._refresh()
@@ -98,7 +100,7 @@ def patient(steps: Iterable[Any], what: str, total: int | None = None) -> Iterab
 
 
 def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> Any:
-    """Controls in columns of one width, their labels too; extras before them."""
+    """Controls in columns of one width, their labels too, below each other where a page is narrow; extras before them."""
     labels = [len(control.description) for control in controls if getattr(control, "description", "")]
     for control in controls:
         if hasattr(getattr(control, "style", None), "description_width"):
@@ -108,8 +110,12 @@ def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> A
     columns = min(columns, len(controls))
     for control in controls if columns > 1 else []:
         control.layout.width = "auto"
-    template = ipywidgets.Layout(grid_template_columns=f"repeat({columns}, minmax(0, 26em))", max_width="100%")
-    return ipywidgets.GridBox(controls, layout=template)
+    if columns == 1:
+        return ipywidgets.VBox(controls)
+    least = f"min(100%, max({100 / columns - 1:.0f}%, ({18 * columns}em - 100%) * 999))"  # all the width, below 18 em a control
+    template = f"repeat(auto-fill, minmax({least}, 1fr))"
+    width = f"min({INSIDE}, {26 * columns}em)"
+    return ipywidgets.GridBox(controls, layout=ipywidgets.Layout(grid_template_columns=template, width=width))
 
 
 def examples(texts: Sequence[str], choose: Callable[[str], None], width: Any) -> ipywidgets.Dropdown:

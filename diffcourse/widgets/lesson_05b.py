@@ -12,7 +12,7 @@ from diffcourse import plot
 from diffcourse.checks import whole
 from diffcourse.images import check_images
 from diffcourse.models import CLIP
-from diffcourse.widgets.explorer import Explorer, check_kind, examples, patient, slider
+from diffcourse.widgets.explorer import INSIDE, Explorer, check_kind, examples, patient, slider
 
 
 class CaptionExplorer(Explorer):
@@ -43,14 +43,14 @@ class CaptionExplorer(Explorer):
             description="caption",
             placeholder="type, then press Enter",
             continuous_update=False,
-            layout=ipywidgets.Layout(width="40em", max_width="100%"),
+            layout=ipywidgets.Layout(width="40em", max_width=INSIDE),
         )
         layers = len(clip.text.text_model.encoder.layers)
         self.examples = examples(
-            self.EXAMPLES, partial(setattr, box, "value"), ipywidgets.Layout(width="40em", max_width="100%")
+            self.EXAMPLES, partial(setattr, box, "value"), ipywidgets.Layout(width="40em", max_width=INSIDE)
         )
         super().__init__(
-            {"caption": box, "layer": slider("layer of the text encoder", range(1, layers + 1), layers)},
+            {"caption": box, "layer": slider("encoder layer", range(1, layers + 1), layers)},
             self.compute,
             self.draw,
             columns=1,

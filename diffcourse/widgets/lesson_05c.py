@@ -13,7 +13,7 @@ from diffcourse import metrics, plot, scenes
 from diffcourse.checks import whole
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
-from diffcourse.widgets.explorer import Explorer, check_kind, examples, slider
+from diffcourse.widgets.explorer import INSIDE, Explorer, check_kind, examples, slider
 
 
 class PromptBox(Explorer):
@@ -62,7 +62,7 @@ class PromptBox(Explorer):
             "guidance": slider("guidance", guidances, start[1], live=False),
             "seed": ipywidgets.BoundedIntText(value=0, min=0, max=2**31, description="seed"),
         }
-        wide = ipywidgets.Layout(width="40em", max_width="100%")
+        wide = ipywidgets.Layout(width="40em", max_width=INSIDE)
         self.examples = examples(self.EXAMPLES, partial(setattr, controls["prompt"], "value"), wide)
         controls["guidance"].observe(lambda _: self._offer(controls), names="value")
         self._offer(controls)

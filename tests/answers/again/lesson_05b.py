@@ -333,6 +333,28 @@ def _(q, k, v, mask=None):
     return torch.stack(rows, dim=1)
 
 
+@wrong("05b.attention", "hidden scores a hundred lower")
+def _(q, k, v, mask=None):
+    s = q @ k.mT
+    if mask is not None:
+        s = s + torch.where(mask, 0.0, -100.0).to(s)
+    return (s / q.shape[-1] ** 0.5).softmax(-1) @ v
+
+
+@wrong("05b.attention", "a hundred off after the scale")
+def _(q, k, v, mask=None):
+    s = q @ k.mT / q.shape[-1] ** 0.5
+    return (s if mask is None else s - 100 * (~mask).to(s)).softmax(-1) @ v
+
+
+@right("05b.attention", "less the logarithm of the sum of exponentials")
+def _(q, k, v, mask=None):
+    s = q @ k.transpose(1, 2) * q.shape[2] ** -0.5
+    if mask is not None:
+        s = torch.where(mask, s, torch.tensor(float("-inf"), dtype=s.dtype))
+    return (s - s.logsumexp(2, keepdim=True)).exp() @ v
+
+
 # ---- CrossAttention
 @wrong("05b.CrossAttention", "scaled by the whole width")
 class _(nn.Module):

@@ -500,6 +500,22 @@ CONTRASTIVE = Exercise(
             "Only the images look for their captions. Captions look for images as well, along the columns.",
         ),
         Mistake(
+            "the first is always right",
+            lambda u, v, tau: (
+                (
+                    F.cross_entropy(_logits(u, v, tau), torch.zeros(len(u), dtype=torch.long))
+                    + F.cross_entropy(_logits(u, v, tau).T, torch.zeros(len(u), dtype=torch.long))
+                )
+                / 2
+            ),
+            "You take the first caption as right for every image. The right one of image i stands in place i.",
+        ),
+        Mistake(
+            "one length for all",
+            lambda u, v, tau: _both((u / u.norm()) @ (v / v.norm()).T / tau),
+            "You divide by the length of the whole batch. Each vector has a length of its own: a norm along dimension 1.",
+        ),
+        Mistake(
             "captions only",
             lambda u, v, tau: F.cross_entropy(_logits(u, v, tau).T, torch.arange(len(u))),
             "Only the captions look for their images. The rows are missing.",
@@ -642,6 +658,11 @@ LEAST_LOSS = Exercise(
             1.5 * math.log(3) / 64,
             "You let only one direction suffer. An image cannot tell its caption from the other two; nor can a caption, equal to two "
             "others, find its own among three images.",
+        ),
+        Mistake(
+            "one of the three right",
+            2 * math.log(3) / 64,
+            "You let two of the three suffer, as if the third could be right for certain. Its caption is equal to the two others, too.",
         ),
         Mistake(
             "both directions added",
@@ -845,6 +866,13 @@ def attention_by_einsum(q, k, v, mask=None):
     return torch.einsum("bnl,ble->bne", weights / weights.sum(dim=-1, keepdim=True), v)
 
 
+def attention_by_logsumexp(q, k, v, mask=None):
+    scores = q @ k.mT / q.shape[2] ** 0.5
+    if mask is not None:
+        scores = torch.where(mask, scores, -torch.inf)
+    return (scores - scores.logsumexp(2, keepdim=True)).exp() @ v
+
+
 def attention_by_torch(q, k, v, mask=None):
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
@@ -866,12 +894,12 @@ def _attend(
     return wrong
 
 
-FIRST = torch.tensor([[True, False]])  # scores of -150 and -142: whoever hides by -100 shows
+FIRST = torch.tensor([[True, False]])  # scores of -199 and -102: whoever hides by -100, or by 100 less, shows
 
 
-def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False, size: float = 2.0):
+def heads_case(B: int, N: int, L: int, d: int, e: int, masked: bool = False):
     def build(g):
-        q, k, v = size * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
+        q, k, v = 2 * normal(g, B, N, d), normal(g, B, L, d), normal(g, B, L, e)
         if not masked:
             return q, k, v
         mask = torch.rand(N, L, generator=g) > 0.4
@@ -894,7 +922,7 @@ ATTENTION = Exercise(
     minutes=8,
     level=2,
     reference=attention,
-    alternatives=[attention_by_einsum, attention_by_torch],
+    alternatives=[attention_by_einsum, attention_by_logsumexp, attention_by_torch],
     cases=[
         heads_case(1, 2, 3, 2, 4),
         heads_case(2, 4, 3, 5, 2),
@@ -902,8 +930,9 @@ ATTENTION = Exercise(
         heads_case(1, 5, 5, 4, 4, True),
         heads_case(3, 1, 6, 1, 1, True),
         heads_case(2, 3, 1, 2, 2),
-        heads_case(1, 6, 4, 3, 2, size=100.0),
-        lambda g: (torch.full((1, 1, 1), 15.0), torch.tensor([[[-10.0], [-9.5]]]), normal(g, 1, 2, 3), FIRST),
+        # scores of 196 and 0, no two of them near: the gradient is 0, so how a right answer rounds does not count
+        lambda g: (200 * torch.eye(3)[None], 1.7 * torch.eye(3)[None], normal(g, 1, 3, 2)),
+        lambda g: (torch.full((1, 1, 1), 15.0), torch.tensor([[[-13.25], [-6.8]]]), normal(g, 1, 2, 3), FIRST),
         lambda g: (*heads_case(2, 2, 3, 4, 5)(g), torch.tensor([[True, True, True], [False, False, True]])),
     ],
     invariants=[
@@ -969,6 +998,12 @@ ATTENTION = Exercise(
             "minus 10 for minus infinity",
             _attend(hide=lambda s, m: s.masked_fill(~m, -10.0)),
             "You set hidden scores to −10. What is visible may have a score as low as that: hidden keys still get a share.",
+        ),
+        Mistake(
+            "a hundred less",
+            _attend(hide=lambda s, m: s - 100.0 * (~m).to(s)),
+            "You take a fixed amount off the hidden scores. One of them may lie 400 above all that is visible: it is still read then. "
+            "Which number is below all others?",
         ),
         Mistake(
             "if mask",

@@ -35,7 +35,7 @@ PREDICTIONS = [
     Prediction(
         "05c.not",
         title="Red grounds of “a large seven, not on a red background”",
-        question="Without the “not” about half of the grounds are red. With it, in percent?",
+        question="For “a large seven” alone about half of the grounds are red. With the “not”, in percent?",
         unit="%",
         scale="difference",
         close=10,

@@ -1338,7 +1338,7 @@ def observe(probabilities: Tensor, images: Tensor, labels: Tensor) -> tuple[Tens
 
     probabilities (W, N, K): the judge's, for N images at each of W scales; labels int64 (N,):
     what was asked for.
-    images (W, N, C, H, W'), ideally in [-1, 1].
+    images (W, N, C, height, width), ideally in [-1, 1].
     right (W,): the share of images whose likeliest class is the label.
     sharp (W,): the share of pixels that are decided, |value| > 0.9. Returns (right, sharp).
     """
@@ -1745,6 +1745,18 @@ AT_EQUAL = Exercise(
             "the point before",
             _read(lambda r0, c0, r1, c1, t: c0),
             "You return the last point before the target, where fewer digits are right.",
+        ),
+        Mistake(
+            "the nearest measured point",
+            lambda right, change, target: min(zip(right, change, strict=True), key=lambda pair: abs(pair[0] - target))[
+                1
+            ],
+            "You return the measured point nearest to the target. Then the grid of scales decides. Read the line between two points.",
+        ),
+        Mistake(
+            "sorted",
+            lambda right, change, target: at_equal(*zip(*sorted(zip(right, change, strict=True)), strict=True), target),
+            "You sort the points by their share of right digits. Neighbours are so in the order of the scales: a curve may go down again.",
         ),
         Mistake(
             "the cheapest that obeys",
