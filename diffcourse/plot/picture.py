@@ -80,10 +80,10 @@ class Picture(Figure):
             image = image.quantize(palette=_palette(image, self.colours), dither=Image.Dither.NONE)
         else:
             image = image.quantize(self.colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        palette = np.asarray(image.getpalette()).reshape(-1, 3)
-        if (lightest := palette[palette.min(1).argmax()]).min() > 240:
-            lightest[:] = 255  # few colours would turn the page grey
-        image.putpalette(palette.ravel().tolist())
+            palette = np.asarray(image.getpalette()).reshape(-1, 3)
+            if (lightest := palette[palette.min(1).argmax()]).min() > 240:
+                lightest[:] = 255  # few colours would turn the page grey
+            image.putpalette(palette.ravel().tolist())
         info = PngImagePlugin.PngInfo()
         info.add_itxt("Description", self.alt)
         buffer = io.BytesIO()

@@ -245,7 +245,7 @@ CARDS: list[tuple[str, list[Any]]] = [  # where in the card, and what stands the
         [GONE, None, {}, [], LINEAR | {"T": 10**9}, LINEAR | {"T": "10"}, {"name": EVIL}, {"name": "_named"}],
     ),
     ("model.schedule", [{"betas": b} for b in ([], ["a"], [math.nan], [0.5, 2.0], "0.5", [[0.1]], None)]),
-    ("model.predicts", [GONE, None, "score", ["eps"], EVIL]),
+    ("model.predicts", [GONE, None, "gradient", ["eps"], EVIL]),
     (
         "model.null",
         [

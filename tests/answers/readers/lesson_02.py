@@ -171,7 +171,7 @@ def _(betas, alpha_bars):
     return betas**2 / (2 * var * (1 - betas) * (1 - alpha_bars))
 
 
-@right("02.noise_weights", "cancelled by hand")
+@right("02.noise_weights", "cancelled by hand, again")
 def _(betas, alpha_bars):
     b = betas[1:]
     return b / (2 * (1 - b) * (1 - alpha_bars[:-1]))

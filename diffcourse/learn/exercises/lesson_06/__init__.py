@@ -1755,7 +1755,9 @@ AT_EQUAL = Exercise(
         ),
         Mistake(
             "sorted",
-            lambda right, change, target: at_equal(*zip(*sorted(zip(right, change, strict=True)), strict=True), target),
+            lambda right, change, target: at_equal(
+                sorted(right), [c for _, c in sorted(zip(right, change, strict=True))], target
+            ),
             "You sort the points by their share of right digits. Neighbours are so in the order of the scales: a curve may go down again.",
         ),
         Mistake(
