@@ -111,5 +111,3 @@ def places(limit: float, across: int = 11) -> Tensor:
     """Where `flow_page` draws its arrows, (across², 2)."""
     axis = torch.linspace(-0.95 * limit, 0.95 * limit, across, dtype=torch.float64)
     return torch.cartesian_prod(axis, axis)
-
-

@@ -1,6 +1,7 @@
 """The explorer of lesson 08: time as a slider over density, points and arrows, forward and back."""
 
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ PATHS = {"VP": sde.VP(), "straight": sde.Straight(), "VE (shown as x/√(1 + σ�
 
 
 class FlowExplorer(Explorer):
-    """A mixture's points at one time: forward by the SDE, back by the reverse SDE, back by the flow, beside the density that all should have.
+    """A mixture's points at one time: forward by the SDE, back by the reverse SDE, back by the flow, over the density all should have.
 
     mixture: two-dimensional; `points` of them in each panel. Arrows: the drift of each process, in the direction in which it is walked.
     """
@@ -41,7 +42,7 @@ class FlowExplorer(Explorer):
         g = torch.Generator().manual_seed(seed)
         low, high = 0.004, 0.996
         inside = [min(max(t, low), high) for t in times]
-        fine = [a + (b - a) * i / 5 for a, b in zip(inside, inside[1:], strict=False) for i in range(5)] + [inside[-1]]
+        fine = [a + (b - a) * i / 5 for a, b in pairwise(inside) for i in range(5)] + [inside[-1]]
         start = mixture.sample(n, level=path.at(low), generator=g)
         forward = list(sde.forward_sde(path, start, fine, generator=g))[::5]
         noise = path.at(high).sigma * draw(start, g)
@@ -66,7 +67,14 @@ class FlowExplorer(Explorer):
             "reverse SDE": g**2 * now.score - f * spots,
             "flow": -sde.velocity(path, now),
         }
-        return {"mixture": mixture, "at": at, "t": t, "scale": scale, "drifts": drifts, "points": {k: v[t] for k, v in walked.items()}}
+        return {
+            "mixture": mixture,
+            "at": at,
+            "t": t,
+            "scale": scale,
+            "drifts": drifts,
+            "points": {k: v[t] for k, v in walked.items()},
+        }
 
     @staticmethod
     def draw(a: dict[str, Any]) -> plot.Picture:
@@ -74,5 +82,6 @@ class FlowExplorer(Explorer):
         at, scale = a["at"], a["scale"]
         seen = at._replace(alpha=at.alpha / scale, sigma=at.sigma / scale)
         panels = {name: (points / scale, a["drifts"][name]) for name, points in a["points"].items()}
-        words = f"t = {a['t']:g}: signal {at.alpha:.2f}, noise {at.sigma:.2f}; forward from data, and back from noise with and without fresh noise"
+        ways = "forward from data, and back from noise with and without fresh noise"
+        words = f"t = {a['t']:g}: signal {at.alpha:.2f}, noise {at.sigma:.2f}; {ways}"
         return plot.flow_page(a["mixture"], seen, panels, alt=words)
