@@ -1,6 +1,6 @@
 """One reflow of digits: does `mnist-ddpm`, trained again on pairs of a noise and the digit it becomes, need fewer calls?
 
-    python benchmarks/reflow.py          # 4,000 pairs, a training of 64,000 images, all judged; some 30 CPU minutes; resumes, a row a part
+    python benchmarks/reflow.py          # 2,000 pairs, a training of 32,000 images, all judged; some 20 CPU minutes; resumes, a row a part
 
 pairs     noise, label and the digit that 10 calls of DPM++(2M) make of them
 training  `mnist-ddpm` goes on with its own loss, `model.loss(digit, label, noise=noise)`, in place of fresh noise; OPTIONS; the average of
@@ -109,8 +109,8 @@ def reflowed(model, pairs, steps, file):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--pairs", type=int, default=4000)
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--pairs", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--samples", type=int, default=500)
     options = parser.parse_args()
     settings = {"pairs": options.pairs, "steps": options.steps, "samples": options.samples, "options": OPTIONS}

@@ -198,6 +198,7 @@ def test_a_flow_is_learnt_in_the_plane_on_any_path(path, predicts):
     assert metrics.alike(drawn, data, regroupings=1).distance < 0.05 * start
 
 
+@pytest.mark.slow
 def test_hutchinsons_probes_are_right_in_the_mean_for_the_logarithm_and_too_high_for_the_density():
     ring = torch.arange(8) * math.pi / 4
     mixture = GaussianMixture(2 * torch.stack([ring.cos(), ring.sin()], dim=1), 0.15)

@@ -88,7 +88,7 @@ QUIZZES = [
                 ],
             ),
             Question(
-                "By the ODE from `at(0)`, where the noise is 3.7 greys, `mnist-ddpm` has over 3.2 bits a pixel; its bound says 1.8. What "
+                "By the ODE from `at(0)`, where the noise is 3.7 greys, `mnist-ddpm` has 3.7 bits a pixel; its bound says 2.1. What "
                 "follows?",
                 options=[
                     Option(
@@ -96,8 +96,8 @@ QUIZZES = [
                         "They are about different things: one of noisy numbers, one of greys.",
                     ),
                     Option(
-                        "The ODE needs more steps, which would bring it below 1.8",
-                        "From that level no model gets below 3.22, with any number of steps.",
+                        "The ODE needs more steps, which would bring it below 2.1",
+                        "From that level no model gets below 3.22; more steps raise the number here.",
                     ),
                     Option(
                         "Little: from that level on the floor is 3.22, for every model",
