@@ -1,6 +1,6 @@
 """One reflow of digits: does `mnist-ddpm`, trained again on pairs of a noise and the digit it becomes, need fewer calls?
 
-    python benchmarks/reflow.py          # 2,000 pairs, a training of 32,000 images, all judged; some 20 CPU minutes; resumes, a row a part
+    python benchmarks/reflow.py          # 2,000 pairs, a training of 32,000 images, all judged; some 15 CPU minutes; resumes, a row a part
 
 pairs     noise, label and the digit that 10 calls of DPM++(2M) make of them
 training  `mnist-ddpm` goes on with its own loss, `model.loss(digit, label, noise=noise)`, in place of fresh noise; OPTIONS; the average of
@@ -11,7 +11,7 @@ before, after   `--samples` digits of other noises, guidance 1, clipped at the e
 grid      the same before, 5 and 10 calls: levels even in the time of the straight path, of VP, and in log sigma/alpha
 strip     ten digits with one call, before and after, and what 20 calls make of the same noise before (images.unpack)
 
-Results in reflow.json; the trained weights in reflow.safetensors beside it, which is not kept with the course.
+Results in reflow.json; the trained weights in runs/reflow.safetensors.
 """
 
 import argparse
@@ -109,6 +109,7 @@ def reflowed(model, pairs, steps, file):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--models", type=Path, default=Path("runs"))
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--samples", type=int, default=500)
@@ -126,9 +127,8 @@ def main():
         if name not in rows:
             keep(name, measure(model, options.samples))
     if "after" not in rows or "strip" not in table:
-        after = reflowed(model, options.pairs, options.steps, options.out.with_suffix(".safetensors")).requires_grad_(
-            False
-        )
+        file = options.models / "reflow.safetensors"
+        after = reflowed(model, options.pairs, options.steps, file).requires_grad_(False)
         x, labels = noises(10, 2), torch.arange(10)
         ways = {"before": (model, 1), "after": (after, 1), "20 calls, before": (model, 20)}
         strip = [drawn(m, x, labels, DDIM(), even(m.schedule, Straight(), calls)) for m, calls in ways.values()]
