@@ -11,7 +11,7 @@ before, after   `--samples` digits of other noises, guidance 1, clipped at the e
 grid      the same before, 5 and 10 calls: levels even in the time of the straight path, of VP, and in log sigma/alpha
 strip     ten digits with one call, before and after, and what 20 calls make of the same noise before (images.unpack)
 
-Results in reflow.json; the trained weights in runs/reflow.safetensors.
+Results in reflow.json.
 """
 
 import argparse
@@ -89,27 +89,23 @@ def grids(model, n):
     return found
 
 
-def reflowed(model, pairs, steps, file):
-    """The model, trained on from `mnist-ddpm` on pairs of its own, or from `file`."""
-    if not file.exists():
-        x, labels = noises(pairs, 0), evaluate.asked_for(pairs, 0)
-        digits = drawn(model, x, labels, DPMSolverPP(), model.schedule.levels(10))
-        print(pairs, "pairs", flush=True)
-        again = weights.load("mnist-ddpm").requires_grad_(True)
+def reflowed(model, pairs, steps):
+    """The average of `mnist-ddpm`, trained on with pairs of a noise and the digit that `model` makes of it."""
+    x, labels = noises(pairs, 0), evaluate.asked_for(pairs, 0)
+    digits = drawn(model, x, labels, DPMSolverPP(), model.schedule.levels(10))
+    print(pairs, "pairs", flush=True)
 
-        def loss(model, batch, generator):
-            noise, digit, label = batch
-            return model.loss(digit, label, noise=noise, generator=generator)
+    def loss(model, batch, generator):
+        noise, digit, label = batch
+        return model.loss(digit, label, noise=noise, generator=generator)
 
-        ema = train.run(again, (x, digits, labels), loss, steps=steps, **OPTIONS)
-        weights.save(file, ema, {"name": "reflow"})
-    return weights.load(file)
+    again = weights.load("mnist-ddpm").requires_grad_(True)
+    return train.run(again, (x, digits, labels), loss, steps=steps, **OPTIONS).requires_grad_(False)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
-    parser.add_argument("--models", type=Path, default=Path("runs"))
     parser.add_argument("--pairs", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--samples", type=int, default=500)
@@ -127,8 +123,7 @@ def main():
         if name not in rows:
             keep(name, measure(model, options.samples))
     if "after" not in rows or "strip" not in table:
-        file = options.models / "reflow.safetensors"
-        after = reflowed(model, options.pairs, options.steps, file).requires_grad_(False)
+        after = reflowed(model, options.pairs, options.steps)
         x, labels = noises(10, 2), torch.arange(10)
         ways = {"before": (model, 1), "after": (after, 1), "20 calls, before": (model, 20)}
         strip = [drawn(m, x, labels, DDIM(), even(m.schedule, Straight(), calls)) for m, calls in ways.values()]
