@@ -25,7 +25,7 @@ def processes(
             ax.plot(times, places.reshape(len(times), -1), color=COLOURS[0], linestyle="-", linewidth=0.6, alpha=0.6)
             ax.set(title=title, xlabel=x, xlim=(min(times), max(times)))
         axes[0][0].set_ylabel(y)
-    picture.colours = 16
+    picture.colours = 10
     picture.alt = alt or f"{y} against {x}: {', '.join(named)}"
     return picture
 
@@ -99,7 +99,8 @@ def flow_page(
         picture, axes = canvas(2.9 * len(panels), 3.0, columns=len(panels), squeeze=False)
         for ax, (title, (points, vectors)) in zip(axes[0], panels.items(), strict=True):
             ax.imshow(density, extent=(-limit, limit, -limit, limit), origin="lower", cmap="Greys", alpha=0.6)
-            ax.quiver(*spots.T, *vectors.numpy().T, color=COLOURS[1], width=0.005, alpha=0.8)
+            scale = None if bool(vectors.any()) else 1  # arrows of no length have none of their own
+            ax.quiver(*spots.T, *vectors.numpy().T, color=COLOURS[1], width=0.005, alpha=0.8, scale=scale)
             ax.scatter(*points.numpy().T, s=3, color=COLOURS[0], linewidths=0)
             ax.set(title=title, xlim=(-limit, limit), ylim=(-limit, limit), xticks=[], yticks=[])
     picture.colours = 48

@@ -17,7 +17,7 @@ REVEALS = [
         text="Bob draws points with his first model, and then pairs each with fresh noise. Those are independent pairs again, whose lines "
         "cross as before: he trains his first model once more, on its own samples. Reflow wants the noise that the ODE carried to just "
         "this point. The ways of an ODE do not cross, so the lines of its ends hardly do.",
-        code="eps = torch.randn(4096, 2)\nx0 = flow(eps)  # of this very noise\nlearn(x0, eps)",
+        code="noise = torch.randn(4096, 2)\nx0 = flow(noise)  # of this very noise\nlearn(x0, noise)",
     ),
     Reveal(
         "08.bug_probe",
