@@ -14,7 +14,7 @@ _HOME = {
     "denoiser": ["Denoiser", "Estimate"],
     "guidance": ["autoguided", "clipped", "guided"],
     "samplers": [
-        "DDIM", "DDPM", "DPMSolverPP", "Euler", "Heun", "LMS",
+        "DDIM", "DDPM", "DPMSolverPP", "Euler", "EulerAncestral", "Heun", "LMS", "PNDM",
         "classifier_free_guidance_sample", "sample", "sample_ddim", "sample_ddpm", "trajectory",
     ],
     "mixture": ["GaussianMixture"],
@@ -25,12 +25,14 @@ _HOME = {
     "score": ["AnnealedLangevin", "langevin"],
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
     "latent": ["LatentDiffusion"],
+    "stable_diffusion": ["StableDiffusion", "from_diffusers", "to_diffusers"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
     "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "elbo", "evaluate", "files",
-    "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot", "profile",
-    "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stills", "stored", "train", "weights", "widgets",
+    "folders", "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot",
+    "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stable_diffusion", "stills", "stored",
+    "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

@@ -22,7 +22,10 @@ from diffcourse.files import check_writable, user_path
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 MOST_DIGITS, MOST_SCENES = 1000, 100  # in one picture
-SAMPLERS = {"ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "heun": "Heun", "lms": "LMS", "dpmpp": "DPMSolverPP"}
+SAMPLERS = {
+    "ddpm": "DDPM", "ddim": "DDIM", "euler": "Euler", "euler-a": "EulerAncestral", "heun": "Heun", "lms": "LMS", "pndm": "PNDM",
+    "dpmpp": "DPMSolverPP",
+}  # fmt: skip
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -100,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--out", type=_path, default=Path("runs"), help="the folder for the result (%(default)s)")
     train.add_argument("--resume", action="store_true", help="go on where a stopped training was")
+    train.add_argument("--start", metavar="WEIGHTS", help="go on from a shipped name or a .safetensors file")
     train.add_argument(
         "--seed",
         type=_whole(0, 2**63 - 1),
@@ -252,6 +256,7 @@ TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stop
   diffcourse train --list
   diffcourse train mnist-ddpm --profile laptop --out runs
   diffcourse train mnist-ddpm --profile laptop --out runs --resume
+  diffcourse train captioned-ldm --start captioned-ldm --out runs
   diffcourse sample --weights runs/mnist-ddpm.safetensors"""
 
 
@@ -269,7 +274,8 @@ def run_train(arguments: argparse.Namespace) -> int:
     from diffcourse import weights
 
     name, out = arguments.name, arguments.out
-    run = recipes.run(name, profile=arguments.profile, out=out, resume=arguments.resume, seed=arguments.seed)
+    options = {"profile": arguments.profile, "seed": arguments.seed, "start": arguments.start}
+    run = recipes.run(name, out=out, resume=arguments.resume, **options)
     try:
         _follow(run, getattr(recipes.RECIPES[name], "options", {}).get("batch_size", 64))
     except KeyboardInterrupt:
@@ -306,6 +312,7 @@ def _how_to_resume(arguments: argparse.Namespace) -> str:
     command = ["python", "-m", "diffcourse", "train", arguments.name, "--out", str(arguments.out)]
     command += ["--profile", arguments.profile] if arguments.profile else []
     command += ["--seed", str(arguments.seed)] if arguments.seed else []
+    command += ["--start", arguments.start] if arguments.start else []
     return f"stopped; to go on: {console.line(*command, '--resume')}"
 
 

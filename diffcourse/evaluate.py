@@ -3,7 +3,7 @@
 Recipes, benchmarks, lessons and the command line ask here, so that a number in a table and one on a card are of the same protocol.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,15 +11,28 @@ import torch
 from torch import Tensor
 
 from diffcourse import metrics
-from diffcourse.checks import whole
+from diffcourse.checks import one_of, whole
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import clipped, guided
 from diffcourse.latent import LatentDiffusion
+from diffcourse.rng import counter_seed
 from diffcourse.samplers import DPMSolverPP, Sampler, sample
-from diffcourse.scenes import Scenes
+from diffcourse.scenes import ATTRIBUTES, Scenes, caption
 from diffcourse.schedule import Level
 
 SAMPLER = DPMSolverPP()
+SHORT = {  # forms of prompts, and what of `scenes.ATTRIBUTES` they name
+    "all five": ("digit", "ink", "size", "background", "position"),
+    "no position": ("digit", "ink", "size", "background"),
+    "no size": ("digit", "ink", "background", "position"),
+    "no background": ("digit", "ink", "size", "position"),
+    "no ink": ("digit", "size", "background", "position"),
+    "no digit": ("ink", "size", "background", "position"),
+    "digit, ink, background": ("digit", "ink", "background"),
+    "digit, ink": ("digit", "ink"),
+    "digit, position": ("digit", "position"),
+    "digit": ("digit",),
+}
 # of the training digits 0..9
 MNIST_SHARES = torch.tensor([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000
 
@@ -79,6 +92,24 @@ def drawn(model: LatentDiffusion, prompts: list[str], **options: Any) -> Tensor:
 def prompts_followed(images: Tensor, scenes: Scenes) -> dict[str, float]:
     """The shares of `metrics.prompt_accuracy`, for a card."""
     return {name: round(share, 4) for name, share in metrics.prompt_accuracy(images, scenes.attributes).shares.items()}
+
+
+def short_captions(shown: Scenes, named: Collection[str]) -> list[str]:
+    """For each scene a caption that names these of `scenes.ATTRIBUTES` alone, in one of its wordings: which one follows from its number."""
+    for name in named:
+        one_of("named", name, ATTRIBUTES)
+    rows = [
+        [v if name in named else None for name, v in zip(ATTRIBUTES, row, strict=True)]
+        for row in shown.attributes.tolist()
+    ]
+    return [caption(row, counter_seed("short caption", i)) for i, row in enumerate(rows)]
+
+
+def short_prompts_followed(model: LatentDiffusion, shown: Scenes) -> dict[str, float]:
+    """For each form of prompt in `SHORT`: the share of pictures that show all that it names, with guidance 5 and 20 steps."""
+    asked = {form: short_captions(shown, named) for form, named in SHORT.items()}
+    images = {form: drawn(model, prompts, guidance=5.0, steps=20) for form, prompts in asked.items()}
+    return {form: round(metrics.prompt_accuracy(images[form], prompts).together, 4) for form, prompts in asked.items()}
 
 
 def scenes_ceiling(model: LatentDiffusion, shown: Scenes) -> metrics.PromptAccuracy:

@@ -2,17 +2,17 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffcourse import shipped
+from diffcourse import folders, shipped
+from diffcourse.checks import number
 from diffcourse.denoiser import Denoiser, Estimate, evaluating
-from diffcourse.files import atomic_write, new_folder, user_path, write_json
+from diffcourse.files import atomic_write, new_folder, write_json
 from diffcourse.guidance import guided
 from diffcourse.images import check_latents, first_place, to_float, to_uint8, walk
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
@@ -22,7 +22,7 @@ from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
-from diffcourse.stored import blamed, check_finite, check_no_pointer, filled, own_path, read_json
+from diffcourse.stored import blamed, check_finite, own_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -124,7 +124,7 @@ class LatentDiffusion(nn.Module):
         """
         _check_no_others("trajectory", others)
         prompts, negative = listed(prompts), listed(negative, "negative")
-        B, z, side = len(prompts), self.autoencoder.latent_channels, self.size // self.autoencoder.factor
+        B, z = len(prompts), self.autoencoder.latent_channels
         if len(negative) not in (1, B):
             raise ValueError(f"negative must be one text, or one for each of the {B} prompts, got {len(negative)}")
         if x is not None and (not isinstance(x, Tensor) or x.ndim != 4 or x.shape[:2] != (B, z)):
@@ -134,9 +134,9 @@ class LatentDiffusion(nn.Module):
             cond = self.text(prompts)
             uncond = None if set(negative) == {""} else self.text(negative).expand_as(cond)
         generators = image_generators(B, seed, first)
-        x = draw(cond.new_empty(B, z, side, side), generators) if x is None else x
+        x = draw(cond.new_empty(B, z, *self.sides), generators) if x is None else x
         denoise = guided(self.denoiser, cond, guidance, uncond=uncond)
-        return trajectory(denoise, x, self.denoiser.schedule.levels(steps), sampler, generators)
+        return trajectory(denoise, x, self.levels(steps, sampler), sampler, generators)
 
     def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         """What `from_spec` needs to make an empty twin, JSON values only; `describe` describes the parts."""
@@ -157,52 +157,85 @@ class LatentDiffusion(nn.Module):
         folder, network, predicts = own_path(folder), self.denoiser.network, self.denoiser.predicts
         if not isinstance(network, UNet2DCondition):
             raise TypeError(f"denoiser must hold a UNet2DCondition to be saved, got {type(network).__name__}")
-        if predicts not in PREDICTION_TYPES:
-            raise ValueError(f"denoiser predicts {predicts!r}; this layout knows only {', '.join(PREDICTION_TYPES)}")
+        if predicts not in folders.PREDICTION_TYPES:
+            raise ValueError(
+                f"denoiser predicts {predicts!r}; this layout knows only {', '.join(folders.PREDICTION_TYPES)}"
+            )
         if not torch.allclose(self.denoiser.null.float(), self.text("")[0].float(), rtol=0.01, atol=0.01):
             raise ValueError(
                 "denoiser has a null of its own, for which this layout has no place: weights.save keeps it"
             )
-        scheduler = {**self.denoiser.schedule.to_diffusers(), "prediction_type": PREDICTION_TYPES[predicts]}
-        with new_folder(folder, last="model_index.json") as new:
+        scheduler = {**self.denoiser.schedule.to_diffusers(), "prediction_type": folders.PREDICTION_TYPES[predicts]}
+        with new_folder(folder, last=folders.INDEX) as new:
             _write_part(new / "unet", network, {"sample_size": self.size // self.autoencoder.factor})
             _write_part(new / "vae", self.autoencoder, {"sample_size": self.size})
             self.text.save_pretrained(new)
-            write_json(new / "scheduler" / "scheduler_config.json", {**SCHEDULER, **scheduler})
-            write_json(new / "model_index.json", MODEL_INDEX)
+            write_json(new / folders.SCHEDULER, {**self._tells(), **scheduler})
+            write_json(new / folders.INDEX, folders.MODEL_INDEX)
         return folder
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, device: str | torch.device | None = None) -> "LatentDiffusion":
-        """What `save` wrote, whole and in eval mode: a folder in the layout of Stable Diffusion 1.x, float32, safetensors only.
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        device: str | torch.device | None = None,
+        *,
+        dtype: torch.dtype | None = torch.float32,
+        download: bool = False,
+    ) -> Self:
+        """A folder in the layout of Stable Diffusion 1.x, as `save` and diffusers write it, whole and in eval mode.
 
-        folder: a path; a string that is a shipped name ("captioned-ldm") means what ships. Where a part has only files in half precision
-        (fp16), those are read. ValueError or an OSError in one sentence that names the file; no code in the folder is run. What its
-        scheduler asks for beside the noise schedule, `generate` decides; a warning tells where pictures would differ.
+        folder    a path; a shipped name ("captioned-ldm"); or a name of the Hugging Face hub, which is looked up in its cache only, unless
+                  download=True: then size, licence, time and memory are said before it comes
+        dtype     of its numbers; None: float32 on a CPU, float16 elsewhere
+
+        Safetensors only, in one file a part or several; where a part has only files in half precision (fp16), those are read. ValueError or
+        an OSError in one sentence names the file, and what it is that lies there; no code in the folder is run. What its scheduler asks for
+        beside the noise schedule, `generate` decides; a warning tells where pictures would differ.
         """
+        device, dtype = suited(device, dtype)
         if shipped.is_name(folder):
-            if not isinstance(model := shipped.find(folder), cls):
+            if not isinstance(model := shipped.find(folder), LatentDiffusion):
                 raise ValueError(f"{folder!r} is a {type(model).__name__}, not a {cls.__name__}")
-            return model.to(device or "cpu")
-        folder = _whole_folder(folder)
-        scheduler, unet = _config(folder, "scheduler/scheduler_config.json"), _config(folder, "unet/config.json")
-        autoencoder, network = _read_part(folder, "vae", AutoencoderKL), _read_part(folder, "unet", UNet2DCondition)
-        text = TextEncoder.from_pretrained(folder)
+            return cls._like(model).to(device, dtype)
+        parts = folders.read(folder, download=download, half=dtype != torch.float32)
         with blamed(f"the folder {str(folder)!r} cannot be read"):
-            kind = scheduler.get("prediction_type", "epsilon")
-            if kind not in PREDICTION_TYPES.values():
-                raise ValueError(f"prediction_type {kind!r} is none of {', '.join(PREDICTION_TYPES.values())}")
-            predicts = {theirs: ours for ours, theirs in PREDICTION_TYPES.items()}[kind]
-            denoiser = Denoiser(network, DiffusionSchedule.from_diffusers(scheduler), predicts, null=text("")[0])
-            size = _side(unet.get("sample_size")) * autoencoder.factor
-            whole = cls(autoencoder, denoiser, text, size=size).to(device or "cpu").eval()
+            schedule, null = DiffusionSchedule.from_diffusers(parts.scheduler), parts.text("")[0]
+            denoiser = Denoiser(parts.network, schedule, parts.predicts, null=null)
+            size = parts.side * parts.autoencoder.factor
+            whole = cls(parts.autoencoder, denoiser, parts.text, size=size, **cls._asks(parts.scheduler))
         for key in NOT_DONE:
-            if scheduler.get(key):
+            if parts.scheduler.get(key):
                 warnings.warn(
-                    f"scheduler_config.json has {key}={scheduler[key]!r}, which is not done here: pictures can differ",
+                    f"scheduler_config.json has {key}={parts.scheduler[key]!r}, which is not done here: pictures can differ",
                     stacklevel=2,
                 )
-        return whole
+        return whole.to(device, dtype).eval()
+
+    # -- what a subclass decides ----------------------------------------------------------------------------------------
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the latents that are drawn."""
+        return (self.size // self.autoencoder.factor,) * 2
+
+    def levels(self, steps: int, sampler: Sampler | None = None) -> list[Level]:
+        """Where `generate` goes in so many steps."""
+        return self.denoiser.schedule.levels(steps)
+
+    @classmethod
+    def _asks(cls, scheduler: Mapping[str, Any]) -> dict[str, Any]:
+        """More arguments of the class, from a scheduler_config.json."""
+        return {}
+
+    def _tells(self) -> dict[str, Any]:
+        """What a scheduler_config.json says beside betas and what is predicted."""
+        return folders.WALK
+
+    @classmethod
+    def _like(cls, model: "LatentDiffusion") -> Self:
+        """The same parts, in this class."""
+        return model  # type: ignore[return-value]
 
 
 _MORE = "one picture is drawn for each prompt, so give [prompt] * n"
@@ -251,28 +284,19 @@ def _check_parts(autoencoder: Any, denoiser: Any, text: Any, size: Any) -> None:
 
 # -- a folder laid out as Stable Diffusion's --------------------------------------------------------------------------
 
-PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}  # diffusers' names
-TENSORS, HALF_TENSORS = "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"
 NOT_DONE = ("thresholding", "clip_sample")  # changes what the network says, where `generate` takes it as it is
-SCHEDULER = {  # as the course samples: the last level visited is one stride above the data, the next one is the data
-    "_class_name": "DDIMScheduler",
-    "timestep_spacing": "trailing",
-    "steps_offset": 1,  # of no effect with "trailing": diffusers' pipeline warns of any other
-    "clip_sample": False,
-    "set_alpha_to_one": True,
-}
-MODEL_INDEX = {
-    "_class_name": "StableDiffusionPipeline",
-    "unet": ["diffusers", "UNet2DConditionModel"],
-    "vae": ["diffusers", "AutoencoderKL"],
-    "text_encoder": ["transformers", "CLIPTextModel"],
-    "tokenizer": ["transformers", "CLIPTokenizer"],
-    "scheduler": ["diffusers", "DDIMScheduler"],
-    "safety_checker": [None, None],
-    "feature_extractor": [None, None],
-    "image_encoder": [None, None],
-    "requires_safety_checker": False,
-}
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def suited(device: str | torch.device | None, dtype: torch.dtype | None) -> tuple[torch.device, torch.dtype]:
+    """Where a model is to be, and in which numbers: float32 on a CPU, float16 elsewhere, if nothing else is said."""
+    if isinstance(device, torch.dtype):
+        raise TypeError(f"device must be one such as 'cuda', got the dtype {device}: give dtype={device}")
+    device = torch.device(device or "cpu")
+    dtype = dtype or (torch.float32 if device.type in ("cpu", "meta") else torch.float16)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be torch.float32, torch.float16 or torch.bfloat16, got {dtype!r}")
+    return device, dtype
 
 
 def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
@@ -280,78 +304,16 @@ def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
 
     with blamed(f"cannot write {str(folder)!r}"):
         check_finite(part.state_dict())
-    with atomic_write(folder / TENSORS) as file:
+    with atomic_write(folder / "diffusion_pytorch_model.safetensors") as file:
         file.write(safetensors.torch.save({k: v.cpu().contiguous() for k, v in part.state_dict().items()}))
     write_json(folder / "config.json", {**part.to_diffusers(), **more})
-
-
-def _read_part(folder: Path, name: str, kind: type) -> Any:
-    import safetensors.torch
-
-    config, file = _config(folder, f"{name}/config.json"), _tensors_file(folder, name)
-    with blamed(f"{str(file)!r} cannot be read as the {kind.__name__} of its config.json"):
-        tensors = safetensors.torch.load_file(file)
-        return filled(partial(kind.from_diffusers, config), tensors)
-
-
-def _whole_folder(folder: str | Path) -> Path:
-    """The folder, which must hold a model_index.json; the error looks at what is there instead."""
-    name, path = str(folder), user_path(folder)
-    if path.is_file():
-        raise ValueError(
-            f"{name!r} is a single file, and must be a folder laid out as Stable Diffusion's: unet, vae, …"
-        )
-    if not path.is_dir():
-        hub = not isinstance(folder, Path) and name.count("/") == 1 and name[0] not in "./~"
-        told = (
-            f"; names of the Hugging Face hub are not looked up: `hf download {name} --local-dir FOLDER` makes a folder"
-        )
-        raise FileNotFoundError(f"there is no folder {name!r}{told if hub else ''}")
-    _config(path, "model_index.json")
-    return path
-
-
-def _config(folder: Path, name: str) -> dict[str, Any]:
-    if not (folder / name).is_file():
-        raise FileNotFoundError(
-            f"the folder {str(folder)!r} holds no {name}: it is no latent diffusion that `save` wrote; it holds {_held(folder)}"
-        )
-    return read_json(folder / name)
-
-
-def _tensors_file(folder: Path, name: str) -> Path:
-    """The tensors of a part, those in half precision if there are no others; FileNotFoundError tells what lies there instead."""
-    for file in (folder / name / TENSORS, folder / name / HALF_TENSORS):
-        if file.is_file():
-            check_no_pointer(file)
-            return file
-    held = [file.name for file in (folder / name).iterdir()]
-    if any(file.endswith(".index.json") for file in held):
-        why = "its tensors lie in several files: save it again with max_shard_size='100GB'"
-    elif any(file.endswith((".bin", ".ckpt", ".pt")) for file in held):
-        why = "pickles, which could run code, are not read: take the .safetensors of it"
-    else:
-        why = f"it holds {_held(folder / name)}"
-    raise FileNotFoundError(f"the folder {str(folder)!r} holds no {name}/{TENSORS}; {why}")
-
-
-def _held(folder: Path) -> str:
-    return ", ".join(sorted(file.name for file in folder.iterdir())[:8]) or "nothing"
-
-
-def _side(sample_size: Any) -> int:
-    """The side of the latents that a config.json names: a number, or height and width; 64 without any, as in Stable Diffusion 1.x."""
-    sides = sample_size if isinstance(sample_size, list) else [64 if sample_size is None else sample_size]
-    if not sides or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise ValueError(f"sample_size must be a number, or height and width, got {sample_size!r:.80}")
-    return min(sides)  # `generate` draws squares; others are drawn from an x of their own
 
 
 # -- training on latents ----------------------------------------------------------------------------------------------
 
 
 class Latents(NamedTuple):
-    """`latents` (B, 4, h, w), scaled, with the `captions` and `attributes` (B, 5) of their scenes."""
+    """`latents` (B, 4, h, w), scaled, with the `captions` and `attributes` (B, 5) of their scenes; a caption may leave some out."""
 
     latents: Tensor
     captions: list[str]
@@ -368,12 +330,24 @@ class CachedLatents:
 
     Kept are the posterior's mean and standard deviation, 2 kB a scene: every visit draws its latents anew, and words its caption anew. The
     first epoch shows the scenes in their own order, and each later one in a new one. seed: of the scenes, as in `scenes.batch`.
+
+    leave_out, from 0 to 0.5: captions leave each attribute out with this probability, so that prompts may do so too. The probability itself
+    is drawn for each visit, uniformly from 0 to 2·leave_out: with 0.3, 28 % of captions still name all five attributes, 6 % a single one.
     """
 
-    def __init__(self, scenes: CaptionedDigits, autoencoder: AutoencoderKL, n: int = 60_000, *, seed: int = 0):
+    def __init__(
+        self,
+        scenes: CaptionedDigits,
+        autoencoder: AutoencoderKL,
+        n: int = 60_000,
+        *,
+        seed: int = 0,
+        leave_out: float = 0.0,
+    ):
         if n < 1:
             raise ValueError(f"n must be at least 1, got {n}")
         self.scenes, self.autoencoder, self.n, self.seed = scenes, autoencoder, n, seed
+        self.leave_out = number("leave_out", leave_out, 0, 0.5)
         self._blocks: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # mean, std, attributes
 
     def __len__(self) -> int:
@@ -393,9 +367,20 @@ class CachedLatents:
         entries = [tuple(part[i % BLOCK] for part in self._block(i // BLOCK)) for i in index]
         mean, std, attributes = map(torch.stack, zip(*entries, strict=True))
         generator = torch.Generator().manual_seed(counter_seed(seed, "latents", step, rank))
-        phrasings = [counter_seed(seed, "phrasing", place) % PHRASINGS for place in places]
-        captions = [caption(*pair) for pair in zip(attributes, phrasings, strict=True)]
+        captions = [self._caption(row, place, seed) for row, place in zip(attributes.tolist(), places, strict=True)]
         return Latents(mean + std * draw(mean, generator), captions, attributes)
+
+    def _caption(self, attributes: list[int], place: int, seed: int) -> str:
+        """Of the scene at a place of the walk: its words, and what they leave out, follow from (seed, place)."""
+        phrasing = counter_seed(seed, "phrasing", place)
+        if not self.leave_out:
+            return caption(attributes, phrasing % PHRASINGS)
+        code, share = divmod(counter_seed(seed, "left out", place), 1000)  # 63 random bits, spent by the thousand
+        named: list[int | None] = []
+        for value in attributes:
+            code, part = divmod(code, 1000)
+            named.append(None if part < 2 * self.leave_out * share else value)
+        return caption(named, phrasing)
 
     @torch.no_grad()
     def _block(self, k: int) -> tuple[Tensor, Tensor, Tensor]:

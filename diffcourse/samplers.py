@@ -173,6 +173,59 @@ class LMS:
 
 
 @dataclass(frozen=True)
+class PNDM:
+    """Linear multistep with the weights of equal steps: DDIM's step, with a mean of the last four slopes in the place of eps.
+
+    x_s/alpha_s = x_t/alpha_t + (nsr_s - nsr_t)·e,  e = (55·eps_0 - 59·eps_1 + 37·eps_2 - 9·eps_3)/24, newest first (Adams-Bashforth); Liu
+    et al. 2022, equations 9 and 12. `LMS` computes the weights for the levels as they lie. The first steps have fewer slopes and a lower
+    order, and the very first is Heun's: two calls. That start is PLMS, diffusers' PNDMScheduler(skip_prk_steps=True), with which Stable
+    Diffusion 1.x was published; the paper's own start makes Runge-Kutta steps.
+    """
+
+    WEIGHTS = (
+        (1,),
+        (3 / 2, -1 / 2),
+        (23 / 12, -16 / 12, 5 / 12),
+        (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+    )  # newest first
+    history = 3
+
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
+        _check_signal(now, to, self)
+        known = list({float(e.at.nsr): e for e in [*past[-3:], now]}.values())  # of estimates at one level the latest
+        if len(known) == 1:
+            return Heun().step(now, to, denoise=denoise)
+        mean: Any = sum(w * e.eps for w, e in zip(self.WEIGHTS[len(known) - 1], known[::-1], strict=True))
+        return to.alpha / now.at.alpha * now.x + to.alpha * (to.nsr - now.at.nsr) * mean
+
+
+@dataclass(frozen=True)
+class EulerAncestral:
+    """Euler's step further down than `to`, to nsr_down, and fresh noise back up: "Euler a" of the menus (Crowson's k-diffusion, 2022).
+
+        up² = eta²·nsr_s²·(nsr_t² - nsr_s²)/nsr_t²,  nsr_down² = nsr_s² - up²
+        x_s/alpha_s = x_t/alpha_t + (nsr_down - nsr_t)·eps + up·z
+
+    eta = 1 draws from the posterior: the same pictures as DDPM() and DDIM(1), from the same noise. eta = 0 is `Euler`.
+    """
+
+    eta: float = 1.0
+    history = 0
+
+    def __post_init__(self):
+        number("eta", self.eta, 0, 1, why="above 1 there would be less than no noise to step down to")
+
+    def step(self, now: Estimate, to: Level, *, past: Past = (), denoise: Ask = None, noise: Noise = None) -> Tensor:
+        _check_signal(now, to, self)
+        if self.eta:
+            check_down(now.at, to)
+        up = self.eta * to.nsr * max(0.0, 1 - (to.nsr / now.at.nsr) ** 2) ** 0.5 if self.eta else 0.0
+        down = (to.nsr**2 - up**2) ** 0.5
+        mean = to.alpha / now.at.alpha * now.x + to.alpha * (down - now.at.nsr) * now.eps
+        return mean + to.alpha * up * _drawn(noise) if up else mean
+
+
+@dataclass(frozen=True)
 class DPMSolverPP:
     """x_s = (sigma_s/sigma_t)·x_t - alpha_s·(e^(-h) - 1)·D with h = lambda_s - lambda_t (Lu et al. 2022, DPM-Solver++, algorithm 2).
 

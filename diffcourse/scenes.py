@@ -136,44 +136,71 @@ PLACES = (
     ("at the bottom", "in the lower middle", "bottom edge"),
     ("bottom right", "in the lower right", "bottom right corner"),
 )
-SENTENCES = (  # which colour is the ink follows from the sentence, not from the order of the words
-    "a {size} {ink} {digit} on a {ground} background, {place}",
-    "a {size} {ink} {digit}, {place}, {ground} background",
-    "{place}, a {size} {ink} {digit} on {ground}",
-    "{ground} background, {size} {ink} {digit}, {place}",
-    "on a {ground} background a {size} {ink} {digit}, {place}",
-    "the digit {digit} in {ink}, {size}, {place}, on {ground}",
-    "a {size} {digit} in {ink} ink, {place}, on {ground} paper",
-    "{size} {digit}, {ink} on {ground}, {place}",
-    "the number {digit}, {size} and {ink}, {place}, against {ground}",
-    "{ink} on {ground}, a {size} {digit}, {place}",
-    "a {ground} picture with a {size} {ink} {digit}, {place}",
-    "{place}, on {ground}, a {size} {digit} written in {ink}",
+# Which colour is the ink follows from the sentence, not from the order of the words. Where a caption leaves attributes out, a part between
+# bars falls away with all that it names, and of a part that stays, what follows a + and names nothing.
+_FULL = (
+    "a {size} {ink} {digit}| on a {ground} background|, {place}",
+    "a {size} {ink} {digit}|, {place}|, {ground} background",
+    "{place}|, a {size} {ink} {digit}| on {ground}",
+    "{ground} background|, {size} {ink} {digit}|, {place}",
+    "on a {ground} background| a {size} {ink} {digit}|, {place}",
+    "the digit {digit}+ in {ink}|, {size}|, {place}|, on {ground}",
+    "a {size} {digit}+ in {ink} ink|, {place}|, on {ground} paper",
+    "{size} {digit}|, {ink}| on {ground}|, {place}",
+    "the number {digit}|, {size} and {ink}|, {place}|, against {ground}",
+    "{ink}| on {ground}|, a {size} {digit}|, {place}",
+    "a {ground} picture| with a {size} {ink} {digit}|, {place}",
+    "{place}|, on {ground}|, a {size} {digit}+ written in {ink}",
 )
+_SHORT = (  # of captions that leave something out: those above, and as one types
+    *_FULL,
+    "{size} {ink} {digit}| on {ground}|, {place}",
+    "{size} {ink} {digit}|, {place}|, {ground} background",
+    "{place}|, {size} {ink} {digit}| on {ground}",
+)
+SENTENCES = tuple(re.sub(r"[|+]", "", sentence) for sentence in _FULL)
 PHRASINGS = len(SENTENCES) * 2 * 3 * 3  # sentence, numeral or word, word for the size, words for the place
 
 
-def caption(attributes: Sequence[int] | Tensor, phrasing: int = 0) -> str:
-    """The attributes of one scene (5) as a sentence; `phrasing` is one of `PHRASINGS` ways to say it, taken modulo their number."""
-    if not isinstance(attributes, (Tensor, Sequence)) or any(value is None for value in attributes):
-        raise ValueError(f"attributes must all be named for a caption, five whole numbers, got {told(attributes)}")
-    row = [whole(f"attributes[{i}]", value) for i, value in enumerate(attributes)]
-    digit, ink, size, ground, place = _checked(torch.tensor([row]))[0].tolist()
-    return _caption(digit, ink, size, ground, place, whole("phrasing", phrasing, 0))
+def caption(attributes: Sequence[int | None] | Tensor, phrasing: int = 0) -> str:
+    """The attributes of one scene (5) as a sentence; `phrasing` is one of `PHRASINGS` ways to say it, taken modulo their number.
+
+    What is None is left out: "a black 6", "6, top left", "on blue", and "" where nothing is named. `attributes_of` reads all of them back.
+    There are more ways to say less than all five: three sentences without articles come in addition, "black 6 on blue".
+    """
+    if not isinstance(attributes, (Tensor, Sequence)) or isinstance(attributes, str):
+        raise ValueError(
+            f"attributes must be five whole numbers, or None for what is not named, got {told(attributes)}"
+        )
+    row = [value if value is None else whole(f"attributes[{i}]", value) for i, value in enumerate(attributes)]
+    _checked(torch.tensor([[0 if value is None else value for value in row]]))
+    return _caption(*row, whole("phrasing", phrasing, 0))
 
 
-def _caption(digit: int, ink: int, size: int, ground: int, place: int, phrasing: int) -> str:
-    phrasing, sentence = divmod(phrasing, len(SENTENCES))
+def _caption(
+    digit: int | None, ink: int | None, size: int | None, ground: int | None, place: int | None, phrasing: int
+) -> str:
+    sentences = _SHORT if None in (digit, ink, size, ground, place) else _FULL
+    phrasing, sentence = divmod(phrasing, len(sentences))
     phrasing, spelled = divmod(phrasing, 2)
     where, how_large = divmod(phrasing, 3)
-    text = SENTENCES[sentence].format(
-        digit=(NUMERALS, WORDS)[spelled][digit],
-        ink=ATTRIBUTES["ink"][ink],
-        size=SIZE_WORDS[size][how_large],
-        ground=ATTRIBUTES["background"][ground],
-        place=PLACES[place][where % 3],
-    )
-    return text.replace("a orange", "an orange")
+    words = {
+        "digit": "digit" if digit is None else (NUMERALS, WORDS)[spelled][digit],
+        "ink": "" if ink is None else ATTRIBUTES["ink"][ink],
+        "size": "" if size is None else SIZE_WORDS[size][how_large],
+        "ground": "" if ground is None else ATTRIBUTES["background"][ground],
+        "place": "" if place is None else PLACES[place][where % 3],
+    }
+    named = [f"{{{name}}}" for name in words if words[name] and (name != "digit" or digit is not None)]
+    text = ""
+    for part in sentences[sentence].split("|"):
+        if any(name in part for name in named):
+            first, *more = part.split("+")
+            text += "".join([first, *(piece for piece in more if any(name in piece for name in named))]).format(**words)
+    text = " ".join(text.split()).replace(" ,", ",").strip(" ,")
+    text = re.sub(r"\b(digit|number) digit\b", r"\1", text)  # "the digit 6", without its 6
+    text = re.sub(r"(?<=,) and\b| and(?=,|$)|^(with|and) ", "", text)  # "small and black", without one of them
+    return re.sub(r"\ba (?=orange|8|eight)", "an ", text)
 
 
 _DIGITS = {name: i for names in (NUMERALS, WORDS) for i, name in enumerate(names)}

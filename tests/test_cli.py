@@ -467,6 +467,26 @@ def test_train_stopped_by_ctrl_c_says_how_to_go_on_and_goes_on_exactly(tmp_path,
     assert (stopped / "tiny.safetensors").read_bytes() == (reference / "tiny.safetensors").read_bytes()
 
 
+def test_train_goes_on_from_weights_and_says_how_to_resume(tmp_path, capsys, monkeypatch, recipe):
+    path = weights.save(tmp_path / "begun", DigitClassifier(width=8))
+    line = ["train", "tiny", "--profile", "smoke", "--start", path, "--out"]
+    code, _, _ = run(capsys, *line, tmp_path / "runs")
+    assert code == 0 and weights.verify(tmp_path / "runs" / "tiny")["before"]["name"] == "begun"
+    calls = []
+
+    def loss(*arguments):
+        calls.append(1)
+        if len(calls) == 25:
+            raise KeyboardInterrupt
+        return recipes.classifier_loss(*arguments)
+
+    monkeypatch.setitem(recipes.RECIPES, "tiny", recipes.Recipe(**{**vars(recipe), "loss": loss}))
+    code, _, err = run(capsys, *line, tmp_path / "stopped")
+    assert code == 130 and err.strip().endswith(f"--profile smoke --start {path} --resume")
+    code, _, err = run(capsys, *line[:-2], "no-such-weights", "--out", tmp_path / "other")
+    assert code == 2 and "no-such-weights" in sentence(err)
+
+
 def test_train_list_and_bad_input(tmp_path, capsys, recipe):
     code, out, _ = run(capsys, "train", "--list")
     assert code == 0 and [line.split()[0] for line in out.splitlines()] == list(recipes.RECIPES)

@@ -1,6 +1,7 @@
 """Latent diffusion: against diffusers' pipeline with the same weights, seeds and batches, guidance and negative prompts, the cache."""
 
 import json
+import math
 import warnings
 
 import pytest
@@ -372,3 +373,36 @@ def test_nothing_that_is_held_out_is_cached_and_processes_share_the_walk(digits)
         source.batch(0, 2, seed=0, rank=2, world=2)
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
         cache(digits, n=0)
+
+
+@pytest.mark.slow
+def test_captions_of_cached_latents_leave_out_as_much_as_they_are_told(digits):
+    vae = stand_ins.latent_diffusion().autoencoder
+    one, other, full = (CachedLatents(digits, vae, 100, leave_out=p) for p in (0.3, 0.3, 0.0))
+    batches = [one.batch(step, 500, seed=7) for step in range(8)]
+    named = [scenes.attributes_of(c) for batch in batches for c in batch.captions]
+    true = torch.cat([batch.attributes for batch in batches]).tolist()
+    assert all(
+        v is None or v == t for row, seen in zip(named, true, strict=True) for v, t in zip(row, seen, strict=True)
+    )
+    missing = torch.tensor([[v is None for v in row] for row in named]).double()
+    assert (missing.mean(dim=0) - 0.3).abs().max() < 0.035  # four standard errors
+    counts = missing.sum(dim=1).long().bincount(minlength=6) / len(missing)
+    p = torch.linspace(0, 0.6, 2001, dtype=torch.float64)  # the probability itself is drawn uniformly from 0 to 0.6
+    expected = torch.stack([math.comb(5, k) * (p**k * (1 - p) ** (5 - k)).mean() for k in range(6)])
+    assert (counts - expected).abs().max() < 0.035 and counts[0] > 0.24 and counts[5] > 0.004
+    # the same bits in another order, in two processes, and beside captions that name all
+    for step in (5, 0):
+        halves = [other.batch(2 * step, 250, seed=7), other.batch(2 * step + 1, 250, seed=7)]
+        assert halves[0].captions + halves[1].captions == batches[step].captions
+    shared = [other.batch(3, 250, seed=7, rank=rank, world=2) for rank in (0, 1)]
+    assert shared[0].captions + shared[1].captions == batches[3].captions
+    assert torch.equal(full.batch(2, 500, seed=7).latents, batches[2].latents)
+    assert all(None not in scenes.attributes_of(c) for c in full.batch(2, 500, seed=7).captions)
+    assert one.batch(0, 500, seed=8).captions != batches[0].captions
+
+
+@pytest.mark.parametrize(("leave_out", "error"), [(0.6, ValueError), (-0.1, ValueError), ("0.3", TypeError)])
+def test_what_is_left_out_is_a_probability_up_to_a_half(digits, leave_out, error):
+    with pytest.raises(error, match="leave_out must"):
+        CachedLatents(digits, stand_ins.latent_diffusion().autoencoder, 10, leave_out=leave_out)

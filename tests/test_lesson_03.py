@@ -34,6 +34,7 @@ from diffcourse import (
     widgets,
 )
 from diffcourse.learn.exercises import lesson_03
+from diffcourse.learn.exercises.lesson_03.predictions import PREDICTIONS
 from diffcourse.models.layers import ResBlock, SinusoidalPositionEmbeddings
 from diffcourse.train import learning_rate
 
@@ -386,6 +387,17 @@ def test_the_lesson_trains_the_readers_own_network_as_the_benchmark_does():
         f"digits.batch(step, {first.BATCH}, seed=0)" in start and f"digits.batch(step, {first.BATCH}, seed=0)" in rest
     )
     assert f"laptop={first.STEPS})" in rest and "manual_seed(0)" in start
+
+
+def test_the_table_of_the_readers_own_network_is_of_the_lessons_settings():
+    first, table = benchmark_module("first_network"), files.benchmark("first_network")
+    settings = {"steps": first.STEPS, "batch": first.BATCH, "lr": first.LR, "channels": first.CHANNELS}
+    assert {name: table[name] for name in settings} == settings and table["samples"] >= 100
+    assert list(table["rows"]) == [*first.ROWS, "published"]
+    published = table["rows"]["published"]
+    assert (published["steps"], published["batch"], published["lr"]) == (50 * 4000 // 64, 64, 1e-3)
+    asked = next(p for p in PREDICTIONS if p.name == "03.pieces")
+    assert asked.options == list(first.ROWS)[1:]
 
 
 def test_the_benchmarks_loop_is_that_of_the_exercise():

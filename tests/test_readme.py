@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import stand_ins
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -21,6 +22,7 @@ from diffcourse.learn import exercises
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+STABLE_DIFFUSION = re.findall(r"^<!-- sd -->\n```python\n(.*?)^```$", README, re.M | re.S)
 USER_FACING = {"jupyterlab", "nbval", "torch", "torchvision", "matplotlib", "transformers", "ipywidgets"}
 
 
@@ -46,7 +48,8 @@ def test_the_cpu_only_line_takes_torch_and_torchvision_from_one_index():
 
 @pytest.mark.slow
 def test_its_code_runs(tmp_path):
-    (code,) = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
+    code, *examples = re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)
+    assert examples == STABLE_DIFFUSION
     assert len([line for line in code.splitlines() if line]) <= 6
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -60,6 +63,23 @@ def test_its_code_runs(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert os.listdir(tmp_path) == ["digits.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_its_examples_of_stable_diffusion_run_one_after_another(tmp_path, monkeypatch, capsys):
+    """On a tiny random folder of that name, in which diffusers wrote what the real one holds; pictures a quarter as wide."""
+    assert len(STABLE_DIFFUSION) == 6 and all(len(code.strip().splitlines()) <= 12 for code in STABLE_DIFFUSION)
+    monkeypatch.chdir(tmp_path)
+    stand_ins.pipeline().save_pretrained("stable-diffusion-v1-5")
+    names = {}
+    for code in STABLE_DIFFUSION:
+        exec(code.replace("512", "128").replace("384", "96").replace("steps=50", "steps=5"), names)
+    pictures = ["2m", "euler-a", "lighthouse", "seven", "seven-again", "theirs", "wrapper"]
+    pictures += [f"step-{i:02}" for i in range(0, 20, 5)]
+    assert sorted(path.stem for path in tmp_path.glob("*.png")) == sorted(pictures)
+    assert names["picture"].size == (128, 128) and names["images"].shape == (2, 3, 96, 128)
+    assert "UniPC" in names["lacking"] and "| PLMS, PNDM |" in capsys.readouterr().out
 
 
 def test_every_local_link_leads_somewhere():

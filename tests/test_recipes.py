@@ -4,13 +4,14 @@ import json
 import re
 import shutil
 import warnings
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import stand_ins
 import torch
 
-from diffcourse import data, elbo, latent, metrics, recipes, scenes, weights
+from diffcourse import data, elbo, evaluate, latent, metrics, recipes, scenes, weights
 from diffcourse.models import VAE
 from diffcourse.schedule import DiffusionSchedule
 
@@ -71,6 +72,97 @@ def test_a_smoke_training_stopped_and_resumed_gives_the_weights_of_an_unbroken_o
     assert len(card["losses"]) == many and card["recipe"]["steps"] == many
     with pytest.raises(FileExistsError, match="finished: choose another folder"):
         recipes.run(name, profile="smoke", out=whole)
+
+
+@pytest.fixture
+def reader(monkeypatch, tmp_path):
+    """A classifier as its recipe builds it, saved; trained again, it makes six steps that are too small to be seen."""
+    recipe = recipes.RECIPES["mnist-classifier"]
+    again = recipes.Again({"smoke": 6}, {"lr": 1e-12, "batch_size": 8})
+    monkeypatch.setitem(recipes.RECIPES, "mnist-classifier", replace(recipe, again=again, half=False))
+    return weights.save(tmp_path / "begun", recipes.seeded_build(recipe.build, 5), {"recipe": {"steps": 3}})
+
+
+def test_a_training_may_start_from_weights(tmp_path, reader):
+    run, begun = (
+        recipes.run("mnist-classifier", profile="smoke", out=tmp_path / "again", start=reader),
+        weights.load(reader),
+    )
+    assert [p.step for p in run] == [1, 2, 3, 4, 5, 6]
+    twin = weights.load(tmp_path / "again" / "mnist-classifier")
+    for (name, a), b in zip(begun.named_parameters(), twin.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-7), name
+    card = weights.verify(tmp_path / "again" / "mnist-classifier")
+    assert card["command"].endswith("--profile smoke --out again --start begun.safetensors")
+    assert card["before"] == {"name": "begun", "sha256": weights.verify(reader)["sha256"], "recipe": {"steps": 3}}
+    assert (card["recipe"]["steps"], card["recipe"]["lr"], card["recipe"]["batch_size"]) == (6, 1e-12, 8)
+
+
+def test_a_training_that_started_from_weights_resumes_to_the_same_bits(tmp_path, reader, monkeypatch):
+    recipe = recipes.RECIPES["mnist-classifier"]
+    again = recipes.Again({"smoke": 6}, {"lr": 1e-3, "batch_size": 8})
+    monkeypatch.setitem(recipes.RECIPES, "mnist-classifier", replace(recipe, again=again))
+    options = {"profile": "smoke", "start": reader}
+    list(recipes.run("mnist-classifier", out=tmp_path / "whole", **options))
+    run = recipes.run("mnist-classifier", out=tmp_path / "broken", **options)
+    assert [next(run).step, next(run).step] == [1, 2]
+    run.close()
+    with pytest.raises(ValueError, match=r"lr was 0\.001 and is now"):
+        recipes.run("mnist-classifier", profile="smoke", out=tmp_path / "broken", resume=True)  # which starts anew
+    list(recipes.run("mnist-classifier", out=tmp_path / "broken", resume=True, **options))
+    a, b = (weights.tensors(tmp_path / folder / "mnist-classifier") for folder in ("whole", "broken"))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_weights_of_another_model_are_no_start(tmp_path, reader):
+    other = weights.save(tmp_path / "other", VAE(latent_dim=2, form="mlp", hidden=8))
+    with pytest.raises(
+        ValueError, match=r"start must be weights of a DigitClassifier built as the recipe's, got '.*other"
+    ):
+        next(recipes.run("mnist-classifier", profile="smoke", out=tmp_path, start=other))
+    with pytest.raises(OSError, match=r"none\.safetensors"):
+        recipes.run("mnist-classifier", profile="smoke", out=tmp_path, start=tmp_path / "none.safetensors")
+    with pytest.raises(ValueError, match="start must be None for mnist-reference"):
+        recipes.run("mnist-reference", out=tmp_path, start="mnist-classifier")
+
+
+def test_captioned_ldm_is_trained_on_captions_that_leave_attributes_out_and_gently_from_weights(parts):
+    recipe = recipes.RECIPES["captioned-ldm"]
+    assert recipes.scene_latents(200).leave_out == 0.3
+    later = recipes.started_from(recipe)
+    assert later.options == {**recipe.options, "lr": 5e-4} and later.steps["laptop"] < recipe.steps["laptop"]
+    same = recipes.RECIPES["mnist-vae"]
+    assert recipes.started_from(same) is same
+
+
+# -- short prompts ------------------------------------------------------------------------------------------------------
+
+
+def test_short_captions_name_what_is_asked_for_and_nothing_else():
+    shown = data.captioned_digits("test").take(60, seed=0)
+    for named in [*evaluate.SHORT.values(), ("size",), ()]:
+        captions = evaluate.short_captions(shown, named)
+        for text, row in zip(captions, shown.attributes.tolist(), strict=True):
+            want = [v if name in named else None for name, v in zip(scenes.ATTRIBUTES, row, strict=True)]
+            assert list(scenes.attributes_of(text)) == want
+        assert (
+            not named or len({re.sub(r"\d|" + "|".join(scenes.WORDS), "#", c) for c in captions}) > 3
+        )  # worded in many ways
+    with pytest.raises(ValueError, match="named must be digit, ink, size, background or position, got 'colour'"):
+        evaluate.short_captions(shown, ["colour"])
+
+
+def test_short_prompts_are_judged_by_what_they_name_alone(monkeypatch):
+    """A painter who only heeds the ink, and paints the true scene's digit there: what else is named is mostly wrong."""
+    shown = data.captioned_digits("test").take(40, seed=0)
+    monkeypatch.setattr(evaluate, "drawn", lambda model, prompts, **options: shown.images)
+    found = evaluate.short_prompts_followed(None, shown)
+    assert set(found) == set(evaluate.SHORT) and min(found.values()) >= 0.9
+    moved = shown.images.flip(3)  # left and right change places; all else but the digit stays
+    monkeypatch.setattr(evaluate, "drawn", lambda model, prompts, **options: moved)
+    lost = evaluate.short_prompts_followed(None, shown)
+    middle = (shown.attributes[:, 4] % 3 == 1).double().mean().item()
+    assert lost["no digit"] == pytest.approx(middle, abs=0.08) and lost["digit, position"] <= middle
 
 
 def test_unknown_names_profiles_and_unwritable_folders_are_told_before_any_work(tmp_path):
@@ -406,6 +498,10 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
     asked = {heldout: data.captioned_digits("test").take(10, seed=0, heldout=heldout) for heldout in (False, True)}
     known = {c: image for some in asked.values() for c, image in zip(some.captions, some.images, strict=True)}
 
+    for named in evaluate.SHORT.values():  # of which one is drawn of each form
+        first = scenes.Scenes(*(part[:1] for part in asked[False]))
+        known.update(zip(evaluate.short_captions(first, named), first.images, strict=True))
+
     def perfect(prompts, *, guidance, steps, first, progress):
         assert (guidance, steps, first, progress) == (5.0, 20, 0, False)
         return torch.stack([known[prompt] for prompt in prompts])
@@ -416,6 +512,8 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
     for name in ("test scenes", "held-out combinations"):
         assert card[name] == card[name + ", ceiling"] and card[name]["digit"] >= 0.8
         assert set(card[name + ", relative to it"].values()) == {1.0}
+    assert card["short prompts, of each"] == 1 and set(card["short prompts"]) == set(evaluate.SHORT)
+    assert set(card["short prompts"].values()) == {1.0}
     assert card["prompts"] == 10 and "benchmarks/captioned_ldm.py" in card["more steps and guidances"]
     assert scenes.held_out(asked[True].attributes).all() and not scenes.held_out(asked[False].attributes).any()
 

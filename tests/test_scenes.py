@@ -181,6 +181,67 @@ def test_the_order_of_the_colours_does_not_tell_which_one_is_the_ink():
     assert 3 <= ink_first <= len(first) - 3
 
 
+LEFT_OUT = st.tuples(*(st.none() | st.integers(0, len(values) - 1) for values in ATTRIBUTES.values()))
+
+
+@given(attributes=LEFT_OUT, phrasing=st.integers(0, 2**63 - 1))
+def test_what_a_caption_leaves_out_is_not_read_and_all_else_comes_back(attributes, phrasing):
+    text = caption(attributes, phrasing)
+    assert attributes_of(text) == attributes, text
+    assert bool(text) == any(value is not None for value in attributes)
+
+
+@given(attributes=LEFT_OUT, phrasing=st.integers(0, 2**63 - 1))
+def test_what_is_left_out_leaves_no_gap_in_the_sentence(attributes, phrasing):
+    text = caption(attributes, phrasing)
+    assert text == " ".join(text.split()) == text.strip(", ")
+    assert not re.search(
+        r" ,|,,|, ,|\b(a|an|the|and|with|in|on|against)(,|$)|^(and|with)\b|, (and|with)\b(?! a)", text
+    ), text
+    assert not re.search(
+        r"\ba (8|eight|orange)\b|\ban (?!8|eight|orange)|\b(digit|number) digit\b|\b(a|an|the) (a|on|in)\b", text
+    )
+    known = {word for s in scenes.SENTENCES for word in re.findall(r"\w+", re.sub(r"{\w+}", "", s))} | {"an"}
+    for words in (scenes.NUMERALS, scenes.WORDS, *scenes.SIZE_WORDS, COLOURS, *scenes.PLACES):
+        known |= {word for phrase in words for word in phrase.split()}
+    assert set(re.findall(r"\w+", text)) <= known and len(re.findall(r"\w+|,", text)) <= 15
+
+
+@given(which=st.integers(0, len(EVERY) - 1), phrasing=st.integers(0, 5 * scenes.PHRASINGS))
+def test_a_caption_of_all_five_is_its_sentence_filled_in(which, phrasing):
+    digit, ink, size, ground, place = EVERY[which]
+    rest, sentence = divmod(phrasing % scenes.PHRASINGS, len(scenes.SENTENCES))
+    text = scenes.SENTENCES[sentence].format(
+        digit=(scenes.NUMERALS, scenes.WORDS)[rest % 2][digit],
+        ink=NAMES[ink],
+        size=scenes.SIZE_WORDS[size][rest // 2 % 3],
+        ground=NAMES[ground],
+        place=scenes.PLACES[place][rest // 6],
+    )
+    assert caption(EVERY[which], phrasing) == re.sub(r"\ba orange", "an orange", text)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "some"),
+    [
+        ((6, 6, None, None, None), {"a black 6", "black six", "the digit 6 in black", "a 6 in black ink", "6, black"}),
+        (
+            (6, 6, 0, 4, None),
+            {"a small black 6 on blue", "tiny black 6 on blue", "a blue picture with a little black 6"},
+        ),
+        ((6, 6, None, 4, None), {"black 6 on blue", "black on blue, a 6", "on a blue background a black six"}),
+        ((6, None, None, None, 0), {"6, top left", "a six, in the upper left", "top left corner, a 6"}),
+        ((8, None, None, None, None), {"an 8", "eight", "the number 8", "an eight"}),
+        ((None, None, None, 4, None), {"on blue", "blue background", "a blue picture", "against blue"}),
+        ((None, 1, 1, None, None), {"a large orange digit", "big and orange", "the digit in orange, huge"}),
+        ((None, 1, None, None, None), {"an orange digit", "orange", "a digit in orange ink"}),
+        ((None,) * 5, {""}),
+    ],
+)
+def test_short_captions_are_worded_as_people_do(attributes, some):
+    assert some <= {caption(attributes, p) for p in range(15 * 2 * 3 * 3)}
+
+
 @pytest.mark.parametrize(
     ("text", "want"),
     [
@@ -296,7 +357,9 @@ ONE = torch.tensor([[7, 0, 1, 4, 0]])
         (lambda d: scenes.CaptionedDigits(d.digits, alike=0), "alike must be at least 1, got 0"),
         (lambda d: caption((10, 0, 0, 4, 0)), r"the digit of attributes must be in 0\.\.9, got 10"),
         (lambda d: caption((1, 0, 0, 4)), "attributes must be whole numbers"),
-        (lambda d: caption(attributes_of("a seven")), "must all be named"),
+        (lambda d: caption((None, 0, 0, None)), "attributes must be whole numbers"),
+        (lambda d: caption((None, 8, None, None, None)), r"the ink of attributes must be in 0\.\.7, got 8"),
+        (lambda d: caption("a seven"), "attributes must be five whole numbers, or None for what is not named, got str"),
         (lambda d: compose(torch.zeros(1, 28, 28), ONE), "digits must be"),
         (lambda d: compose(torch.zeros(2, 1, 28, 28), ONE), r"attributes must be \(2, 5\)"),
         (lambda d: compose(torch.zeros(1, 1, 28, 28), ONE.float()), "whole numbers"),

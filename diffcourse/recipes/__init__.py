@@ -40,7 +40,7 @@ from diffcourse.recipes.denoisers import (
     short_chain,
 )
 from diffcourse.recipes.ldm import captioned_ldm, latent_loss, measure_ldm, scene_latents, text_unet
-from diffcourse.recipes.recipe import Recipe, seeded_build
+from diffcourse.recipes.recipe import Again, Recipe, seeded_build, started_from
 from diffcourse.recipes.vae import lesson_01_bounds, measure_vae, vae_loss
 from diffcourse.train import Progress, engine, fit, read_checkpoint
 
@@ -49,6 +49,7 @@ __all__ = [
     "MNIST_SHARES",
     "RECIPES",
     "SAMPLER",
+    "Again",
     "Recipe",
     "asked_for",
     "autoencoder_loss",
@@ -84,6 +85,7 @@ __all__ = [
     "score",
     "seeded_build",
     "short_chain",
+    "started_from",
     "text_unet",
     "tiny_clip",
     "unit_latents",
@@ -101,13 +103,22 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
 
 
 def run(
-    name: str, *, profile: str | None = None, out: str | Path = "runs", resume: bool = False, seed: int = 0
+    name: str,
+    *,
+    profile: str | None = None,
+    out: str | Path = "runs",
+    resume: bool = False,
+    seed: int = 0,
+    start: str | Path | None = None,
 ) -> Iterator[Progress]:
     """Train a recipe and write `out`/NAME.safetensors with its card, which `weights.load` reads; yields after every step.
 
     A checkpoint NAME.checkpoint in `out` lets a stopped run go on with resume=True, to the very same weights; what is finished already is
     left as it is, which is told. Without resume, an `out` that already holds this training is a FileExistsError. Of several launched
     processes the first writes, and the others end before it measures.
+
+    start: weights to go on from in place of random ones, a shipped name or the path of a .safetensors file, of a model that is built as the
+    recipe's; the steps and options are then those of `Recipe.again`.
     """
     if name not in RECIPES:
         raise ValueError(f"name must be one of {', '.join(RECIPES)}, got {name!r}")
@@ -116,6 +127,11 @@ def run(
         raise ValueError(f"profile must be one of {', '.join(profiles.PROFILES)}, got {profile!r}")
     recipe, main, out = RECIPES[name], engine().is_main_process, user_path(out)
     checkpoint, path = out / f"{name}.checkpoint", out / f"{name}.safetensors"
+    if start is not None:
+        if not isinstance(recipe, Recipe):
+            raise ValueError(f"start must be None for {name}, which nothing is trained for, got {str(start)!r}")
+        weights.verify(start)
+        recipe = started_from(recipe)
     if checkpoint.exists():
         if not resume:
             raise FileExistsError(
@@ -138,7 +154,7 @@ def run(
         if main:
             recipe(path)
         return iter(())
-    return _run(name, recipe, profile, out, seed, checkpoint)
+    return _run(name, recipe, profile, out, seed, checkpoint, start)
 
 
 def _check_same(checkpoint: Path, settings: dict[str, Any]) -> None:
@@ -153,12 +169,26 @@ def _check_same(checkpoint: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path) -> Iterator[Progress]:
+def _set_out_from(start: str | Path, model: torch.nn.Module) -> dict[str, Any]:
+    """Put the numbers of weights into a model that is built alike, in place; returns how these were trained, for the card."""
+    begun = weights.load(start)
+    if weights.describe(begun) != weights.describe(model):
+        raise ValueError(f"start must be weights of a {type(model).__name__} built as the recipe's, got {str(start)!r}")
+    model.load_state_dict(begun.state_dict())
+    card = weights.verify(start)
+    kept = ("command", "data", "recipe", "training_seconds", "machine", "losses", "before")
+    return {"name": Path(start).stem, "sha256": card["sha256"], **{key: card[key] for key in kept if key in card}}
+
+
+def _run(
+    name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoint: Path, start: str | Path | None
+) -> Iterator[Progress]:
     processes = engine()
     main, world = processes.is_main_process, processes.num_processes
     with processes.local_main_process_first():  # one process downloads, the others find it
         source = recipe.data()
     model, steps = seeded_build(recipe.build, seed), recipe.steps[profile]
+    before = {} if start is None else {"before": _set_out_from(start, model)}
     fast = recipe.on_gpu if processes.device.type == "cuda" else {}
     options = {"every": max(1, min(500, steps // 4)), **recipe.options, **fast}
     with fit(model, source, recipe.loss, steps=steps, seed=seed, checkpoint=checkpoint, **options) as training:
@@ -173,7 +203,8 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
         "headline": recipe.headline,
         "command": ("python" if world == 1 else f"torchrun --nproc_per_node {world}")
         + f" -m diffcourse train {name} --profile {profile} --out {out.name}"
-        + (f" --seed {seed}" if seed else ""),
+        + (f" --seed {seed}" if seed else "")
+        + (f" --start {Path(start).name}" if start else ""),
         "data": f"{len(source)} images, {source.source.split(':')[0]}",
         "recipe": {"steps": steps, "seed": seed, **recipe.options, **fast}
         | ({"processes": world} if world > 1 else {}),
@@ -182,6 +213,7 @@ def _run(name: str, recipe: Recipe, profile: str, out: Path, seed: int, checkpoi
         + (f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ", CPU only"),
         "versions": {"torch": torch.__version__.split("+")[0]},
         "losses": training.log.losses,
+        **before,
     }
     if recipe.finish:
         recipe.finish(progress.ema, source)

@@ -1,13 +1,21 @@
 """What a recipe is, and how the first parameters of its model follow from a seed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from diffcourse import data
+
+
+@dataclass(frozen=True)
+class Again:
+    """A training that goes on from weights: its steps, and the options of `fit` that are other than the recipe's."""
+
+    steps: dict[str, int]
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,14 @@ class Recipe:
     half: bool = True
     finish: Callable[[Any, Any], None] | None = None  # (model, data): what is set once the training is over
     parts: dict[str, str] = field(default_factory=dict)  # of the model: shipped weights, which its file refers to
+    again: Again | None = None  # what is other where a training starts from weights; None: nothing
+
+
+def started_from(recipe: Recipe) -> Recipe:
+    """The recipe of a training that does not start anew, but from weights."""
+    if recipe.again is None:
+        return recipe
+    return replace(recipe, steps=recipe.again.steps, options={**recipe.options, **recipe.again.options})
 
 
 def seeded_build(build: Callable[[], nn.Module], seed: int) -> nn.Module:

@@ -632,3 +632,15 @@ def _(out: Path) -> None:
     (out / "tiny.checkpoint").write_bytes(sound)
     list(recipes.run("tiny", profile="smoke", out=out, resume=True))
     holds(len(weights.verify(out / "tiny")["losses"]) == 4, "the losses on the card are not whole")
+
+
+@recipe_case("a start that is missing, of another model, or of no training")
+def _(out: Path) -> None:
+    refused(
+        lambda: recipes.run("tiny", profile="smoke", out=out, start=out / "none.safetensors"),
+        "none.safetensors",
+        error=OSError,
+    )
+    refused(lambda: recipes.run("tiny", profile="smoke", out=out, start=3), "3", error=(TypeError, ValueError, OSError))
+    refused(lambda: list(recipes.run("tiny", profile="smoke", out=out, start="mnist-ddpm")), "start", "mnist-ddpm")
+    refused(lambda: recipes.run("mnist-reference", out=out, start="mnist-classifier"), "start", "mnist-reference")

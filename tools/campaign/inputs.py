@@ -434,6 +434,9 @@ LMS("4")                                                        -> order, '4'
 LMS(True)                                                       -> order, True
 LMS(2.0)                                                        -> order, 2.0
 DPMSolverPP(3)                                                  -> order, 3
+EulerAncestral(2)                                               -> eta, 2
+EulerAncestral("no")                                            -> eta, no
+sample(model, S, (4, 2), EulerAncestral(), levels=[S.at(5), S.at(500)]) -> 5, 500
 DPMSolverPP([2])                                                -> order, [2]
 DPMSolverPP(True)                                               -> order, True
 DPMSolverPP(2, "no")                                            -> stochastic, no
@@ -768,8 +771,9 @@ ALL = [
     samplers.LMS(),
 ]
 ALL += [samplers.DPMSolverPP(), samplers.DPMSolverPP(1), samplers.DPMSolverPP(stochastic=True)]
+ALL += [samplers.PNDM(), samplers.EulerAncestral()]
 
-BACK, FROM_NOISE = (ALL[2], ALL[5], ALL[6]), (ALL[0], ALL[2], *ALL[7:])
+BACK, FROM_NOISE = (ALL[2], ALL[5], ALL[6]), (ALL[0], ALL[2], *ALL[7:10])
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -273,6 +273,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "digits of a classifier": (lambda: evaluate.digits(own(), 5), ("model", "DigitClassifier")),
     "one prompt that is no list": (lambda: evaluate.drawn(None, "a red seven"), ("prompts", "a red seven")),
     "no prompts": (lambda: evaluate.drawn(None, []), ("prompts",)),
+    "short captions of a colour": (lambda: evaluate.short_captions(None, ["colour"]), ("named", "colour")),
     "nothing in parts": (lambda: evaluate.in_parts(torch.exp, CLOUD[:0]), ("batch", "(0, 2)")),
     "a list in parts": (lambda: evaluate.in_parts(torch.exp, [1.0]), ("batch", "list")),
     "parts of 0": (lambda: evaluate.in_parts(torch.exp, CLOUD, 0), ("size", "0")),

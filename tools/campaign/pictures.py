@@ -415,6 +415,8 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {  # a call, and the argument 
     "caption of four": (lambda: scenes.caption([1, 2, 0, 4]), "attributes"),
     "caption of floats": (lambda: scenes.caption([1.5, 2, 0, 4, 0]), "attributes"),
     "caption of None": (lambda: scenes.caption(None), "attributes"),
+    "caption of an ink that does not exist": (lambda: scenes.caption([None, 8, None, None, None]), "ink"),
+    "caption of words": (lambda: scenes.caption("a red 3"), "attributes"),
     "attributes_of None": (lambda: scenes.attributes_of(None), "caption"),
     "attributes_of a list": (lambda: scenes.attributes_of(["a red 3"]), "caption"),
     "scenes from a tensor": (lambda: scenes.CaptionedDigits(BYTES), "digits"),

@@ -29,6 +29,14 @@ PREDICTIONS = [
         why="The average looks back about 100 steps, to when all was worse. It wins where the rate is high and the loss hardly falls.",
     ),
     Prediction(
+        "03.pieces",
+        title="What brings your own network most",
+        question="Your network predicts v; then it has the shipped models' schedule too; then the average of its weights as well. "
+        "Which change makes most digits recognisable?",
+        kind="choice",
+        options=["v", "schedule", "average"],
+    ),
+    Prediction(
         "03.signs",
         title="Weights in which two gradients of the shipped network agree",
         question="Shipped network, the same 500 images, new t and noise: in how many percent of the weights do two gradients agree?",
