@@ -21,9 +21,8 @@ import torch
 from common import table_of
 
 from diffcourse import data, elbo, files, rng, weights
-from diffcourse.schedule import DiffusionSchedule
 from diffcourse.score import random_signs
-from diffcourse.sde import density_floor, likelihood
+from diffcourse.sde import density_floor, likelihood, rising_levels
 
 BIN = 2 / 255
 STEPS = (20, 40, 80)
@@ -38,18 +37,11 @@ def told(bits):
     }
 
 
-def levels(schedule: DiffusionSchedule, steps: int):
-    """From t = 0 up to the last step, evenly in log sigma/alpha."""
-    low, high = (math.log(schedule.at(t).nsr) for t in (0, schedule.T - 1))
-    inner = (schedule.at(schedule.time_of(math.exp(low + (high - low) * i / steps))) for i in range(1, steps))
-    return [schedule.at(0), *inner, schedule.at(schedule.T - 1)]
-
-
 def ode(model, x, labels, steps, seed, batch=100):
     """Bits a pixel of each digit, with the noise of one grey and the probe that `seed` draws."""
     g = torch.Generator().manual_seed(rng.counter_seed("likelihood", seed))
     noisy = x + (torch.rand(x.shape, generator=g) - 0.5) * BIN
-    probe, way = random_signs(x, g), levels(model.schedule, steps)
+    probe, way = random_signs(x, g), rising_levels(model.schedule, 0, model.schedule.T - 1, steps)
     found = []
     for lo in range(0, len(x), batch):
         part = slice(lo, lo + batch)

@@ -50,6 +50,7 @@ __all__ = [
     "euler_maruyama",
     "forward_sde",
     "likelihood",
+    "rising_levels",
     "velocity",
 ]
 
@@ -398,6 +399,28 @@ def likelihood(
         if not isinstance(end, Tensor) or end.shape != (len(x),):
             raise ValueError(f"prior must return log p of each point, ({len(x)},), got {told(end)}")
     return Likelihood(end.to(total) + total + dims * math.log(last.alpha / levels[0].alpha), x, calls)
+
+
+def rising_levels(path: Any, first: float, last: float, steps: int) -> list[Level]:
+    """steps + 1 levels from t = `first` up to t = `last`, evenly in log(sigma/alpha): where `likelihood` goes.
+
+    path: one with `at` and `time_of`, such as VP() or a DiffusionSchedule, whose t are steps: 0 and T - 1.
+    """
+    if (
+        isinstance(path, type)
+        or not callable(getattr(path, "at", None))
+        or not callable(getattr(path, "time_of", None))
+    ):
+        raise TypeError(f"path must be one with at and time_of, such as sde.VP(), got {told(path)}")
+    start, end, steps = path.at(first), path.at(last), whole("steps", steps, 1)
+    for name, at, t in (("first", start, first), ("last", end, last)):
+        if at.alpha == 0 or at.sigma == 0:
+            raise ValueError(f"{name} must be a time with some signal and some noise, got t={t:g}")
+    if end.nsr <= start.nsr:
+        raise ValueError(f"last must be noisier than first, got t={first:g} to t={last:g}")
+    low, high = math.log(start.nsr), math.log(end.nsr)
+    inner = (path.at(path.time_of(math.exp(low + (high - low) * i / steps))) for i in range(1, steps))
+    return [start, *inner, end]
 
 
 def density_floor(at: Level, bin_width: float = 1.0) -> float:

@@ -620,3 +620,17 @@ def test_the_likelihood_of_digits_lies_above_its_floor_and_resumes(tmp_path):
     assert again.returncode == 0 and "ode" not in again.stdout
     other = benchmark("likelihood", *options[:-2], "--draws", "5", *options[-2:], cwd=tmp_path)
     assert other.returncode != 0 and "other settings" in other.stderr
+
+
+@pytest.mark.slow
+def test_a_reflow_of_digits_can_be_measured_again_and_resumes(tmp_path, one_layer):
+    options = ("--pairs", "6", "--steps", "2", "--samples", "100", "--out", str(tmp_path / "reflow.json"))
+    ran = benchmark("reflow", *options, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    table = json.loads((tmp_path / "reflow.json").read_text(encoding="utf-8"))
+    committed = json.loads((ROOT / "benchmarks" / "reflow.json").read_text(encoding="utf-8"))
+    assert {row: list(of) for row, of in table["rows"].items()} == {r: list(of) for r, of in committed["rows"].items()}
+    assert table["rows"]["before"]["bend"] != table["rows"]["after"]["bend"]  # it was trained
+    assert list(table["strip"]) == ["rows", "digits"] and table["rows"]["after"]["4 calls"]["n"] == 100
+    again = benchmark("reflow", *options, cwd=tmp_path)
+    assert again.returncode == 0 and again.stdout == ""

@@ -23,6 +23,7 @@ ITEMS = {  # lesson: first and last curriculum item that it must cover, and agai
     "05c_latent_diffusion_with_clip": (194, 194, 207, 215, 217, 220),
     "06_classifier_free_guidance": (221, 236),
     "07_score_matching": (89, 89, 237, 243),
+    "08_sdes_and_probability_flow": (244, 246),
 }
 
 

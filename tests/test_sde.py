@@ -27,6 +27,7 @@ from diffcourse.sde import (
     euler_maruyama,
     forward_sde,
     likelihood,
+    rising_levels,
     velocity,
 )
 
@@ -182,7 +183,7 @@ def test_the_reverse_step_becomes_that_of_ddpm_as_the_step_shrinks(eta, theirs):
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0, 1.5])
 @pytest.mark.parametrize("path", [VP(), Straight()], ids=["VP", "Straight"])
 def test_every_eta_ends_at_the_data(path, eta):
-    levels = [*grid(path, 0.004, 0.996, 300)[::-1], CLEAN]
+    levels = [*rising_levels(path, 0.004, 0.996, 300)[::-1], CLEAN]
     *_, end = trajectory(MIXTURE.denoise, randn(6000, 2), levels, ReverseSDE(path, eta), seeded(1))
     data = MIXTURE.sample(6000, generator=seeded(2))
     assert (end.x.mean(0) - data.mean(0)).abs().max() < 0.08
@@ -232,15 +233,21 @@ def test_a_predictor_without_corrector_steps_is_itself_and_a_corrector_asks_agai
 # -- likelihood -------------------------------------------------------------------------------------------------------
 
 
-def grid(path, start, end, n):
-    """Levels evenly in log(sigma/alpha)."""
-    a, b = math.log(path.at(start).nsr), math.log(path.at(end).nsr)
-    return [path.at(path.time_of(math.exp(a + (b - a) * i / n))) for i in range(n + 1)]
+def test_rising_levels_are_even_in_the_logarithm_and_end_where_they_should():
+    for path, first, last in ((VP(), 0.02, 1.0), (VE(0.01, 50.0), 0.0, 1.0), (Straight(), 0.1, 0.9)):
+        levels = rising_levels(path, first, last, 7)
+        logs = [math.log(at.nsr) for at in levels]
+        assert len(levels) == 8 and levels[0] == path.at(first) and levels[-1] == path.at(last)
+        assert [b - a for a, b in pairwise(logs)] == pytest.approx([(logs[-1] - logs[0]) / 7] * 7, rel=1e-6)
+    chain = weights.load("mnist-ddpm").schedule
+    low, high = (math.log(chain.at(t).nsr) for t in (0, 999))
+    by_hand = [chain.at(chain.time_of(math.exp(low + (high - low) * i / 20))) for i in range(1, 20)]
+    assert rising_levels(chain, 0, 999, 20) == [chain.at(0), *by_hand, chain.at(999)]
 
 
 @pytest.mark.parametrize("path", [VP(), VE(0.01, 50.0)], ids=["VP", "VE"])
 def test_the_likelihood_is_the_density_to_a_hundredth_of_a_nat(path):
-    levels = grid(path, 0.02, 1.0, 150)
+    levels = rising_levels(path, 0.02, 1.0, 150)
     x = MIXTURE.sample(40, level=levels[0], generator=seeded())
     prior = partial(MIXTURE.log_prob, level=levels[-1])
     ours = likelihood(MIXTURE.denoise, x, levels, prior=prior)
@@ -263,7 +270,7 @@ def test_bits_of_uniform_pixels_are_eight():
     log_p = torch.full((2000,), 4 * math.log(1 / 2))  # uniform on [-1, 1]^4
     assert elbo.bits_per_dim(-log_p.double(), 4, 2 / 256).mean().item() == pytest.approx(8.0)
     one = GaussianMixture([[0.1, 0.2]], 0.3)
-    levels = grid(VP(), 0.0005, 1.0, 200)
+    levels = rising_levels(VP(), 0.0005, 1.0, 200)
     x = one.sample(200, level=levels[0], generator=seeded(2))
     nats = likelihood(one.denoise, x, levels).nats
     entropy = math.log2(0.3 * math.sqrt(2 * math.pi * math.e) / (2 / 255))
@@ -272,7 +279,7 @@ def test_bits_of_uniform_pixels_are_eight():
 
 def test_no_density_gets_below_the_floor():
     point = GaussianMixture([[0.3, -0.2, 0.1]], 0.0)  # what could be easier to know?
-    levels = grid(VP(), 0.004, 1.0, 200)
+    levels = rising_levels(VP(), 0.004, 1.0, 200)
     x = torch.tensor([[0.3, -0.2, 0.1]], dtype=torch.float64) * levels[0].alpha
     bits = elbo.bits_per_dim(-likelihood(point.denoise, x, levels).nats - 3 * math.log(levels[0].alpha), 3)
     assert bits.item() == pytest.approx(density_floor(levels[0]), abs=0.01)
@@ -322,11 +329,15 @@ NOW = MIXTURE.denoise(torch.zeros(1, 2, dtype=torch.float64), VP().at(0.5))
         ),
         (lambda: likelihood(MIXTURE.denoise, torch.zeros(1, 2), VP().levels(5)), ValueError, "levels must"),
         (
-            lambda: likelihood(MIXTURE.denoise, torch.zeros(2, 2), grid(VP(), 0.5, 0.9, 1), prior=lambda x: x),
+            lambda: likelihood(MIXTURE.denoise, torch.zeros(2, 2), rising_levels(VP(), 0.5, 0.9, 1), prior=lambda x: x),
             ValueError,
             "prior must return",
         ),
         (lambda: bend([torch.zeros(1, 2)]), ValueError, "xs must be a list of two"),
+        (lambda: rising_levels(VP(), 0.9, 0.1, 5), ValueError, "last must be noisier than first"),
+        (lambda: rising_levels(VP(), 0.0, 0.1, 5), ValueError, "first must be a time with some signal and some noise"),
+        (lambda: rising_levels(Straight(), 0.1, 1.0, 5), ValueError, "last must be a time with some signal"),
+        (lambda: rising_levels(VP, 0.1, 1.0, 5), TypeError, "path must be one with at and time_of"),
         (lambda: density_floor(CLEAN), ValueError, "at.nsr must be"),
     ],
 )

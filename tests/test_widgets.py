@@ -11,7 +11,7 @@ from diffcourse.denoiser import Estimate
 from diffcourse.schedule import CLEAN, DiffusionSchedule
 
 NAMES = [
-    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "GuidanceExplorer",
+    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "FlowExplorer", "GuidanceExplorer",
     "LatentChannelExplorer", "LatentExplorer", "NoiseExplorer", "OwnDigitExplorer", "PosteriorExplorer", "PromptBox",
     "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "ScoreExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
 ]  # fmt: skip

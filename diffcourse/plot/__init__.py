@@ -44,6 +44,7 @@ from diffcourse.plot.lesson_05c import (
 )
 from diffcourse.plot.lesson_06 import guidance_row, pulls, trade_off
 from diffcourse.plot.lesson_07 import drops, fields, losses_map, pull
+from diffcourse.plot.lesson_08 import flow_page, moving_histogram, processes, ways
 from diffcourse.plot.picture import (
     AIM,
     BESIDE,
@@ -80,6 +81,7 @@ __all__ = [
     "LDM_LABELS", "LDM_PAPER", "accuracies", "costs", "ldm_map", "ldm_results", "objectives", "prompted",
     "guidance_row", "pulls", "trade_off",
     "drops", "fields", "losses_map", "pull",
+    "flow_page", "moving_histogram", "processes", "ways",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from diffcourse.widgets.lesson_05b import CaptionExplorer
 from diffcourse.widgets.lesson_05c import PromptBox
 from diffcourse.widgets.lesson_06 import GuidanceExplorer
 from diffcourse.widgets.lesson_07 import ScoreExplorer
+from diffcourse.widgets.lesson_08 import FlowExplorer
 
 __all__ = [
     "Explorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
@@ -31,6 +32,7 @@ __all__ = [
     "PromptBox",
     "GuidanceExplorer",
     "ScoreExplorer",
+    "FlowExplorer",
 ]  # fmt: skip
 
 
