@@ -77,7 +77,7 @@ class Encoder(nn.Module):
 
     def __init__(self, dim: int, inner: int, layers: int, heads: int, activation: str, eps: float, causal: bool):
         super().__init__()
-        check_channels("hidden_size", dim, heads)
+        check_channels("hidden_size", dim, whole("num_attention_heads", heads, 1))
         sizes = dim, whole("intermediate_size", inner, 1), heads, one_of("hidden_act", activation, ACTIVATIONS)
         start = (2 * dim * whole("num_hidden_layers", layers, 1)) ** -0.5  # a deeper tower starts with quieter layers
         more = number("layer_norm_eps", eps, 0), causal, start
@@ -133,7 +133,7 @@ class TextTransformer(nn.Module):
         hidden_act: str = "quick_gelu",
         layer_norm_eps: float = 1e-5,
         bos_token_id: int | None = 49406,
-        eos_token_id: int | None = 49407,
+        eos_token_id: int = 49407,
         pad_token_id: int | None = 49407,
     ):
         super().__init__()
@@ -144,7 +144,7 @@ class TextTransformer(nn.Module):
         )
         self.encoder = Encoder(*tower, *shape, causal=True)
         self.final_layer_norm = nn.LayerNorm(hidden_size, eps=layer_norm_eps)
-        ends = bos_token_id, eos_token_id, pad_token_id
+        ends = bos_token_id, whole("eos_token_id", eos_token_id), pad_token_id
         self.config: dict[str, Any] = dict(zip(SETTINGS, (vocab_size, *tower, places, *shape, *ends), strict=True))
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -166,9 +166,11 @@ class TextTransformer(nn.Module):
 
         Where that is 2, as in old files of OpenAI's CLIPs, it is the largest number of the row, as transformers has it.
         """
-        end = self.config["eos_token_id"]
-        end = ids if end == HIGHEST_IS_THE_END else (ids == end).int()
-        return self(ids)[torch.arange(len(ids), device=ids.device), end.argmax(dim=1)]
+        states, end = self(ids), self.config["eos_token_id"]
+        found = ids == (ids.amax(dim=1, keepdim=True) if end == HIGHEST_IS_THE_END else end)
+        if not ids.is_meta and not (has := found.any(dim=1)).all():
+            raise ValueError(f"ids must hold the end token {end} in every row; row {has.int().argmin()} has none")
+        return states[torch.arange(len(ids), device=ids.device), found.int().argmax(dim=1)]
 
     @torch.no_grad()
     def resize_token_embeddings(self, n: int) -> None:

@@ -21,7 +21,7 @@ class PatchEmbeddings(nn.Module):
         super().__init__()
         whole("num_channels", channels, 1)
         self.image_size = whole("image_size", image_size, whole("patch_size", patch_size, 1))
-        self.class_embedding = nn.Parameter(torch.randn(dim) * dim**-0.5)
+        self.class_embedding = nn.Parameter(nn.init.normal_(torch.empty(dim), std=dim**-0.5))
         self.patch_embedding = drawn(nn.Conv2d(channels, dim, patch_size, stride=patch_size, bias=False), 0.02)
         self.position_embedding = drawn(nn.Embedding((image_size // patch_size) ** 2 + 1, dim), 0.02)
 
