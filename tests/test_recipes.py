@@ -269,7 +269,7 @@ def test_the_tiny_clip_fits_in_two_megabytes_and_starts_by_guessing(tmp_path, to
 
 
 def test_the_image_half_starts_with_open_eyes(tokenizer):
-    """Against the start values of transformers: flat patches look the same, strokes count for more, attention chooses, near is alike."""
+    """Against the start values of CLIP: flat patches look the same, strokes count for more, attention chooses, near is alike."""
     ours = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
     theirs = recipes.seeded_build(lambda: type(ours)(**ours.config), 0)
     assert all(torch.equal(a, b) for a, b in zip(ours.text.parameters(), theirs.text.parameters(), strict=True))
