@@ -74,7 +74,7 @@ def pull(x_t: Tensor, centres: Tensor, shares: Tensor, score: Tensor, *, reach: 
         ax.scatter(*clean.T, s=12, color="0.55", linewidths=0)
         draw_arrow(ax, tuple(start), tuple(end), COLOURS[1], linewidth=2.4, mutation_scale=18)
         ax.scatter(*start[:, None], s=45, color="black", zorder=4)
-        ax.set(aspect="equal", title="black: noisy; grey: clean; orange: the mean pull")
+        ax.set(aspect="equal", title="black: noisy; grey: α · clean; orange: the mean pull")
     picture.alt = alt or f"a noisy point, {len(clean)} clean ones that pull on it, and the mean pull"
     return picture
 

@@ -6,9 +6,9 @@ REVEALS = [
     Reveal(
         "07.edge",
         title="Why the identity fails on the uniform density",
-        text="Integration by parts leaves p·s at both ends of the axis. A density that fades out makes it vanish there. The uniform one "
-        "does not fade: it ends at x = 1 with p = 1, so the term s(1) − s(0) stays. For s(x) = x that is 1, the constant by which the two "
-        "sides differed. It depends on s, so a network trained this way learns another score.",
+        text="Integration by parts leaves p·ŝ at both ends of the axis. A density that fades out makes it vanish there. The uniform one "
+        "does not fade: it ends at x = 1 with p = 1, so the term ŝ(1) − ŝ(0) stays. For ŝ(x) = x that is 1, the constant by which the two "
+        "sides differed. It depends on ŝ, so a network trained this way learns another score.",
     ),
     Reveal(
         "07.bug_where",
