@@ -345,7 +345,7 @@ def pairs():
         ]
     )
     added.add_tokens(["<new>"], special_tokens=True)
-    description = described(small) | {"pad_token": "<pad>", "unk_token": "!"}  # of which neither is in the vocabulary
+    description = described(small) | {"pad_token": "<PAD>", "unk_token": "!"}  # of which neither is in the vocabulary
     strange = Words(**description).full()
     theirs = {"openai": openai_tokenizer(), "small": small, "added": added, "strange": strange}
     return {name: (tokenizer, Words(**described(tokenizer))) for name, tokenizer in theirs.items()}
