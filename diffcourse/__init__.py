@@ -20,7 +20,7 @@ _HOME = {
     "mixture": ["GaussianMixture"],
     "models": [
         "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "MLP", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
-        "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
+        "TextTransformer", "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
     ],
     "score": ["AnnealedLangevin", "langevin"],
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],

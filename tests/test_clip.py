@@ -122,7 +122,7 @@ def test_pooled_reads_the_end_whatever_the_config_says_of_it(folders, clip, toke
     """eos_token_id = 2 in a config means "the largest id" to transformers: wrong for a small vocabulary. An unknown mark becomes an end."""
     encoder = TextEncoder.from_pretrained(folders / "whole")
     features = encoder.pooled(PROMPTS)
-    encoder.text_model.eos_token_id = encoder.text_model.config.eos_token_id = 2
+    encoder.text_model.config["eos_token_id"] = 2
     assert torch.equal(encoder.pooled(PROMPTS), features)
     with pytest.warns(UserWarning, match="unknown words: ','"):
         ids, comma = encoder.ids("two, on black"), encoder.pooled("two, on black")
@@ -146,12 +146,12 @@ def test_a_word_is_not_changed_by_what_follows(encoder):
 @pytest.mark.parametrize("prompt", ["", "a small red seven", "seven " * 40])
 @pytest.mark.filterwarnings("ignore:a prompt of:UserWarning")
 def test_attention_is_that_of_transformers(encoder, prompt):
-    network = copy.deepcopy(encoder.text_model)
+    network = transformers.CLIPTextModel(transformers.CLIPTextConfig(**encoder.text_model.config)).eval()
+    network.load_state_dict(encoder.text_model.state_dict())
     network.set_attn_implementation("eager")  # the only one of theirs that returns its weights
     theirs = torch.cat(network(input_ids=encoder.ids(prompt), output_attentions=True).attentions)
     ours, n = encoder.attention(prompt), len(encoder.tokens(prompt))
     torch.testing.assert_close(ours, theirs[:, :, :n, :n], rtol=1e-5, atol=1e-6)
-    assert not encoder.text_model.encoder.layers[0].self_attn.q_proj._forward_hooks
 
 
 def test_one_string_is_one_prompt_and_batches_do_not_matter(encoder):

@@ -52,6 +52,26 @@ def test_a_text_encoder_is_found_by_its_name_before_weights_are_imported():
 
 
 @pytest.mark.slow
+def test_prompts_are_drawn_without_transformers_and_without_the_compiler(tmp_path):
+    """Shipped models are the course's own networks, and their tokens need `tokenizers` alone: the other two cost seconds to import."""
+    done = in_a_fresh_process(
+        "import sys\n"
+        "from diffcourse.cli import main\n"
+        f"out = {str(tmp_path / 'scene.png')!r}\n"
+        "assert main(['sample', '--prompt', 'a big red 3 on blue', '--n', '2', '--steps', '2', '--out', out]) == 0\n"
+        f"heavy = {{*{HEAVY!r}, 'torch._dynamo', 'sympy'}} - {{'matplotlib'}}\n"
+        "assert not heavy & set(sys.modules), sorted(heavy & set(sys.modules))\n"
+        "from diffcourse import LatentDiffusion, TextEncoder, weights\n"
+        "clip, text = weights.load('tiny-clip'), TextEncoder.from_pretrained('tiny-clip')\n"
+        "text('a red seven'), text.tokens('a red seven'), text.attention('a red seven'), text.config, clip.config\n"
+        "clip.encode_texts('a red seven'), clip.encode_images(__import__('torch').zeros(1, 3, 64, 64))\n"
+        "assert not heavy & set(sys.modules), sorted(heavy & set(sys.modules))\n"
+        "assert text.tokenizer.tokenize('red') == ['red</w>'] and 'transformers' in sys.modules\n"
+    )
+    assert "the judge reads" in done and (tmp_path / "scene.png").is_file()
+
+
+@pytest.mark.slow
 def test_every_name_is_reachable():
     in_a_fresh_process(
         "import importlib, pkgutil, diffcourse\n"

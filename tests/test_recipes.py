@@ -361,7 +361,7 @@ def test_the_tiny_clip_fits_in_two_megabytes_and_starts_by_guessing(tmp_path, to
 
 
 def test_the_image_half_starts_with_open_eyes(tokenizer):
-    """Against the start values of transformers: flat patches look the same, strokes count for more, attention chooses, near is alike."""
+    """Against the start values of CLIP: flat patches look the same, strokes count for more, attention chooses, near is alike."""
     ours = recipes.seeded_build(partial(recipes.tiny_clip, tokenizer), 0)
     theirs = recipes.seeded_build(lambda: type(ours)(**ours.config), 0)
     assert all(torch.equal(a, b) for a, b in zip(ours.text.parameters(), theirs.text.parameters(), strict=True))
@@ -374,9 +374,7 @@ def test_the_image_half_starts_with_open_eyes(tokenizer):
         assert spread[0] > 2 * spread[1]
         entropies = []
         for model in (ours, theirs):
-            vision = model.vision_model
-            vision.set_attn_implementation("eager")
-            share = vision(strokes, output_attentions=True).attentions[0]
+            share = model.vision_model.attention(strokes)[0]
             entropies.append((-(share * share.log()).sum(dim=-1)).exp().mean())  # so many patches are looked at
     assert entropies[0] < 0.7 * entropies[1] and entropies[1] > 60  # of 65: theirs looks at everything alike
     grid = ours.vision_model.embeddings.position_embedding.weight[1:].detach().view(8, 8, -1)

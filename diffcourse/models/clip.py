@@ -19,8 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import shipped
+from diffcourse.checks import whole
 from diffcourse.download import of_hub
 from diffcourse.files import user_path
+from diffcourse.models.text import SETTINGS, TextTransformer, drawn
+from diffcourse.models.tokens import SPECIAL, Words
+from diffcourse.models.vision import VISION_SETTINGS, VisionTransformer
 from diffcourse.stored import blamed, check_finite, check_no_pointer, own_path, parameters_at_most, reason
 
 SMALL = 4096  # tokens; vocabularies below it come from a few captions, and hold each of their words whole
@@ -39,26 +43,33 @@ class TextEncoder(nn.Module):
     The last hidden states after the final layer norm, as Stable Diffusion 1.x reads them: L = 77 and D = 768 there. Padding takes part, as
     it did in training; attention is causal, so it changes no word. `encoder([""])[0]`, (L, D), is the null condition of a `Denoiser`.
 
-    model: a CLIPModel, CLIPTextModel or CLIPTextModelWithProjection of transformers, tokenizer: its CLIPTokenizer; or the two dicts of
-    `config`, which describe them.
+    model: a CLIPModel, CLIPTextModel or CLIPTextModelWithProjection of transformers, whose parameters `text_model`, a `TextTransformer`,
+    takes over; or a `TextTransformer`. tokenizer: its CLIPTokenizer. Or the two dicts of `config`, which describe them.
     """
 
     def __init__(self, model: Any, tokenizer: Any):
         super().__init__()
-        model = _fresh_model(model) if isinstance(model, Mapping) else model
-        self.tokenizer = _tokenizer(tokenizer) if isinstance(tokenizer, Mapping) else tokenizer
-        self.text_model = getattr(model, "text_model", model)
-        self.text_projection = getattr(model, "text_projection", None)
-        settings = getattr(self.text_model, "config", None)
-        if getattr(settings, "model_type", None) != "clip_text_model":
-            raise TypeError(f"model must be a CLIPModel or CLIPTextModel of transformers, got {type(model).__name__}")
-        if len(self.tokenizer) > settings.vocab_size:
+        self._words = Words(**_only(tokenizer, *DESCRIPTION)) if isinstance(tokenizer, Mapping) else tokenizer
+        self.text_model, self.text_projection = _text_half(model)
+        settings = self.text_model.config
+        self.length, self.dim = settings["max_position_embeddings"], settings["hidden_size"]
+        if len(self._words) > settings["vocab_size"]:
             raise ValueError(
-                f"tokenizer has {len(self.tokenizer)} tokens, but model has embeddings for {settings.vocab_size}: "
+                f"tokenizer has {len(self._words)} tokens, but model has embeddings for {settings['vocab_size']}: "
                 "they do not belong together"
             )
-        self.length, self.dim = settings.max_position_embeddings, settings.hidden_size
         self.requires_grad_(False).eval()
+
+    @property
+    def tokenizer(self) -> Any:
+        """The CLIPTokenizer of transformers, which is imported when it is first asked for: encoding needs none of it."""
+        if isinstance(self._words, Words):
+            self._words = self._words.full()
+        return self._words
+
+    @tokenizer.setter
+    def tokenizer(self, tokenizer: Any) -> None:
+        self._words = tokenizer
 
     @classmethod
     def from_pretrained(
@@ -100,7 +111,7 @@ class TextEncoder(nn.Module):
         """
         folder = own_path(folder)
         with torch.random.fork_rng(devices=[]):
-            model = _fresh_model(self.config["model"])
+            model = _theirs(self.config["model"])
         getattr(model, "text_model", model).load_state_dict(self.text_model.state_dict())
         if self.text_projection is not None:
             model.text_projection.load_state_dict(self.text_projection.state_dict())
@@ -113,9 +124,8 @@ class TextEncoder(nn.Module):
     @property
     def config(self) -> dict[str, Any]:
         """What makes an empty twin, `TextEncoder(**config)`; JSON values, the whole vocabulary among them."""
-        settings = {name: getattr(self.text_model.config, name) for name in SETTINGS}
         projection = None if self.text_projection is None else self.text_projection.out_features
-        return {"model": {**settings, "projection_dim": projection}, "tokenizer": _describe(self.tokenizer)}
+        return {"model": {**self.text_model.config, "projection_dim": projection}, "tokenizer": _describe(self._words)}
 
     def forward(self, prompts: str | Sequence[str]) -> Tensor:
         """(B, L, D), the embeddings of B prompts; a single string is one prompt."""
@@ -134,42 +144,37 @@ class TextEncoder(nn.Module):
 
     def tokens(self, prompt: str) -> list[Token]:
         """The tokens of a prompt from start to end, without padding: token l is word l of `AttentionMaps.words`."""
-        (encoding,) = self.tokenizer(listed(prompt), verbose=False).encodings
-        ids = _cut(encoding.ids, self.length, self.tokenizer.eos_token_id)
-        return [Token(*pair) for pair in zip(self.tokenizer.convert_ids_to_tokens(ids), ids, strict=True)]
+        (encoding,) = self._words(listed(prompt), verbose=False).encodings
+        ids = _cut(encoding.ids, self.length, self._words.eos_token_id)
+        return [Token(*pair) for pair in zip(self._words.convert_ids_to_tokens(ids), ids, strict=True)]
+
+    def spans(self, prompt: str) -> list[tuple[int, int]]:
+        """Where in the prompt each of its `tokens` stands: prompt[a:b]; (0, 0) for start and end."""
+        (encoding,) = self._words(listed(prompt), verbose=False).encodings
+        return [*encoding.offsets[: self.length - 1], encoding.offsets[-1]][: len(encoding.ids)]
 
     @torch.no_grad()
     def attention(self, prompt: str) -> Tensor:
         """(layers, heads, n, n): how much each of the prompt's n `tokens` looked at each other, softmax(Q Kᵀ/√d); none looks ahead."""
-        n, layers, hooks = len(self.tokens(prompt)), self.text_model.encoder.layers, []
-        kept: dict[tuple[int, str], Tensor] = {}
-        for i, layer in enumerate(layers):
-            for which in ("q_proj", "k_proj"):
+        n = len(self.tokens(prompt))
+        ids, _ = self._numbers(prompt)
+        return self.text_model.attention(ids[:1, :n].to(self._device))[:, 0]
 
-                def keep(_module: nn.Module, _args: tuple, out: Tensor, key: tuple[int, str] = (i, which)) -> None:
-                    kept[key] = out[0, :n].unflatten(1, (-1, layers[0].self_attn.head_dim)).transpose(0, 1)
-
-                hooks.append(getattr(layer.self_attn, which).register_forward_hook(keep))
-        try:
-            self._encode(prompt)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        q, k = (torch.stack([kept[i, which] for i in range(len(layers))]) for which in ("q_proj", "k_proj"))
-        ahead = torch.ones(n, n, dtype=torch.bool, device=q.device).triu(1)
-        return (q @ k.mT * q.shape[-1] ** -0.5).masked_fill(ahead, -torch.inf).softmax(dim=-1)
+    @property
+    def _device(self) -> torch.device:
+        return self.text_model.final_layer_norm.weight.device
 
     def _encode(self, prompts: str | Sequence[str]) -> tuple[Tensor, Tensor]:
-        ids, lengths = (v.to(self.text_model.final_layer_norm.weight.device) for v in self._numbers(prompts))
-        return self.text_model(input_ids=ids).last_hidden_state, lengths
+        ids, lengths = (v.to(self._device) for v in self._numbers(prompts))
+        return self.text_model(ids), lengths
 
     def _numbers(self, prompts: str | Sequence[str]) -> tuple[Tensor, Tensor]:
         """(B, L) ids and the number of them, (B,), that are no padding; warns of what is cut off or not known."""
         prompts = listed(prompts)
-        encodings = self.tokenizer(prompts, verbose=False).encodings
+        encodings = self._words(prompts, verbose=False).encodings
         self._warn(prompts, encodings)
-        rows = [_cut(e.ids, self.length, self.tokenizer.eos_token_id) for e in encodings]
-        pad = self.tokenizer.pad_token_id
+        rows = [_cut(e.ids, self.length, self._words.eos_token_id) for e in encodings]
+        pad = self._words.pad_token_id
         ids = torch.tensor([row + [pad] * (self.length - len(row)) for row in rows])
         return ids, torch.tensor([len(row) for row in rows])
 
@@ -187,7 +192,7 @@ class TextEncoder(nn.Module):
                 )
         if unknown:
             _tell(
-                f"unknown words: {', '.join(map(repr, unknown))}. They are not among the {len(self.tokenizer)} tokens of this CLIP, "
+                f"unknown words: {', '.join(map(repr, unknown))}. They are not among the {len(self._words)} tokens of this CLIP, "
                 "which spells them in fragments that may tell it nothing"
             )
 
@@ -204,36 +209,46 @@ class TextEncoder(nn.Module):
         for word, numbers in pieces.items():
             start, end = encoding.word_to_chars(word)
             text = prompt[start:end]
-            spelled = len(self.tokenizer) < SMALL or len(text) < 1.5 * len(numbers)
-            if (len(numbers) > 1 and spelled and any(map(str.isalpha, text))) or self.tokenizer.unk_token_id in numbers:
+            spelled = len(self._words) < SMALL or len(text) < 1.5 * len(numbers)
+            if (len(numbers) > 1 and spelled and any(map(str.isalpha, text))) or self._words.unk_token_id in numbers:
                 yield text
 
 
 class CLIP(nn.Module):
     """Texts and images as unit vectors of one space, in which a picture lies near its caption (Radford et al. 2021, figure 3).
 
-    `text` is the text half, a `TextEncoder`; beside it stand the image half of transformers (a vision transformer), its projection and the
-    logarithm of the scale. Frozen as it is made or loaded; `requires_grad_(True)` makes it one to train.
+    `text` is the text half, a `TextEncoder`; beside it stand the image half (a `VisionTransformer`), its projection and the logarithm of
+    the scale. Frozen as it is made or loaded; `requires_grad_(True)` makes it one to train.
 
     model: a CLIPModel of transformers, tokenizer: its CLIPTokenizer; or the two dicts of `config`, which describe them.
     """
 
     def __init__(self, model: Any, tokenizer: Any):
         super().__init__()
-        model = _fresh_clip(model) if isinstance(model, Mapping) else model
-        if getattr(getattr(model, "config", None), "model_type", None) != "clip":
+        if isinstance(model, Mapping):
+            text, vision = (dict(model[half]) for half in ("text", "vision"))
+            shared = whole("projection_dim", text["projection_dim"], 1)
+            self.text = TextEncoder(text, tokenizer)
+            self.vision_model = VisionTransformer(**_only(vision, *VISION_SETTINGS))
+            width = self.vision_model.config["hidden_size"]
+            self.visual_projection = drawn(nn.Linear(width, shared, bias=False), width**-0.5)
+            self.logit_scale = nn.Parameter(torch.tensor(2.6592))  # log(1/0.07), as rounded by OpenAI
+        elif getattr(getattr(model, "config", None), "model_type", None) == "clip":
+            self.text = TextEncoder(model, tokenizer)
+            self.vision_model = _taken(VisionTransformer, model.vision_model, VISION_SETTINGS)
+            self.visual_projection, self.logit_scale = model.visual_projection, model.logit_scale
+        else:
             raise TypeError(f"model must be a CLIPModel of transformers, with both halves, got {type(model).__name__}")
-        self.text = TextEncoder(model, tokenizer)
-        self.vision_model, self.visual_projection = model.vision_model, model.visual_projection
-        self.logit_scale = model.logit_scale
         self.requires_grad_(False).eval()
 
     @property
     def config(self) -> dict[str, Any]:
         """What makes an empty twin, `CLIP(**config)`; JSON values, the whole vocabulary among them."""
         text = self.text.config
-        vision = {name: getattr(self.vision_model.config, name) for name in VISION_SETTINGS}
-        return {"model": {"text": text["model"], "vision": vision}, "tokenizer": text["tokenizer"]}
+        return {
+            "model": {"text": text["model"], "vision": {**self.vision_model.config}},
+            "tokenizer": text["tokenizer"],
+        }
 
     def encode_images(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) of the size that the model reads -> (B, P), unit vectors.
@@ -241,12 +256,11 @@ class CLIP(nn.Module):
         The values go in as they are: in [-1, 1] where the model was trained so, as "tiny-clip" was; OpenAI's want their own mean and scale.
         """
         settings = self.vision_model.config
-        wanted = (settings.num_channels, settings.image_size, settings.image_size)
+        wanted = (settings["num_channels"], settings["image_size"], settings["image_size"])
         if not isinstance(images, Tensor) or images.ndim != 4 or tuple(images.shape[1:]) != wanted:
             got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
             raise ValueError(f"images must be a tensor (B, {', '.join(map(str, wanted))}), got {got}")
-        states = self.vision_model(images.to(self.logit_scale)).pooler_output
-        return F.normalize(self.visual_projection(states), dim=1)
+        return F.normalize(self.visual_projection(self.vision_model(images.to(self.logit_scale))), dim=1)
 
     def encode_texts(self, prompts: str | Sequence[str]) -> Tensor:
         """B prompts -> (B, P), unit vectors: `text.pooled`, normalised."""
@@ -461,55 +475,44 @@ def _assembled(merges: list[tuple[str, str]], last: Sequence[str]) -> Any:
     return CLIPTokenizer(vocab={token: i for i, token in enumerate(vocab)}, merges=merges)
 
 
-# -- as JSON ----------------------------------------------------------------------------------------------------------
+# -- what makes them ---------------------------------------------------------------------------------------------------
 
-SETTINGS = (
-    "vocab_size",
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "max_position_embeddings",
-    "hidden_act",
-    "layer_norm_eps",
-    "bos_token_id",
-    "eos_token_id",
-    "pad_token_id",
-)
-VISION_SETTINGS = (
-    "hidden_size",
-    "intermediate_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "num_channels",
-    "image_size",
-    "patch_size",
-    "hidden_act",
-    "layer_norm_eps",
-)
-SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
-
-
+DESCRIPTION = ("vocab", "merges", "added", *SPECIAL)  # of a tokenizer
 PROBE = "A Photo of 3 CATS, can't you see — é?!"
 
 
-def _fresh_model(settings: Mapping[str, Any]) -> nn.Module:
-    """The text half that such settings describe: these and no others, for transformers has settings that fetch code."""
+def _text_half(model: Any) -> tuple[TextTransformer, nn.Linear | None]:
+    """The transformer and its projection, if there is one: of settings, or of a model of transformers, whose parameters they share."""
+    if isinstance(model, TextTransformer):
+        return model, None
+    if isinstance(model, Mapping):
+        settings = _only(model, *SETTINGS, "projection_dim")
+        shared = settings.pop("projection_dim")
+        text = TextTransformer(**settings)
+        if shared is None:
+            return text, None
+        width = text.config["hidden_size"]
+        return text, drawn(nn.Linear(width, whole("projection_dim", shared, 1), bias=False), width**-0.5)
+    theirs = getattr(model, "text_model", model)
+    if getattr(getattr(theirs, "config", None), "model_type", None) != "clip_text_model":
+        raise TypeError(f"model must be a CLIPModel or CLIPTextModel of transformers, got {type(model).__name__}")
+    return _taken(TextTransformer, theirs, SETTINGS), getattr(model, "text_projection", None)
+
+
+def _taken(kind: Any, theirs: nn.Module, settings: Sequence[str]) -> Any:
+    """Ours with the very parameters of a model of transformers: nothing is copied, and not one of its tensors may be left over."""
+    with torch.device("meta"):
+        ours = kind(**{name: getattr(theirs.config, name) for name in settings})
+    ours.load_state_dict(theirs.state_dict(keep_vars=True), assign=True)
+    return ours
+
+
+def _theirs(settings: Mapping[str, Any]) -> Any:
+    """The model of transformers that such settings describe."""
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     kind = CLIPTextModel if settings["projection_dim"] is None else CLIPTextModelWithProjection
-    return kind(CLIPTextConfig(**_only(settings, *SETTINGS, "projection_dim")))
-
-
-def _fresh_clip(settings: Mapping[str, Any]) -> nn.Module:
-    from transformers import CLIPConfig, CLIPModel
-
-    text, vision = (dict(settings[half]) for half in ("text", "vision"))
-    text, vision = _only(text, *SETTINGS, "projection_dim"), _only(vision, *VISION_SETTINGS)
-    shared = text["projection_dim"]
-    return CLIPModel(
-        CLIPConfig(text_config=text, vision_config={**vision, "projection_dim": shared}, projection_dim=shared)
-    )
+    return kind(CLIPTextConfig(**settings))
 
 
 def _only(settings: Mapping[str, Any], *known: str) -> dict[str, Any]:
@@ -518,30 +521,16 @@ def _only(settings: Mapping[str, Any], *known: str) -> dict[str, Any]:
     return dict(settings)
 
 
-def _tokenizer(description: Mapping[str, Any]) -> Any:
-    from transformers import AddedToken, CLIPTokenizer
-
-    parts = _only(description, "vocab", "merges", "added", *SPECIAL)
-    if not isinstance(parts["vocab"], Mapping):  # a string would be taken for the name of a file
-        raise ValueError(f"config: vocab must be a dict of tokens and numbers, got {type(parts['vocab']).__name__}")
-    added = parts.pop("added", [])
-    tokenizer = CLIPTokenizer(**{**parts, "merges": [tuple(m) for m in parts["merges"]]})
-    for token in added:
-        number, options = token["id"], {key: value for key, value in token.items() if key != "id"}
-        tokenizer.add_tokens([AddedToken(**options)], special_tokens=token["special"])
-        if tokenizer.convert_tokens_to_ids(token["content"]) != number:
-            raise ValueError(f"config: the added token {token['content']!r} cannot have the number {number}")
-    return tokenizer
-
-
 def _describe(tokenizer: Any) -> dict[str, Any]:
     """What makes the same tokenizer; ValueError if it would split words in another way, because something else in it was changed."""
+    if isinstance(tokenizer, Words):
+        return tokenizer.description
     content = json.loads(tokenizer.backend_tokenizer.to_str())
     model, numbers = content["model"], set(content["model"]["vocab"].values())
     description = {"vocab": model["vocab"], "merges": model["merges"]}
     description |= {name: getattr(tokenizer, name) for name in SPECIAL}
     if added := [token for token in content["added_tokens"] if token["id"] not in numbers]:
         description["added"] = added
-    if _tokenizer(description)(PROBE, verbose=False).input_ids != tokenizer(PROBE, verbose=False).input_ids:
+    if Words(**description)([PROBE]).encodings[0].ids != tokenizer(PROBE, verbose=False).input_ids:
         raise ValueError("tokenizer is not that of a CLIP: more of it was changed than its tokens, and would be lost")
     return description

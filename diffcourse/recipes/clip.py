@@ -23,7 +23,7 @@ def caption_tokenizer() -> Any:
 
 
 def tiny_clip(tokenizer: Any = None) -> CLIP:
-    """transformers' CLIPModel, small: captions of up to 17 tokens, 64x64 scenes in 64 patches; unfrozen, to be trained.
+    """A small CLIP: captions of up to 17 tokens, 64x64 scenes in 64 patches; unfrozen, to be trained.
 
     The text half is 128 wide and 2 layers deep; a longer caption than any of the scenes' has no place in it.
     """
@@ -52,7 +52,7 @@ def tiny_clip(tokenizer: Any = None) -> CLIP:
 
 @torch.no_grad()
 def eyes_opened(clip: CLIP) -> CLIP:
-    """Start values of the image half with which a narrow one learns to see within minutes; transformers' are made for 768 channels.
+    """Start values of the image half with which a narrow one learns to see within minutes; CLIP's own are made for 768 channels.
 
     Queries and keys 4 times as large: attention starts by choosing, not by averaging. Filters of a patch answer to its strokes 5 times as
     much as to its mean colour. Positions start as waves down and across, periods of 3.2 to 32 patches, so that near ones are alike.

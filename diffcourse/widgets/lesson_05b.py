@@ -62,9 +62,7 @@ class CaptionExplorer(Explorer):
         """Tokens, `looks` (n,): the end token's attention in a layer, mean over heads; `counts` (n,); best scenes and cosines."""
         text = self._clip.text
         tokens = text.tokens(caption)
-        spans = text.tokenizer(caption, verbose=False).encodings[0].offsets[: len(tokens)]
-        without = [caption[:a] + caption[b:] if b > a else caption for a, b in spans]
-        without[-1] = caption  # the end token, also where the caption was cut
+        without = [caption[:a] + caption[b:] if b > a else caption for a, b in text.spans(caption)]
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             looks = text.attention(caption)[layer - 1].mean(dim=0)[-1]

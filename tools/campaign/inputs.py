@@ -645,6 +645,21 @@ SimpleUNet(channels=64.0)                                       -> channels, 64.
 SimpleUNet(time_dim=0)                                          -> time_dim, 0
 SimpleUNet(num_classes=0)                                       -> num_classes, 0
 SimpleUNet(num_classes=True)                                    -> num_classes, True
+TextTransformer(vocab_size=0)                                   -> vocab_size, 0
+TextTransformer(40, 30, num_attention_heads=4)                  -> hidden_size, 4, 30
+TextTransformer(40, 16, 0, 1, 4)                                -> intermediate_size, 0
+TextTransformer(40, 16, 8, 10.5, 4)                             -> num_hidden_layers, 10.5
+TextTransformer(40, 16, 8, 1, 4, hidden_act="relu")             -> hidden_act, quick_gelu, 'relu'
+TextTransformer(40, 16, 8, 1, 4, layer_norm_eps=NAN)            -> layer_norm_eps, nan
+TextTransformer(40, 16, 8, 1, 4, 8)(torch.zeros(1, 4))          -> ids, float32
+TextTransformer(40, 16, 8, 1, 4, 8)([[1, 2]])                   -> ids, list
+TextTransformer(40, 16, 8, 1, 4, 8)(torch.ones(1, 9).long())    -> ids, 8, (1, 9)
+TextTransformer(40, 16, 8, 1, 4, 8)(torch.tensor([[40]]))       -> ids, 39, 40
+TextTransformer(40, 16, 8, 1, 4, 8).pooled(torch.tensor([[1]])) -> ids, 49407, row 0
+TextTransformer(40, 16, 8, 1, 4, 8).resize_token_embeddings(0)  -> n, 0
+VisionTransformer(16, 8, 1, 4, 3, 8, patch_size=0)              -> patch_size, 0
+VisionTransformer(16, 8, 1, 4, 3, image_size=4, patch_size=8)   -> image_size, 8, 4
+VisionTransformer(16, 8, 1, 4, num_channels=0)                  -> num_channels, 0
 unet(PIX, AT)                                                   -> t, Level, Denoiser
 unet(PIX, 500)                                                  -> t, int
 unet(PIX, [1, 2])                                               -> t, list
