@@ -1811,8 +1811,8 @@ QUIZZES = [
                 options=[
                     Option(
                         "Right of ours: only text encoder and tokenizer are CLIP's",
-                        "Autoencoder, U-Net, sampler and loop are PyTorch. CLIP's are transformers' own classes, and tiny-clip was "
-                        "trained like OpenAI's.",
+                        "Autoencoder, U-Net, sampler and loop are PyTorch. So is the text "
+                        "encoder, which has CLIP's architecture; tiny-clip was trained like OpenAI's.",
                         right=True,
                     ),
                     Option(
