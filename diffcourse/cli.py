@@ -187,7 +187,8 @@ def run_sample(arguments: argparse.Namespace) -> int:
             raise ValueError(f"--{option} needs an --image")
     out = arguments.out or Path("scene.png" if with_prompt else "digits.png")
     check_writable(out)
-    from diffcourse import evaluate, plot, samplers
+    from diffcourse import evaluate, samplers
+    from diffcourse.images import save
 
     sampler: Any = evaluate.SAMPLER
     if arguments.eta is not None:
@@ -197,7 +198,7 @@ def run_sample(arguments: argparse.Namespace) -> int:
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         images, read = (_draw_scenes if with_prompt else _draw_digits)(arguments, sampler)
-    plot.save(images, out, columns=min(2 if with_prompt else 10, len(images)))
+    save(images, out, columns=min(2 if with_prompt else 10, len(images)))
     for message in (
         warning.message for warning in told if warning.category is UserWarning
     ):  # words that it does not know

@@ -1,4 +1,4 @@
-"""Images in memory, as numbers and as bytes, and the order in which a training walks through them.
+"""Images in memory, as numbers and as bytes, the order in which a training walks through them, and pages of them as files.
 
 Batches are a function of (step, batch_size, seed, rank, world) alone: no loader, no worker, no hidden state. That is what makes a resumed
 training exact.
@@ -9,6 +9,7 @@ import io
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from diffcourse.checks import one_generator, told, whole
+from diffcourse.files import atomic_write, user_path
 from diffcourse.rng import counter_seed
 
 
@@ -244,3 +246,46 @@ def _extent(x: Tensor, name: str) -> tuple[float, float]:
         where = f"{name}[{int(bad.nonzero()[0])}]" + (f", and {int(bad.sum()) - 1} more," if bad.sum() > 1 else "")
         raise ValueError(f"{name} must be finite, but {where} holds NaN or infinity")
     return low, high
+
+
+# -- pages of images, as files ----------------------------------------------------------------------------------------
+
+
+def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int = 3) -> Path:
+    """Write images (N, C, H, W) in [-1, 1] as one picture file, pixel for pixel times `zoom`; as a whole or not at all."""
+    from PIL import Image
+
+    path = user_path(path)
+    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
+    if path.suffix.lower() not in kinds:
+        raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
+    images = to_pixels(images)
+    columns, zoom = columns_of(columns, len(images)), whole("zoom", zoom, 1)
+    mosaic = tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
+    picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
+    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
+    with atomic_write(path) as file:
+        picture.save(file, format=kinds[path.suffix.lower()])
+    return path
+
+
+def to_pixels(images: Tensor) -> Tensor:
+    """Images (N, 1 or 3, H, W) in [-1, 1], clamped, as whole numbers from 0 to 255 (uint8) on the CPU."""
+    check_images(images)
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"images must be (N, 1 or 3, H, W), grey or in colour, got {tuple(images.shape)}")
+    return to_uint8(images.detach().float().cpu())
+
+
+def columns_of(columns: int | None, n: int) -> int:
+    return min(10, math.ceil(n**0.5)) if columns is None else whole("columns", columns, 1)
+
+
+def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -> np.ndarray:
+    """One page (height, width, C) of images (N, C, H, W) in uint8: a line of `ground` between columns, `gap` lines between rows."""
+    _, C, H, W = images.shape
+    page = torch.full((C, rows * (H + gap) - gap, columns * (W + 1) - 1), ground, dtype=torch.uint8)
+    for i, image in enumerate(images):
+        top, left = i // columns * (H + gap), i % columns * (W + 1)
+        page[:, top : top + H, left : left + W] = image
+    return page.permute(1, 2, 0).numpy()

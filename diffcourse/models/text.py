@@ -96,7 +96,9 @@ class Encoder(nn.Module):
 
     def attention(self, h: Tensor) -> Tensor:
         """(layers, B, heads, L, L): each layer's `Attention.weights`."""
-        pairs = zip(self.layers, self.states(h), strict=False)  # the last state goes into none
+        pairs: Iterator[tuple[Any, Tensor]] = zip(
+            self.layers, self.states(h), strict=False
+        )  # the last state goes into none
         return torch.stack([layer.self_attn.weights(layer.layer_norm1(state)) for layer, state in pairs])
 
 
@@ -202,7 +204,7 @@ class TextTransformer(nn.Module):
 SETTINGS = tuple(signature(TextTransformer).parameters)
 
 
-def drawn(layer: nn.Module, std: float) -> Any:
+def drawn(layer: Any, std: float) -> Any:
     """The layer with weights drawn anew, with this standard deviation, and a bias of zero if it has one."""
     nn.init.normal_(layer.weight, std=std)
     if getattr(layer, "bias", None) is not None:

@@ -39,9 +39,11 @@ class Words:
         if not isinstance(vocab, Mapping):  # a string would be taken for the name of a file
             raise ValueError(f"config: vocab must be a dict of tokens and numbers, got {type(vocab).__name__}")
         special = dict(zip(SPECIAL, (bos_token, eos_token, pad_token, unk_token), strict=True))
-        self.description = {"vocab": vocab, "merges": merges, **special} | ({"added": added} if added else {})
+        self.description: dict[str, Any] = {"vocab": vocab, "merges": merges, **special} | (
+            {"added": added} if added else {}
+        )
         pieces = {"continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "unk_token": str(unk_token)}
-        self._tokenizer = Tokenizer(models.BPE(dict(vocab), [tuple(pair) for pair in merges], fuse_unk=False, **pieces))
+        self._tokenizer = Tokenizer(models.BPE(dict(vocab), [(a, b) for a, b in merges], fuse_unk=False, **pieces))
         self._tokenizer.normalizer = normalizers.Sequence(
             [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
         )
@@ -54,8 +56,11 @@ class Words:
         self.bos_token_id, self.eos_token_id, self.pad_token_id, self.unk_token_id = (
             None if token is None else self._tokenizer.token_to_id(token) for token in special.values()
         )
-        ends = (str(eos_token), self.eos_token_id), (str(bos_token), self.bos_token_id)
-        self._tokenizer.post_processor = processors.RobertaProcessing(*ends, trim_offsets=False, add_prefix_space=False)
+        end: Any = (str(eos_token), self.eos_token_id)
+        start: Any = (str(bos_token), self.bos_token_id)
+        self._tokenizer.post_processor = processors.RobertaProcessing(
+            end, start, trim_offsets=False, add_prefix_space=False
+        )
         for token in added:
             add = self._tokenizer.add_special_tokens if token["special"] else self._tokenizer.add_tokens
             add([AddedToken(**{key: value for key, value in token.items() if key != "id"})])
@@ -70,7 +75,8 @@ class Words:
         return Encodings(self._tokenizer.encode_batch(list(prompts)))
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]:
-        return [self._tokenizer.id_to_token(i) for i in ids]
+        tokens: list[Any] = [self._tokenizer.id_to_token(i) for i in ids]
+        return tokens
 
     def full(self) -> Any:
         """The CLIPTokenizer of transformers that gives the same numbers, with all that it can do besides."""

@@ -4,8 +4,9 @@ General ones live in `images` and `charts`, those of one lesson in its own modul
 text, which is also what a text-only reader sees.
 """
 
+from diffcourse.images import save
 from diffcourse.plot.charts import curves, densities, losses, measured, panels, points, schedules
-from diffcourse.plot.images import grid, pictures, save, scenes, strip
+from diffcourse.plot.images import grid, pictures, scenes, strip
 from diffcourse.plot.lesson_00b import arrows, bayes, jensen, monte_carlo
 from diffcourse.plot.lesson_01 import (
     autoencoders,

@@ -1,13 +1,12 @@
-"""Figures of images for any lesson, and how images become pixels.
+"""Figures of images for any lesson.
 
-`rows_of_pixels`, `to_pixels`, `texts`, `tile`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not
+`rows_of_pixels`, `texts`, `mosaic` and `tick_labels` are for the modules beside this one; `diffcourse.plot` does not
 hand them on.
 """
 
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from diffcourse.checks import number, whole
-from diffcourse.files import atomic_write, user_path
-from diffcourse.images import check_images, to_uint8
+from diffcourse.images import check_images, columns_of, tile, to_pixels
 from diffcourse.plot.picture import Picture, canvas, style
 
 if TYPE_CHECKING:
@@ -37,7 +35,7 @@ def grid(
 ) -> Picture:
     """Images (N, C, H, W) in [-1, 1], clamped, in rows of `columns` (default: about square, at most 10); titles: one an image."""
     images = to_pixels(images)
-    columns = _columns(columns, len(images))
+    columns = columns_of(columns, len(images))
     rows = math.ceil(len(images) / columns)
     titles = texts("titles", titles, len(images), "an image")
     number("scale", scale, above=0)
@@ -174,32 +172,6 @@ def pictures(named: Mapping[str, "Image"], *, height: float = 2.4, alt: str = ""
     return picture
 
 
-def save(images: Tensor, path: str | Path, columns: int | None = None, zoom: int = 3) -> Path:
-    """Write images (N, C, H, W) in [-1, 1] as one picture file, pixel for pixel times `zoom`; as a whole or not at all."""
-    from PIL import Image
-
-    path = user_path(path)
-    kinds = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-    if path.suffix.lower() not in kinds:
-        raise ValueError(f"path must end in {', '.join(kinds)}, got {path.name!r}")
-    images = to_pixels(images)
-    columns, zoom = _columns(columns, len(images)), whole("zoom", zoom, 1)
-    mosaic = tile(images, math.ceil(len(images) / columns), columns, gap=1, ground=0)
-    picture = Image.fromarray(mosaic if mosaic.shape[2] == 3 else mosaic[:, :, 0])
-    picture = picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)
-    with atomic_write(path) as file:
-        picture.save(file, format=kinds[path.suffix.lower()])
-    return path
-
-
-def to_pixels(images: Tensor) -> Tensor:
-    """Images (N, 1 or 3, H, W) in [-1, 1], clamped, as whole numbers from 0 to 255 (uint8) on the CPU."""
-    check_images(images)
-    if images.shape[1] not in (1, 3):
-        raise ValueError(f"images must be (N, 1 or 3, H, W), grey or in colour, got {tuple(images.shape)}")
-    return to_uint8(images.detach().float().cpu())
-
-
 def texts(name: str, given: Sequence[Any] | None, n: int, each: str) -> list[str] | None:
     """n texts, one for each image, row or frame; numbers become texts. None stays None."""
     if given is None:
@@ -209,20 +181,6 @@ def texts(name: str, given: Sequence[Any] | None, n: int, each: str) -> list[str
     if len(given) != n:
         raise ValueError(f"{name} must hold {n} texts, one {each}, got {len(given)}")
     return [str(text) for text in given]
-
-
-def _columns(columns: int | None, n: int) -> int:
-    return min(10, math.ceil(n**0.5)) if columns is None else whole("columns", columns, 1)
-
-
-def tile(images: Tensor, rows: int, columns: int, gap: int, ground: int = 255) -> np.ndarray:
-    """One page (height, width, C) of images (N, C, H, W) in uint8: a line of `ground` between columns, `gap` lines between rows."""
-    _, C, H, W = images.shape
-    page = torch.full((C, rows * (H + gap) - gap, columns * (W + 1) - 1), ground, dtype=torch.uint8)
-    for i, image in enumerate(images):
-        top, left = i // columns * (H + gap), i % columns * (W + 1)
-        page[:, top : top + H, left : left + W] = image
-    return page.permute(1, 2, 0).numpy()
 
 
 def mosaic(ax: Axes, images: Tensor, rows: int, columns: int, gap: int) -> None:

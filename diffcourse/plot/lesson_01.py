@@ -10,8 +10,8 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from diffcourse.checks import number
-from diffcourse.images import check_points
-from diffcourse.plot.images import mosaic, to_pixels
+from diffcourse.images import check_points, to_pixels
+from diffcourse.plot.images import mosaic
 from diffcourse.plot.picture import CLASSES, COLOURS, Picture, canvas, check_named, style, to_numbers
 
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from diffcourse.checks import number
-from diffcourse.plot.images import mosaic, to_pixels
+from diffcourse.images import to_pixels
+from diffcourse.plot.images import mosaic
 from diffcourse.plot.picture import AIM, COLOURS, FORWARD, LINES, REVERSE, Picture, canvas, style
 from diffcourse.schedule import DiffusionSchedule, Level
 

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffcourse.images import check_points
-from diffcourse.plot.images import mosaic, tick_labels, to_pixels
+from diffcourse.images import check_points, to_pixels
+from diffcourse.plot.images import mosaic, tick_labels
 from diffcourse.plot.picture import (
     AIM,
     COLOURS,

@@ -10,7 +10,8 @@ from matplotlib.ticker import FixedLocator
 from torch import Tensor
 
 from diffcourse.denoiser import Denoise, Estimate
-from diffcourse.plot.images import mosaic, tick_labels, to_pixels
+from diffcourse.images import to_pixels
+from diffcourse.plot.images import mosaic, tick_labels
 from diffcourse.plot.picture import (
     BESIDE,
     COLOURS,

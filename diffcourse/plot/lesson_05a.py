@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from diffcourse.checks import number
-from diffcourse.images import as_bytes, check_images, check_latents
-from diffcourse.plot.images import rows_of_pixels, texts, to_pixels
+from diffcourse.images import as_bytes, check_images, check_latents, to_pixels
+from diffcourse.plot.images import rows_of_pixels, texts
 from diffcourse.plot.picture import ENCODE, TEXT, UNET, Picture, canvas, style
 
 

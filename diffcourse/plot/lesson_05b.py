@@ -11,8 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from diffcourse.images import check_latents, check_points
-from diffcourse.plot.images import to_pixels
+from diffcourse.images import check_latents, check_points, to_pixels
 from diffcourse.plot.picture import (
     AIM,
     CLASSES,

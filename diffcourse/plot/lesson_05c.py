@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from diffcourse.gaussian import share_se
-from diffcourse.plot.images import to_pixels
+from diffcourse.images import to_pixels
 from diffcourse.plot.picture import (
     AIM,
     BESIDE,

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from torch import Tensor
 
-from diffcourse.images import check_points
-from diffcourse.plot.images import mosaic, to_pixels
+from diffcourse.images import check_points, to_pixels
+from diffcourse.plot.images import mosaic
 from diffcourse.plot.picture import BESIDE, COLOURS, Picture, canvas, check_named, log_axis, look, style, to_curve
 
 

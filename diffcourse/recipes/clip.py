@@ -58,7 +58,8 @@ def eyes_opened(clip: CLIP) -> CLIP:
     much as to its mean colour. Positions start as waves down and across, periods of 3.2 to 32 patches, so that near ones are alike.
     """
     start, side = clip.vision_model.embeddings, clip.vision_model.embeddings.image_size // 8
-    for layer in clip.vision_model.encoder.layers:
+    layers: Any = clip.vision_model.encoder.layers
+    for layer in layers:
         layer.self_attn.q_proj.weight *= 4
         layer.self_attn.k_proj.weight *= 4
     filters = start.patch_embedding.weight

@@ -61,7 +61,7 @@ class FlowExplorer(Explorer):
         at = path.at(min(max(t, 0.004), 0.996))
         scale = max(1.0, (at.alpha**2 + at.sigma**2) ** 0.5)
         spots = places(3.2) * scale
-        now, f, g = mixture.denoise(spots, at), path.drift(at.t), path.diffusion(at.t)
+        now, f, g = mixture.denoise(spots, at), path.drift(float(at.t)), path.diffusion(float(at.t))
         drifts = {
             "forward SDE": f * spots,
             "reverse SDE": g**2 * now.score - f * spots,

@@ -59,7 +59,7 @@ class _Still(Path):
         return self.values[0] + 0 * t, self.values[1] + 0 * t
 
     def rates(self, t: float) -> tuple[float, float]:
-        return self.values[2:]
+        return self.values[2], self.values[3]
 
 
 def spread(n: int, low: float, high: float) -> Callable:

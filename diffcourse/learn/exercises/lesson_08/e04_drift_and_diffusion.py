@@ -47,7 +47,7 @@ def _root(v: float) -> float:
 
 def on(path: sde.Path, t: float) -> tuple[float, float, float, float]:
     at = path.at(t)
-    return at.alpha, at.sigma, *path.rates(t)
+    return float(at.alpha), float(at.sigma), *path.rates(t)
 
 
 def a_short_step_stays_on_the_path(answer) -> bool:
