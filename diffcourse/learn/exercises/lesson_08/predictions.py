@@ -10,7 +10,7 @@ PREDICTIONS = [
         unit="times",
         close=1.3,
         digits=2,
-        why="Noise that does not depend on x leaves an order of 1, as with Euler's method.",
+        why="For means and variances Euler and Maruyama have the order 1, as Euler's method has.",
     ),
     Prediction(
         "08.backwards",
@@ -62,7 +62,8 @@ PREDICTIONS = [
     Prediction(
         "08.calls",
         title="Calls of the reverse SDE for those of the ODE",
-        question="To come as near to the data, in energy distance: how many times as many calls does the reverse SDE need as the ODE?",
+        question="To come below three floors, in energy distance to the data: how many times as many calls does the reverse SDE need as "
+        "the ODE?",
         unit="times",
         close=2,
         digits=2,

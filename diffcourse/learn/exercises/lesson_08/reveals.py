@@ -24,7 +24,8 @@ REVEALS = [
         title="Why Ada's densities are too high",
         text="One probe gives log p plus an error whose mean is 0. Ada takes e to the power of each and then the mean: errors upwards "
         "become large factors, errors downwards small ones, and the mean of the factors lies above 1. What is right in the mean for log p "
-        "is not for p. Average the logarithms, then take the power; or, in two dimensions, take the exact trace.",
+        "is not for p. Average the logarithms first: of the excess about a 30th is left. In two dimensions take the exact trace, and "
+        "none is.",
         code="p = log_p.mean(dim=0).exp()  # (probes, points) -> (points,)",
     ),
 ]
