@@ -319,7 +319,9 @@ def test_short_prompts_can_be_measured_resume_and_two_models_stand_in_one_table(
     assert row["low"] <= row["right"] <= row["high"] and row["n"] == 2
     assert second["models"]["a"]["rows"]["left out as in training"]["open"] == {}
     assert set(second["true"]["digit, ink"]) == set(row["open"]) and "all five" not in second["true"]
-    other = weights.save(tmp_path / "other", stand_ins.latent_diffusion("v", size=64))
+    model = stand_ins.latent_diffusion(size=64)
+    torch.nn.init.ones_(next(model.denoiser.parameters()))
+    other = weights.save(tmp_path / "other", model)
     again = benchmark("short_prompts", *tiny, "--weights", str(other), "--label", "a", cwd=tmp_path)
     assert again.returncode != 0 and "other weights under 'a'" in again.stderr
 
