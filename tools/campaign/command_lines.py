@@ -202,7 +202,7 @@ ENDS_WELL = [
     "sample --weights {tiny} --steps 1 --out 'a\\b.webp'",
     "sample --weights {tiny} --steps 1 --out 'a\nb.jpg'",
     f"sample --weights {{tiny}} --steps 1 --out {'n' * 200}.png",
-    "sample --weights {tiny} --st 1 --dig 7",
+    "sample --weights {tiny} --ste 1 --dig 7",
 ]
 
 ENDS_WELL_SLOWLY = [
