@@ -95,7 +95,10 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=_picture, help="the picture to write (digits.png, scene.png)")
     sample.add_argument("--weights", help="a shipped name, or a .safetensors file (mnist-ddpm, captioned-ldm)")
     sample.add_argument(
-        "--sampler", choices=SAMPLERS, help="how to walk from noise to image (the course's best choice)"
+        "--sampler",
+        choices=SAMPLERS,
+        metavar="NAME",
+        help="how to walk from noise to image: %(choices)s (the course's best choice)",
     )
     sample.add_argument("--eta", type=_number(0, 1), help="noise of --sampler ddim, from 0 to 1 (0)")
     sample.add_argument("--device", default="cpu", help="cpu, cuda or mps (%(default)s)")
@@ -171,7 +174,7 @@ you ask for. The same seed gives the same picture.
   diffcourse sample --sampler ddim --eta 0.5 --steps 50
   diffcourse sample --prompt "a large red seven on a blue background, top left"
   diffcourse sample --prompt "a small 4 on white" --negative black --n 4
-  diffcourse sample --prompt "a large green seven on white, top left" --image scene.png --strength 0.7"""
+  diffcourse sample --prompt "a large 7 on white" --image in.png --strength 0.7"""
 
 
 def run_sample(arguments: argparse.Namespace) -> int:
