@@ -500,8 +500,8 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
         first = scenes.Scenes(*(part[:1] for part in asked[False]))
         known.update(zip(evaluate.short_captions(first, named), first.images, strict=True))
 
-    def perfect(prompts, *, guidance, steps, first, progress):
-        assert (guidance, steps, first, progress) == (5.0, 20, 0, False)
+    def perfect(prompts, *, guidance, steps, batch, progress):
+        assert (guidance, steps, batch, progress) == (5.0, 20, 100, False)
         return torch.stack([known[prompt] for prompt in prompts])
 
     monkeypatch.setattr(model, "generate", perfect)
@@ -516,10 +516,11 @@ def test_the_card_of_captioned_ldm_tells_prompts_followed_beside_their_ceiling(p
     assert scenes.held_out(asked[True].attributes).all() and not scenes.held_out(asked[False].attributes).any()
 
 
-def test_scenes_drawn_in_parts_are_those_of_one_call(monkeypatch):
+def test_scenes_are_drawn_a_hundred_at_a_time():
     class Model:
-        def generate(self, prompts, *, first, progress, guidance):
-            return torch.arange(first, first + len(prompts)) + guidance
+        def generate(self, prompts, *, batch, progress, guidance):
+            assert (batch, progress) == (100, False)
+            return torch.arange(len(prompts)) + guidance
 
     assert torch.equal(recipes.drawn(Model(), ["a"] * 250, guidance=0.5), torch.arange(250) + 0.5)
 
