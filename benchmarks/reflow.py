@@ -15,7 +15,6 @@ Results in reflow.json.
 """
 
 import argparse
-import math
 from pathlib import Path
 
 import torch
@@ -24,7 +23,7 @@ from common import looks, table_of
 from diffcourse import evaluate, files, images, rng, sample, train, trajectory, weights
 from diffcourse.samplers import DDIM, DPMSolverPP
 from diffcourse.schedule import CLEAN
-from diffcourse.sde import VP, Straight, bend
+from diffcourse.sde import VP, Straight, bend, rising_levels
 
 OPTIONS = {"batch_size": 64, "lr": 5e-4, "ema": 0.99}
 CALLS = (1, 2, 4, 20)
@@ -55,9 +54,7 @@ def even(schedule, path, calls):
 
 def even_in_log(schedule, calls):
     """`calls` levels of the schedule, evenly in log sigma/alpha from its last to its first."""
-    low, high = (math.log(schedule.at(t).nsr) for t in (0, schedule.T - 1))
-    inner = [math.exp(high + (low - high) * i / (calls - 1)) for i in range(1, calls - 1)]
-    return [schedule.at(schedule.T - 1), *(schedule.at(schedule.time_of(nsr)) for nsr in inner), schedule.at(0), CLEAN]
+    return [*rising_levels(schedule, 0, schedule.T - 1, calls - 1)[::-1], CLEAN]
 
 
 def bends(model, x, labels):

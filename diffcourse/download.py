@@ -72,13 +72,20 @@ def of_hub(name: str) -> Path | None:
                 return Path(found).parent  # asking whether there is a newer one may take for ever
     if not constants.HF_HUB_OFFLINE:
         print(f"Looking for {name} on {constants.ENDPOINT}; it is downloaded to {constants.HF_HUB_CACHE} …")
-        try:
-            fetch(f"{constants.ENDPOINT}/{name}/resolve/main/config.json", most=1 << 20)
-        except TimeoutError:
-            raise
-        except OSError:
-            pass  # transformers says it better, and may know a password
+        _knock(name, "config.json")
     return None
+
+
+def _knock(name: str, file: str) -> None:
+    """TimeoutError if nobody answers. Any other fault the hub's own client says better, and it may know a password."""
+    from huggingface_hub import constants
+
+    try:
+        fetch(f"{constants.ENDPOINT}/{name}/resolve/main/{file}", most=1 << 20)
+    except TimeoutError:
+        raise
+    except OSError:
+        pass
 
 
 # -- a whole Stable Diffusion -------------------------------------------------------------------------------------------
@@ -101,7 +108,7 @@ def hub_folder(name: str, *, download: bool = False, half: bool = False) -> Path
     found = None
     with contextlib.suppress(ValueError):  # no name that the hub could have
         found = try_to_load_from_cache(name, "model_index.json")
-    if isinstance(found, str) and not download:
+    if isinstance(found, str) and (constants.HF_HUB_OFFLINE or not download):
         return Path(found).parent
     if not download:
         whole, less = 4 * NUMBERS, 2 * NUMBERS
@@ -112,8 +119,6 @@ def hub_folder(name: str, *, download: bool = False, half: bool = False) -> Path
             f"`hf download {name} --local-dir FOLDER`, and FOLDER can be carried to another machine"
         )
     if constants.HF_HUB_OFFLINE:
-        if isinstance(found, str):
-            return Path(found).parent
         raise OSError(f"{name!r} could not be downloaded: HF_HUB_OFFLINE is set")
     return _downloaded(name, half)
 
@@ -122,12 +127,7 @@ def _downloaded(name: str, half: bool) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
 
     try:
-        try:
-            fetch(f"{constants.ENDPOINT}/{name}/resolve/main/model_index.json", most=1 << 20)  # is anybody there?
-        except TimeoutError:
-            raise
-        except OSError:
-            pass  # the hub's client says it better, and may know a password
+        _knock(name, "model_index.json")
         about = HfApi().model_info(name, files_metadata=True, timeout=PATIENCE)
         sizes = {file.rfilename: file.size or 0 for file in about.siblings or ()}
         wanted = wanted_files(sizes, half)

@@ -21,7 +21,9 @@ from diffcourse.stored import blamed, check_no_pointer, filled, read_json
 
 INDEX, SCHEDULER = "model_index.json", "scheduler/scheduler_config.json"
 STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-PREDICTION_TYPES = {"eps": "epsilon", "x0": "sample", "v": "v_prediction"}  # diffusers' names of what it samples from
+PREDICTION_TYPES = {
+    ours: theirs for theirs, ours in THEIRS.items() if ours != "flow"
+}  # what StableDiffusionPipeline samples from
 PICKLES = (".bin", ".ckpt", ".pt", ".pth")
 
 

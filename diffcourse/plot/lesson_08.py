@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from diffcourse.images import check_points
@@ -22,12 +23,17 @@ def processes(
         picture, axes = canvas(2.9 * len(named), height, columns=len(named), squeeze=False, sharey=True)
         for ax, (title, (times, places)) in zip(axes[0], named.items(), strict=True):
             times, places = to_numbers(f"times of {title}", times), to_numbers(f"places of {title}", places, most=2)
-            ax.plot(times, places.reshape(len(times), -1), color=COLOURS[0], linestyle="-", linewidth=0.6, alpha=0.6)
-            ax.set(title=title, xlabel=x, xlim=(min(times), max(times)))
+            _walks(ax, times, places.reshape(len(times), -1), title, x)
         axes[0][0].set_ylabel(y)
     picture.colours = 10
     picture.alt = alt or f"{y} against {x}: {', '.join(named)}"
     return picture
+
+
+def _walks(ax: Axes, times: np.ndarray, places: np.ndarray, title: str, x: str) -> None:
+    """The lines of walks (n, B) on axes of their own."""
+    ax.plot(times, places, color=COLOURS[0], linestyle="-", linewidth=0.6, alpha=0.6)
+    ax.set(title=title, xlabel=x, xlim=(min(times), max(times)))
 
 
 def moving_histogram(
@@ -51,8 +57,8 @@ def moving_histogram(
         picture, axes = canvas(1.5 * len(clouds) + 2.6 * first, 2.4, columns=len(clouds) + first, squeeze=False)
         if walks is not None:
             times, places = to_numbers("walks[0]", walks[0]), to_numbers("walks[1]", walks[1], most=2)
-            axes[0][0].plot(times, places, color=COLOURS[0], linestyle="-", linewidth=0.6, alpha=0.6)
-            axes[0][0].set(xlabel="t", ylabel="x", title="walks", xlim=(min(times), max(times)))
+            _walks(axes[0][0], times, places, "walks", "t")
+            axes[0][0].set_ylabel("x")
         for ax, (t, xs) in zip(axes[0][first:], clouds.items(), strict=True):
             at = CLEAN if t == 0 else path.at(t)
             exact = mixture.log_prob(torch.from_numpy(grid)[:, None], at).exp()
