@@ -1,6 +1,7 @@
 """What the benchmarks share: the head of a table, going on with one, timing functions in turn, and what is measured of drawn digits."""
 
 import json
+import math
 import os
 import platform
 import random
@@ -50,6 +51,13 @@ def table_of(path: Path, settings: Mapping[str, Any], fresh: Callable[[], Mappin
             f"{path} was measured with other settings, {found}, than {dict(settings)}: choose another file with --out"
         )
     return table
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share, right of n: Wilson 1927, which is one also where all or none are right."""
+    z2 = 1.959964**2
+    middle, half = right + z2 / 2, math.sqrt(z2) * math.sqrt(right * (n - right) / n + z2 / 4)
+    return (middle - half) / (n + z2), (middle + half) / (n + z2)
 
 
 def interleaved(functions: Sequence[Callable[[], Any]], rounds: int) -> list[tuple[float, float]]:

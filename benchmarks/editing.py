@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import table_of
+from common import table_of, wilson
 
 from diffcourse import DDIM, data, evaluate, files, metrics, scenes, trajectory, weights
 from diffcourse.images import as_bytes
@@ -48,9 +48,8 @@ STEPS, GUIDANCE, BATCH = 20, 5.0, 50
 
 def share(right):
     """[share, low, high] of a tensor of truths: Wilson's 95 % interval."""
-    n, p, z = len(right), float(right.float().mean()), 1.96
-    middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return [round(v, 4) for v in (p, (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n))]
+    n, k = len(right), int(right.sum())
+    return [round(v, 4) for v in (k / n, *wilson(k, n))]
 
 
 def asked_for(shown, name):

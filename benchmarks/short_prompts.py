@@ -16,13 +16,12 @@ rows: {form: {n, example, right, low, high, each: {attribute: share}, open: {att
 """
 
 import argparse
-import math
 import time
 from functools import cache
 from pathlib import Path
 
 import torch
-from common import table_of
+from common import table_of, wilson
 
 from diffcourse import data, evaluate, files, metrics, scenes, weights
 from diffcourse.rng import counter_seed
@@ -51,13 +50,6 @@ def asked(form: str, n: int, source: str) -> list[str]:
         kept = [v if counter_seed("kept", i, k) % 10 >= 3 else None for k, v in enumerate(row)]
         prompts.append(scenes.caption(row if kept.count(None) == len(kept) else kept, counter_seed("wording", i)))
     return prompts
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share: Wilson 1927, which is one also where all or none are right."""
-    z2 = 1.959964**2
-    middle, half = right + z2 / 2, math.sqrt(z2) * math.sqrt(right * (n - right) / n + z2 / 4)
-    return round((middle - half) / (n + z2), 3), round((middle + half) / (n + z2), 3)
 
 
 def varied(shown: torch.Tensor, named: list[list[int | None]]) -> dict[str, dict[str, float]]:
@@ -91,7 +83,7 @@ def measured(model, form: str, args: argparse.Namespace) -> dict:
     """A row of the table."""
     prompts, start = asked(form, args.prompts, args.source), time.monotonic()
     found = metrics.prompt_accuracy(evaluate.drawn(model, prompts, guidance=5.0, steps=20), prompts)
-    low, high = wilson(round(found.together * len(prompts)), len(prompts))
+    low, high = (round(v, 3) for v in wilson(round(found.together * len(prompts)), len(prompts)))
     shares = {name: round(share, 3) for name, share in found.shares.items() if share == share}
     row = {"n": len(prompts), "example": prompts[0], "right": shares.pop("together"), "low": low, "high": high}
     row |= {"each": shares, "open": {}}

@@ -327,8 +327,9 @@ def test_short_prompts_can_be_measured_resume_and_two_models_stand_in_one_table(
 
 
 def test_the_interval_of_a_share_is_that_of_scipy_and_variety_is_counted():
+    from common import wilson
     from scipy import stats
-    from short_prompts import scenes_that_show, varied, wilson
+    from short_prompts import scenes_that_show, varied
 
     for right, n in ((0, 100), (3, 7), (95, 100), (100, 100)):
         theirs = stats.binomtest(right, n).proportion_ci(method="wilson")

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from explorers import assert_every_handle_changes_the_picture
 
 from diffcourse import (
     CLEAN,
@@ -79,13 +80,7 @@ def test_figures_refuse_what_they_cannot_draw(draw, told):
 @pytest.mark.slow
 def test_every_handle_of_the_explorer_changes_the_picture():
     explorer = widgets.FlowExplorer(PLANE, points=40)
-    for control in explorer.controls.values():
-        before, seen = control.value, set()
-        for value in (control.options[0], control.options[-1]):
-            control.value = value
-            seen.add(explorer.image.value)
-        assert len(seen) == 2, control.description
-        control.value = before
+    assert_every_handle_changes_the_picture(explorer)
     with pytest.raises(TypeError, match="mixture must be a GaussianMixture"):
         widgets.FlowExplorer("mixture")
     with pytest.raises(ValueError, match="mixture must be two-dimensional, got 1"):
