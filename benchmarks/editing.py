@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 from common import table_of, wilson
 
-from diffcourse import DDIM, data, evaluate, files, metrics, scenes, trajectory, weights
+from diffcourse import DDIM, data, evaluate, files, ink, metrics, scenes, trajectory, weights
 from diffcourse.images import as_bytes
 from diffcourse.rng import counter_seed
 
@@ -66,16 +66,8 @@ def captions(attributes):
     return [scenes.caption(row, counter_seed(0, "words", i) % scenes.PHRASINGS) for i, row in enumerate(attributes)]
 
 
-def coverage(images, attributes):
-    """How much of each pixel ink covers, (N, 64, 64): how far it lies on the way from the colour of the ground to that of the ink."""
-    colours = torch.tensor(list(scenes.COLOURS.values())) / 127.5 - 1
-    ground, ink = (colours[attributes[:, k]][:, :, None, None] for k in (3, 1))
-    return (((images - ground) * (ink - ground)).sum(dim=1) / (ink - ground).square().sum(dim=1)).clamp(0, 1)
-
-
 def hand(images, attributes, shown):
-    now, then = coverage(images, attributes), shown.ink[:, 0]
-    each = torch.minimum(now, then).sum(dim=(1, 2)) / torch.maximum(now, then).sum(dim=(1, 2))
+    each = ink.overlap(ink.coverage(images, attributes), shown.ink)
     return [round(float(each.mean()), 4), round(1.96 * float(each.std()) / len(each) ** 0.5, 4)]
 
 
@@ -135,8 +127,8 @@ def two(model, args):
     first, second = [], []
     for i, digit in enumerate(digits.labels.tolist()):
         pairs = [(a, b) for a in range(8) for b in range(8) if scenes.legible(a, b)]
-        ink, ground = pairs[counter_seed(0, "first", i) % len(pairs)]
-        first.append([digit, ink, 0, ground, 3])
+        paint, ground = pairs[counter_seed(0, "first", i) % len(pairs)]
+        first.append([digit, paint, 0, ground, 3])
         rows = [[d, a, 0, ground, 5] for d in range(10) for a in range(8) if scenes.legible(a, ground)]
         rows = [row for row in rows if not scenes.held_out(torch.tensor([row]))]
         second.append(rows[counter_seed(0, "second", i) % len(rows)])

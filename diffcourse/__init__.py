@@ -26,14 +26,15 @@ _HOME = {
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
     "editing": ["edited", "noise_walk", "prompt_walk"],
     "latent": ["LatentDiffusion"],
+    "adapters": ["ControlNet", "LoRA", "add_lora", "add_word", "controlled", "merge_lora"],
     "stable_diffusion": ["StableDiffusion", "from_diffusers", "to_diffusers"],
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo", "evaluate", "files",
-    "folders", "gaussian", "guidance", "images", "lab", "latent", "learn", "metrics", "mixture", "models", "pictures", "plot",
-    "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stable_diffusion", "stills", "stored",
-    "train", "weights", "widgets",
+    "adapters", "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo",
+    "evaluate", "files", "folders", "gaussian", "guidance", "images", "ink", "lab", "latent", "learn", "metrics", "mixture", "models",
+    "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stable_diffusion",
+    "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

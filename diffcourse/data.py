@@ -6,6 +6,7 @@ import math
 import os
 import struct
 import warnings
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -16,13 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from diffcourse.checks import whole
+from diffcourse.checks import told, whole
 from diffcourse.download import fetch
 from diffcourse.files import atomic_write, home, named_by, user_path
 from diffcourse.images import (
     Batch,
+    Captioned,
+    CaptionedImages,
     ImageData,
     binarise,
+    check_images,
     first_place,
     pack,
     to_float,
@@ -37,14 +41,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 __all__ = [
+    "Batch",
+    "Captioned",
+    "CaptionedImages",
+    "ImageData",
     "MNIST_FILES",
     "MNIST_MEANS",
     "TOYS",
-    "Batch",
-    "ImageData",
     "binarise",
     "cache_folder",
     "captioned_digits",
+    "captions",
     "first_place",
     "image_folder",
     "macaw",
@@ -268,7 +275,6 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
     or no picture in it, ValueError if none can be read, or some lie in folders and others beside these.
     """
     import psutil
-    from PIL import Image, ImageOps
 
     folder, size, channels = user_path(path), whole("size", size, 1, 4096), whole("channels", channels)
     if channels not in (1, 3):
@@ -287,12 +293,11 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
     images, labels, unread = torch.empty(len(files), channels, size, size, dtype=torch.uint8), [], []
     for file, label in files:
         try:
-            picture = plain_picture(read_picture(file, about=size), "L" if channels == 1 else "RGB")
+            square = _square(read_picture(file, about=size), size, channels)
         except (ValueError, OSError):
             unread.append(str(file.relative_to(folder)))
             continue
-        square = np.array(ImageOps.fit(picture, (size, size), Image.Resampling.LANCZOS)).reshape(size, size, channels)
-        images[len(labels)] = torch.from_numpy(square).permute(2, 0, 1)
+        images[len(labels)] = square
         labels.append(label)
     if unread:
         named = ", ".join(unread[:5]) + (f" and {len(unread) - 5} more" if len(unread) > 5 else "")
@@ -302,6 +307,46 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
             )
         warnings.warn(f"left out, because they cannot be read as pictures: {named}", stacklevel=2)
     return ImageData(images[: len(labels)], torch.tensor(labels), source=f"folder:{folder}", classes=tuple(classes))
+
+
+def _square(picture: "Image", size: int, channels: int) -> Tensor:
+    """The square in the picture's middle, upright and on white paper: uint8 (channels, size, size)."""
+    from PIL import Image, ImageOps
+
+    plain = plain_picture(picture, "L" if channels == 1 else "RGB")
+    square = np.array(ImageOps.fit(plain, (size, size), Image.Resampling.LANCZOS)).reshape(size, size, channels)
+    return torch.from_numpy(square).permute(2, 0, 1)
+
+
+def captions(
+    images: "str | Path | Sequence[Image] | Tensor", captions: Sequence[str], *, size: int = 64
+) -> CaptionedImages:
+    """Own pictures with a caption each, as data for `fit` and for `LatentDiffusion.loss`: batches with `images` and `captions`.
+
+        own = data.captions("photos", ["a red 3 on white", "a blue 7 on pink"])
+        model = weights.load("captioned-ldm")
+        loss = lambda denoiser, batch, generator: model.loss(batch.images, batch.captions, generator)
+        for progress in train.fit(model.denoiser, own, loss, steps=2, batch_size=2):
+            print(progress.step, progress.loss)
+
+    images: a folder, read as `image_folder` reads it, in the order of the paths; a list of PIL images; or a tensor (N, 3, H, W) in [-1, 1],
+    which is kept in steps of 1/127.5. Of the first two the square in the middle is taken, and resized to size x size pixels; a tensor
+    keeps its size. ValueError where captions are not one an image: a file of a folder that cannot be read counts as none.
+    """
+    if isinstance(images, (str, Path)):
+        return CaptionedImages(image_folder(images, size=size), captions)
+    if isinstance(images, Tensor):
+        if check_images(images).shape[1] != 3:
+            raise ValueError(f"images must be in colour, (N, 3, H, W), got {tuple(images.shape)}")
+        pixels = to_uint8(images.detach().cpu())
+    else:
+        size = whole("size", size, 1, 4096)
+        if not isinstance(images, Sequence) or not images or not all(hasattr(v, "convert") for v in images):
+            raise TypeError(
+                f"images must be a folder, PIL images, at least one, or a tensor (N, 3, H, W), got {told(images)}"
+            )
+        pixels = torch.stack([_square(read_picture(v), size, 3) for v in images])
+    return CaptionedImages(ImageData(pixels, torch.zeros(len(pixels), dtype=torch.int64), source="own"), captions)
 
 
 def _files_of(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:

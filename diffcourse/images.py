@@ -7,6 +7,7 @@ training exact.
 import base64
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -74,6 +75,50 @@ class ImageData:
         n, seed = whole("n", n, 1, len(self)), whole("seed", seed)
         index = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n].to(self.images.device)
         return Batch(to_float(self.images[index]), self.labels[index])
+
+
+class Captioned(NamedTuple):
+    """`images` (B, C, H, W) float32 in [-1, 1] and their `captions`."""
+
+    images: Tensor
+    captions: list[str]
+
+
+@dataclass(frozen=True)
+class CaptionedImages:
+    """Images in memory, each with its caption: `data.captions` makes them."""
+
+    data: ImageData
+    captions: Sequence[str]
+
+    def __post_init__(self):
+        if not isinstance(self.data, ImageData):
+            raise TypeError(f"data must be ImageData, got {told(self.data)}")
+        if isinstance(self.captions, str) or not isinstance(self.captions, Sequence):
+            raise TypeError(f"captions must be texts, one an image, got {told(self.captions)}")
+        if wrong := [i for i, caption in enumerate(self.captions) if not isinstance(caption, str)]:
+            raise TypeError(f"captions[{wrong[0]}] must be a str, got {told(self.captions[wrong[0]])}")
+        if len(self.captions) != len(self.data):
+            raise ValueError(f"captions must be one an image, {len(self.data)}, got {len(self.captions)}")
+        object.__setattr__(self, "captions", tuple(self.captions))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def source(self) -> str:
+        """Where the images came from."""
+        return self.data.source
+
+    def batch(self, step: int, batch_size: int, *, seed: int, rank: int = 0, world: int = 1) -> Captioned:
+        """The batch of training step `step`, in the order of `ImageData.batch`: a function of its arguments alone."""
+        index = walk(len(self), first_place(step, batch_size, rank, world), batch_size, seed)
+        images = self.data.images[index.to(self.data.images.device)]
+        return Captioned(to_float(images), [self.captions[i] for i in index.tolist()])
+
+    def to(self, device: torch.device | str) -> "CaptionedImages":
+        """The same with its images on another device, where `batch` then makes its batches."""
+        return replace(self, data=self.data.to(device))
 
 
 def to_float(images: Tensor) -> Tensor:

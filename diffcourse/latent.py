@@ -24,7 +24,7 @@ from diffcourse.rng import counter_seed, draw, image_generators
 from diffcourse.samplers import DPMSolverPP, Sampler, check_walk, trajectory
 from diffcourse.scenes import PHRASINGS, CaptionedDigits, caption
 from diffcourse.schedule import DiffusionSchedule, Level
-from diffcourse.stored import blamed, check_finite, own_path
+from diffcourse.stored import blamed, check_finite, check_plain, own_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -211,6 +211,11 @@ class LatentDiffusion(nn.Module):
         self, asked: "_Asked", guidance: float, sampler: Sampler, seed: int | None, first: int
     ) -> Iterator[Estimate]:
         B, z = len(asked.prompts), self.autoencoder.latent_channels
+        own = getattr(self.denoiser.network, "pictures", 1)  # that it draws along, as `adapters.Controlled` does
+        if own not in (1, B):
+            raise ValueError(
+                f"prompts must be {own} at once, one for each picture that this model draws along, got {B}"
+            )
         with torch.no_grad(), evaluating(self.text), evaluating(self.autoencoder):
             cond, uncond = self._states(asked.prompts), None
             if isinstance(asked.negative, Tensor) or set(asked.negative) != {""}:
@@ -249,6 +254,7 @@ class LatentDiffusion(nn.Module):
         folder, network, predicts = own_path(folder), self.denoiser.network, self.denoiser.predicts
         if not isinstance(network, UNet2DCondition):
             raise TypeError(f"denoiser must hold a UNet2DCondition to be saved, got {type(network).__name__}")
+        check_plain(network)
         if predicts not in folders.PREDICTION_TYPES:
             raise ValueError(
                 f"denoiser predicts {predicts!r}; this layout knows only {', '.join(folders.PREDICTION_TYPES)}"

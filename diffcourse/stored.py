@@ -85,6 +85,15 @@ def check_finite(tensors: Mapping[str, Tensor]) -> None:
         raise ValueError(f"{bad[0]} is not finite: it holds nan or inf")
 
 
+def check_plain(network: nn.Module) -> None:
+    """TypeError for a network that holds what its config does not tell of, such as a LoRA: what is saved could not be read again."""
+    for name, part in network.named_modules():
+        if hasattr(part, "merged"):
+            raise TypeError(
+                f"{name} is a {type(part).__name__}, which a saved network has no place for: merge_lora first"
+            )
+
+
 def filled(make: Callable[[], nn.Module], tensors: Mapping[str, Tensor], there: tuple[str, ...] = ()) -> nn.Module:
     """The model that `make()` builds, holding `tensors`; the global random state is left alone.
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from diffcourse.learn.exercise import Case, Exercise, Invariant, Mistake, Option, Question, Quiz
+from diffcourse.learn.exercise import Case, Counts, Exercise, Invariant, Mistake, Option, Question, Quiz
 
 HINTS = ["Look at the docstring.", "Think of the two ends.", "Write the two terms one after the other."]
 
@@ -170,6 +170,55 @@ MOMENTS = Exercise(
         Mistake("second moment", lambda x: (x.mean(0), (x**2).mean(0)), "The mean was not taken away."),
     ],
     allowed={"x rows reversed": "a mean does not know the order"},
+    hints=HINTS,
+)
+
+
+def factors(a: Tensor) -> tuple[Tensor, Tensor]:
+    """Two matrices, (n, n) and (n, m), whose product is a (n, m), n < m. Any two of them are right. No gradient is needed."""
+    return a.new_ones(len(a)).diag(), a
+
+
+def factors_by_qr(a):
+    return torch.linalg.qr(a.double())
+
+
+FACTORS = Exercise(
+    name="98.factors",
+    title="What counts is the product",
+    reference=factors,
+    alternatives=[factors_by_qr, lambda a: [torch.eye(len(a)).to(a) / 2, 2 * a]],
+    counts=Counts("first @ second", lambda pair: pair[0] @ pair[1]),
+    cases=[lambda g: (torch.randn(2, 3, generator=g),), lambda g: (torch.randn(4, 5, generator=g),)],
+    mistakes=[
+        Mistake("squared", lambda a: (a @ a.mT, a), "Your product has a in it three times."),
+        Mistake("negative", lambda a: (torch.eye(len(a)).to(a), -a), "The sign is turned."),
+        Mistake("the matrix alone", lambda a: a, "This is the product. Its factors are asked for."),
+        Mistake("sum", lambda a: (torch.ones(len(a), len(a)).to(a), a), "Your product has the sums of columns."),
+    ],
+    gradients=[],
+    hints=HINTS,
+)
+
+
+def by_name(a: Tensor) -> dict[str, Tensor]:
+    """{"sum": …, "largest": …} of each row: a (n, m) gives two tensors (n,). No gradient is needed."""
+    return {"sum": a.sum(1), "largest": a.amax(1)}
+
+
+BY_NAME = Exercise(
+    name="98.by_name",
+    title="Two outputs by name",
+    reference=by_name,
+    alternatives=[lambda a: {"largest": torch.stack([row.max() for row in a]), "sum": sum(a.mT)}],
+    cases=[lambda g: (torch.randn(2, 3, generator=g),), lambda g: (torch.randn(4, 5, generator=g),)],
+    mistakes=[
+        Mistake("mean", lambda a: {"sum": a.mean(1), "largest": a.amax(1)}, "This is the mean."),
+        Mistake("smallest", lambda a: {"sum": a.sum(1), "largest": a.amin(1)}, "This is the smallest."),
+        Mistake("columns", lambda a: {"sum": a.sum(0), "largest": a.amax(0)}, "These are those of columns."),
+        Mistake("of sizes", lambda a: {"sum": a.abs().sum(1), "largest": a.abs().amax(1)}, "These have no signs."),
+    ],
+    gradients=[],
     hints=HINTS,
 )
 

@@ -408,6 +408,44 @@ def test_an_attribute_is_changed_and_the_others_stay_but_the_handwriting_only_wh
     assert table["two"]["outside"] is True and table["again"]["1"]["changed"] > 0.1
 
 
+@pytest.mark.slow
+def test_what_adapters_learn_can_be_measured_again_and_resumes(tmp_path):
+    out = tmp_path / "table.json"
+    tiny = ["--scenes", "3", "--steps", "2", "--out", str(out)]
+    tables = []
+    for only in (["before"], ["true", "before", "LoRA, rank 4", "word", "violet", "control"]):
+        run = benchmark("adapters", *tiny, "--only", *only, cwd=tmp_path)
+        assert run.returncode == 0, run.stderr
+        tables.append(json.loads(out.read_text(encoding="utf-8")))
+    first, last = tables
+    assert first["rows"]["before"] == last["rows"]["before"] and next(iter(last["rows"])) == "before"  # measured once
+    lora, word, control = (last["rows"][name] for name in ("LoRA, rank 4", "word", "control"))
+    assert lora["same"] is True and lora["merged"] < 1e-5 and lora["bytes"] == 2 * lora["parameters"]
+    assert word["untouched"] is True and list(word["steps"]) == ["0", "2"] and word["parameters"] == 128
+    assert word["steps"]["0"]["moved"] == 0 < word["steps"]["2"]["moved"]
+    assert last["rows"]["violet"]["true"][0] == 1 and list(control["scales"]) == ["0", "0.5", "1", "1.5"]
+    for row in (last["rows"]["true"]["slanted"], lora, *lora["scales"].values(), *control["scales"].values()):
+        assert all(low <= value <= high for value, low, high in (row["together"], *row["each"].values()))
+    other = benchmark("adapters", "--scenes", "4", *tiny[2:], cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+    assert benchmark("adapters", "--only", "hair", cwd=tmp_path).returncode != 0
+
+
+def test_a_change_between_pairs_is_told_with_its_interval():
+    from adapters import change
+    from scipy import stats
+
+    generator = torch.Generator().manual_seed(0)
+    before, after = torch.rand(2, 400, generator=generator) < torch.tensor([[0.7], [0.8]])
+    points, low, high = change(before, after)
+    pairs = after.double() - before.double()
+    theirs = stats.t.interval(0.95, 399, loc=pairs.mean(), scale=stats.sem(pairs))  # nearly normal for so many
+    assert points == pytest.approx(100 * float(pairs.mean()), abs=0.05)
+    assert (low, high) == pytest.approx([100 * v for v in theirs], abs=0.3)
+    same, low, high = change(before, before)
+    assert same == 0 and low == -high and 0.3 < high < 1.0  # nothing changed, which is no proof that nothing does
+
+
 def test_the_committed_table_of_guidance_is_complete_and_says_what_the_lesson_says():
     from common import half_width
     from guidance import NEAR_ONE, SCALES, SETTING, settings, summary

@@ -37,6 +37,10 @@ KINDS = {
         "from diffcourse import weights, widgets",
         "widgets.PromptBox(weights.load('captioned-ldm'), n=1, steps=(1, 2), start=(1, 3.0))",
     ],
+    "pipeline": [
+        "from diffcourse import weights, widgets",
+        "widgets.PipelineExplorer(weights.load('captioned-ldm'), n=1, steps=(1, 2), start=(1, 3.0, 'DDIM'))",
+    ],
     "bar": [
         "from diffcourse import learn\nfrom tqdm.auto import tqdm",
         "for i in tqdm(range(40), 'training'):\n    pass",
@@ -48,7 +52,7 @@ KINDS = {
 
 def handle(kind, page):
     """What a reader does with it."""
-    if kind in ("explorer", "trajectory", "prompt"):
+    if kind in ("explorer", "trajectory", "prompt", "pipeline"):
         page.outputs.locator("[role=slider]").first.focus()
         page.page.keyboard.press("ArrowRight")
     elif kind == "quiz":
@@ -69,6 +73,7 @@ CHANGED = {  # what is said then, one of these
     "trajectory": ["step 3"],
     "pad": ["The judge reads 1"],
     "prompt": ["2 steps"],
+    "pipeline": ["2 steps"],
     "quiz": ["Right.", "Not this one."],
     "bar": ["40/40"],
 }

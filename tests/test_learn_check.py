@@ -112,6 +112,45 @@ def test_the_right_part_of_two_is_named():
     ]
 
 
+@pytest.mark.parametrize("c", [1.0, -3.0])
+def test_where_only_a_product_counts_any_factors_are_right(c):
+    answer = lambda a: (c * torch.eye(len(a)), a / c)  # noqa: E731
+    assert diagnose(ours.FACTORS, answer).status == "right"
+
+
+def test_what_counts_is_what_is_compared_named_and_shown():
+    verdict = diagnose(ours.FACTORS, lambda a: (2 * torch.eye(len(a)), a + 1))
+    assert verdict.status == "wrong" and [label for label, _ in verdict.table] == [
+        "a",
+        "expected first @ second",
+        "got first @ second",
+    ]
+    assert (
+        "Your first @ second differs most at"
+        in diagnose(
+            dataclasses.replace(ours.FACTORS, cases=[(torch.rand(3, 4),)]), lambda a: (torch.eye(3), a.sin())
+        ).says[1]
+    )
+
+
+def test_a_mistake_is_told_by_what_counts_whatever_its_factors():
+    assert diagnose(ours.FACTORS, lambda a: (-2 * torch.eye(len(a)), a / 2)).mistake == "negative"
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda a: (a.mT, a), "Your output, value 1 of 2, has shape (3, 2)"),
+        (lambda a: (torch.eye(len(a)), a, 0), "Your output has 3 parts, where 2 are expected."),
+        (lambda a: (torch.eye(len(a)).half(), a.half()), "Your output, value 1 of 2, is float16"),
+        (lambda a: None, "Your function returns None"),
+    ],
+)
+def test_the_form_of_an_output_counts_even_where_of_its_values_a_part_does(answer, says):
+    verdict = diagnose(ours.FACTORS, answer)
+    assert verdict.status == "wrong" and verdict.says[0].startswith(says)
+
+
 def test_what_is_right_for_zeros_alone_is_told_so():
     verdict = diagnose(exercises()["04.ddim_std"], lambda t, s, eta: eta * (1 - s) * s**t)
     assert "Yours is right only where the expected value is 0." in verdict.says

@@ -12,8 +12,9 @@ from diffcourse.schedule import CLEAN, DiffusionSchedule
 
 NAMES = [
     "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "FlowExplorer", "GuidanceExplorer",
-    "LatentChannelExplorer", "LatentExplorer", "NoiseExplorer", "OwnDigitExplorer", "PosteriorExplorer", "PromptBox",
-    "RACERS", "REGIONS", "SamplerRace", "ScheduleExplorer", "ScoreExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
+    "LatentChannelExplorer", "LatentExplorer", "MASKS", "NoiseExplorer", "OwnDigitExplorer", "PipelineExplorer",
+    "PosteriorExplorer", "PromptBox", "RACERS", "REGIONS", "SAMPLERS", "SamplerRace", "ScheduleExplorer",
+    "ScoreExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
 ]  # fmt: skip
 
 

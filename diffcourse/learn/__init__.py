@@ -11,6 +11,7 @@ from diffcourse.learn.answers import check, hint, reveal, solution
 from diffcourse.learn.estimates import expect
 from diffcourse.learn.exercise import (
     Case,
+    Counts,
     Exercise,
     InPackage,
     Invariant,
@@ -31,5 +32,5 @@ stills.keep_bars()
 __all__ = [
     "check", "exercises", "expect", "hint", "mixed", "outcome", "predict", "predictions", "progress", "quiz", "quizzes", "register",
     "reveal", "reveals", "solution",
-    "Case", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Prediction", "Question", "Quiz", "Reveal",
+    "Case", "Counts", "Exercise", "InPackage", "Invariant", "Mistake", "Option", "Prediction", "Question", "Quiz", "Reveal",
 ]  # fmt: skip

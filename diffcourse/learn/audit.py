@@ -334,7 +334,7 @@ def battery(exercise: Exercise) -> Iterator[tuple[str, Verdict]]:
         expected = [worked_out(exercise.reference)]
     else:
         cases = exercise.build_cases()
-        expected = [run.Runner().run(exercise, exercise.reference, case).value for case in cases]
+        expected = [run.Runner().run(exercise, exercise.reference, case).returned for case in cases]
     for part in range(_parts(expected[0])):
         for name, change in CHANGES.items():
             changed = [_changed(value, change, part) for value in expected]
@@ -457,11 +457,15 @@ WHOLE: dict[str, Callable[[Any], Any]] = {
 
 
 def _parts(value: Any) -> int:
+    if isinstance(value, dict):
+        value = list(value.values())
     return sum(map(_parts, value)) if isinstance(value, tuple | list) else 1
 
 
 def _changed(value: Any, change: Callable[[Tensor], Any], part: int) -> Any:
     """The value with its part-th tensor or number changed; numbers stay Python numbers where they can."""
+    if isinstance(value, dict):
+        return dict(zip(value, _changed(list(value.values()), change, part), strict=True))
     if isinstance(value, tuple | list):
         items = []
         for item in value:
@@ -493,6 +497,8 @@ def _number(value: Any, part: int) -> bool:
 
 
 def _flat(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
     return [item for part in value for item in _flat(part)] if isinstance(value, tuple | list) else [value]
 
 

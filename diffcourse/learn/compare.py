@@ -27,15 +27,15 @@ class Difference:
         return self.kind not in ("value", "inf")
 
 
-def difference(expected: Any, got: Any, tolerance: float) -> Difference | None:
+def difference(expected: Any, got: Any, tolerance: float, what: str = "Your output") -> Difference | None:
     """None where `got` equals `expected`: numbers to the tolerance, everything else exactly; else the first thing that differs.
 
     What serves as well is taken: a list or a tensor for a tuple, a tensor of one element for a number, any integer type, 3.0 for 3.
     """
     try:
-        return _compare(expected, got, tolerance, "Your output")
+        return _compare(expected, got, tolerance, what)
     except Exception:  # sparse, nested and quantised tensors, objects whose == raises, numbers beyond all bounds
-        return Difference("type", f"Your output is {a_kind(got)} that cannot be compared with {a_kind(expected)}.")
+        return Difference("type", f"{what} is {a_kind(got)} that cannot be compared with {a_kind(expected)}.")
 
 
 def _compare(expected: Any, got: Any, tolerance: float, what: str) -> Difference | None:
@@ -163,6 +163,13 @@ def _compare_sequence(expected: Sequence, got: Any, tolerance: float, what: str)
         _compare(e, g, tolerance, f"{what.rstrip(',')}, {n},") for e, g, n in zip(expected, got, names, strict=True)
     )
     return _first(parts)
+
+
+def difference_of_parts(expected: tuple, got: Any, tolerance: float, names: Sequence[str]) -> Difference | None:
+    """As `difference`, of two tuples whose values have names of their own: "Your dL/dV differs most at …"."""
+    if not isinstance(got, tuple) or not len(expected) == len(got) == len(names):
+        return difference(expected, got, tolerance, f"Your {' and '.join(names)}")
+    return _first(difference(e, g, tolerance, f"Your {name}") for e, g, name in zip(expected, got, names, strict=True))
 
 
 def _compare_dict(expected: dict, got: Any, tolerance: float, what: str) -> Difference | None:

@@ -242,8 +242,22 @@ class _Diagnosis:
             return compare.Difference("error", "")
         if got.yielded > expected.yielded:
             return compare.Difference("type", "Your output is a generator, where the values themselves are expected.")
-        found = compare.difference(expected.value, got.value, self.exercise.tolerance)
+        found = compare.difference(expected.returned, got.returned, self.exercise.tolerance)
+        if expected.value is not expected.returned and not (found and found.form):
+            found = self._differs_in_what_counts(expected, got)
         return found or compare.not_whole(expected.value, got.value)
+
+    def _differs_in_what_counts(self, expected: Outcome, got: Outcome) -> compare.Difference | None:
+        counts = self.exercise.counts
+        if counts and counts.parts and isinstance(expected.value, tuple):
+            return compare.difference_of_parts(expected.value, got.value, self.exercise.tolerance, counts.parts)
+        what = f"Your {self._counted(expected)}"
+        return compare.difference(expected.value, got.value, self.exercise.tolerance, what)
+
+    def _counted(self, expected: Outcome) -> str:
+        """What is compared in the place of the output; empty where it is the output itself."""
+        counts = self.exercise.counts
+        return counts.name if counts and expected.value is not expected.returned else ""
 
     def _named_mistake(self) -> Verdict | None:
         """The mistake whose wrong version does the same as the answer on every case."""
@@ -387,7 +401,9 @@ class _Diagnosis:
         if failing[i].sentence and (compare.size(expected) > 8 or infinite):
             says.append(failing[i].sentence)
         both = words.both(expected, got)
-        return self._wrong(says + looks, [*self._inputs(self.cases[i]), ("expected", both[0]), ("got", both[1])])
+        of = f" {counted}" if (counted := self._counted(self.expected[i])) else ""
+        table = [*self._inputs(self.cases[i]), (f"expected{of}", both[0]), (f"got{of}", both[1])]
+        return self._wrong(says + looks, table)
 
     def _inputs(self, case: Case) -> list[tuple[str, str]]:
         if self.exercise.kind == "class":

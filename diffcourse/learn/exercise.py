@@ -63,6 +63,21 @@ class InPackage:
     same: Any
 
 
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What of an output is compared, where several outputs are right: `of(output)`, and what the learner hears it called.
+
+    `of` hands back the output itself where all of it counts, and may raise for one of another form than the reference's. Where it gives
+    a tuple, `parts` may name each of its values.
+
+    `Counts("up @ down", lambda factors: factors[1] @ factors[0])`
+    """
+
+    name: str
+    of: Callable[[Any], Any]
+    parts: Sequence[str] = ()
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Exercise:
     """One exercise. level: 1 warm-up, 2 core, 3 takes thought.
@@ -99,6 +114,9 @@ class Exercise:
         empty list asks for no gradient: plain numbers will do.
     `package`
         What does the same in the package, an `InPackage`: told with the word "right", so that the reader knows what to reuse.
+    `counts`
+        Where several outputs are right, a `Counts`: only the form of the output itself is compared (number of parts, shapes, types), and
+        of values only what counts. The stub must say that any such output is right.
     `allowed`
         Mutants of the reference that the audit makes and that may pass, by name (also with * in it), each with the reason.
     `tolerance`
@@ -120,6 +138,7 @@ class Exercise:
     hints: Sequence[str] = ()
     gradients: Sequence[str] | None = None
     package: InPackage | None = None
+    counts: Counts | None = None
     allowed: Mapping[str, str] = field(default_factory=dict)
     tolerance: float = 1e-4
     insight: str = ""

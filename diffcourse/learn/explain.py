@@ -40,7 +40,8 @@ class Explanation:
         """Which values of a tuple are right."""
         pairs = [self._pairs()[i] for i in self.wrong]
         several = bool(pairs) and _tuples(pairs) and len({len(e) for e, _ in pairs}) == 1
-        return patterns.right_parts(pairs, self.tolerance) if several else []
+        names = self.exercise.counts.parts if self.exercise.counts else ()
+        return patterns.right_parts(pairs, self.tolerance, names) if several else []
 
     def what(self) -> str | None:
         """What the answer equals, or does not use."""

@@ -77,11 +77,13 @@ def _fits(change: Callable[[Tensor], Tensor], pairs: Pairs, tolerance: float) ->
     return all(difference(change(e), g, tolerance) is None for e, g in pairs)
 
 
-def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:
-    """Which parts of a tuple are right on all cases: "Yours is right in value 1 of 2." Empty where none is."""
+def right_parts(pairs: Sequence[tuple[Any, Any]], tolerance: float, names: Sequence[str] = ()) -> list[str]:
+    """Which parts of a tuple are right on all cases: "Yours is right in value 1 of 2.", or by their names. Empty where none is."""
     total = min(len(e) for e, _ in pairs)
-    right = [str(i + 1) for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
-    return [f"Yours is right in value {' and '.join(right)} of {total}."] if right else []
+    right = [i for i in range(total) if not any(difference(e[i], g[i], tolerance) for e, g in pairs)]
+    if right and len(names) == total:
+        return [f"Yours is right in {' and '.join(names[i] for i in right)}."]
+    return [f"Yours is right in value {' and '.join(str(i + 1) for i in right)} of {total}."] if right else []
 
 
 def but_for_the_form(pairs: Sequence[tuple[Any, Any]], tolerance: float) -> list[str]:

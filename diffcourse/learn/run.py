@@ -30,7 +30,10 @@ class StateMismatch(Exception):
 
 @dataclass
 class Outcome:
-    """What a call did: its value or error, what it printed, what it changed in place, if it seeded the global generator, if it yielded."""
+    """What a call did: its value or error, what it printed, what it changed in place, if it seeded the global generator, if it yielded.
+
+    `value` is what counts of what was `returned`: all of it, except where the exercise says otherwise (`Counts`).
+    """
 
     value: Any = None
     error: BaseException | None = None
@@ -38,6 +41,7 @@ class Outcome:
     mutated: str = ""
     seeded: bool = False
     yielded: bool = False
+    returned: Any = None
 
     @property
     def timed_out(self) -> bool:
@@ -98,6 +102,10 @@ class Runner:
             ):
                 if not outcome.mutated and not _unchanged(before, after):
                     outcome.mutated = name
+        outcome.returned = outcome.value
+        if exercise.counts and not outcome.error:
+            with contextlib.suppress(Exception):  # of another form than the reference's, which is said as it is
+                outcome.value = exercise.counts.of(outcome.value)
         return outcome
 
 
@@ -226,9 +234,9 @@ def reference_state(reference: type[nn.Module], case: Case) -> dict[str, Tensor]
 
 
 def load(module: nn.Module, state: dict[str, Tensor]) -> None:
-    """load_state_dict, whose complaint is a sentence."""
-    own = module.state_dict()
-    missing, extra = [k for k in state if k not in own], [k for k in own if k not in state]
+    """load_state_dict, whose complaint is a sentence. Buffers of the module's own stay as they are: they do not learn."""
+    own, buffers = module.state_dict(), dict(module.named_buffers(remove_duplicate=False))
+    missing, extra = [k for k in state if k not in own], [k for k in own if k not in state and k not in buffers]
     shapes = [k for k in state if k in own and own[k].shape != state[k].shape]
     complaints = []
     if missing:
@@ -241,7 +249,7 @@ def load(module: nn.Module, state: dict[str, Tensor]) -> None:
         )
     if complaints:
         raise StateMismatch("the parameters of your module are not those of the exercise: " + "; ".join(complaints))
-    module.load_state_dict(state)
+    module.load_state_dict({k: v for k, v in own.items() if k in buffers} | state)
 
 
 def _unchanged(before: Any, after: Any) -> bool:

@@ -138,6 +138,33 @@ class TextEncoder(nn.Module):
         states, lengths = self._encode(prompts)
         return self.text_projection(states[torch.arange(len(states), device=states.device), lengths - 1])
 
+    def number_of(self, word: str) -> int | None:
+        """The number of the one token that a word is; None where it is none, or several."""
+        (encoding,) = self._words(listed(word), verbose=False).encodings
+        _, *numbers, _ = encoding.ids
+        return numbers[0] if len(numbers) == 1 else None
+
+    def add_token(self, word: str) -> int:
+        """Make a word one token, wherever it stands; in place. Returns its number, which is its row in the table of embeddings.
+
+        The row starts at the mean of all before it. ValueError for what is a token already, or no single word in small letters.
+        """
+        if not isinstance(word, str) or not word or word != "".join(word.split()).lower():
+            raise ValueError(f"word must be one word in small letters, without blanks, got {word!r}")
+        if self.number_of(word) is not None:
+            raise ValueError(f"word {word!r} is a token already: choose one that is not known, such as '<{word}>'")
+        if isinstance(self._words, Words):
+            self._words = self._words.with_token(word)
+        else:
+            self._words.add_tokens([word])
+        row = len(self._words) - 1
+        if row == self.text_model.config["vocab_size"]:  # some tables have rows to spare
+            self.text_model.resize_token_embeddings(row + 1)
+        table = self.text_model.embeddings.token_embedding.weight
+        with torch.no_grad():
+            table[row] = table[:row].mean(dim=0)
+        return row
+
     def ids(self, prompts: str | Sequence[str]) -> Tensor:
         """(B, L) token numbers, padded: what the network sees."""
         return self._numbers(prompts)[0]

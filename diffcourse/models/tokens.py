@@ -70,6 +70,12 @@ class Words:
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
 
+    def with_token(self, word: str) -> "Words":
+        """A twin that knows a word more: one token, with the next number; in capitals, too, as all words."""
+        plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "special"), False) | {"normalized": True}
+        added = [*self.description.get("added", ()), {"id": len(self), "content": word, **plain}]
+        return Words(**{**self.description, "added": added})
+
     def __call__(self, prompts: Sequence[str], verbose: bool = False) -> Encodings:
         """Neither padded nor cut."""
         return Encodings(self._tokenizer.encode_batch(list(prompts)))

@@ -319,22 +319,48 @@ class UNet2DCondition(nn.Module):
             **types,
         }
 
-    def forward(self, x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, t: Tensor, cond: Tensor | None = None, added: Sequence[Tensor] | None = None
+    ) -> Tensor:
+        """added: of a ControlNet, a tensor for each skip, from the finest on, and one for the middle."""
         self._check(x, t, cond)
-        waves = time_waves(t.to(torch.promote_types(x.dtype, torch.float32)), self.conv_in.out_channels)
-        emb = F.silu(
-            self.time_embedding(waves.to(x.dtype))
-        )  # every residual block reads it through a SiLU: once for all
-        text = cond.to(x.dtype).contiguous()  # one text for all images comes expanded
-
-        x = self.conv_in(x)
-        skips = [x]
-        for block in self.down_blocks:
-            x = block(x, emb, text, skips)
-        x = self.mid_block(x, emb, text)
+        emb, text = self._read(x, t, cond)
+        skips, x = self._down(self.conv_in(x), emb, text)
+        if added is not None:
+            if len(added) != len(skips) + 1:
+                raise ValueError(
+                    f"added must be {len(skips)} tensors for the skips and one for the middle, got {len(added)}"
+                )
+            *more, last = added
+            skips, x = [skip + y for skip, y in zip(skips, more, strict=True)], x + last
         for block in self.up_blocks:
             x = block(x, emb, text, skips)
         return self.conv_out(F.silu(self.conv_norm_out(x))).contiguous()
+
+    def encode(self, x: Tensor, t: Tensor, cond: Tensor, hint: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+        """The way down: the skips, from the finest on, and what leaves the middle. hint: added to what `conv_in` puts out."""
+        self._check(x, t, cond)
+        h = self.conv_in(x)
+        return self._down(h if hint is None else h + hint, *self._read(x, t, cond))
+
+    def _down(self, x: Tensor, emb: Tensor, text: Tensor) -> tuple[list[Tensor], Tensor]:
+        skips = [x]
+        for block in self.down_blocks:
+            x = block(x, emb, text, skips)
+        return skips, self.mid_block(x, emb, text)
+
+    @property
+    def skip_channels(self) -> list[int]:
+        """The channels of the skips, from the finest on; the middle has those of the last."""
+        widths, L = self.config["block_out_channels"], self.config["layers_per_block"]
+        n = len(widths)
+        return [widths[0], *(w for i, w in enumerate(widths) for _ in range(L + (i < n - 1)))]
+
+    def _read(self, x: Tensor, t: Tensor, cond: Tensor) -> tuple[Tensor, Tensor]:
+        """The time, as all residual blocks read it, through a SiLU; and the text."""
+        waves = time_waves(t.to(torch.promote_types(x.dtype, torch.float32)), self.conv_in.out_channels)
+        text = cond.to(x.dtype).contiguous()  # one text for all comes expanded
+        return F.silu(self.time_embedding(waves.to(x.dtype))), text
 
     def _check(self, x: Tensor, t: Tensor, cond: Tensor | None) -> None:
         if x.ndim != 4 or x.shape[1] != self.in_channels:

@@ -17,6 +17,7 @@ from diffcourse.plot.picture import (
     CLASSES,
     COLOURS,
     FORWARD,
+    PALE,
     REVERSE,
     Picture,
     canvas,
@@ -231,7 +232,7 @@ def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[i
             draw_arrow(ax, (x0 + 0.95, y), (x1 - 0.95, y), AIM, linestyle="--")
         for name in way:
             part = named[name]
-            fill, colour = ("#DCEBF7", REVERSE) if part.attention else ("white", "0.5")
+            fill, colour = (PALE, REVERSE) if part.attention else ("white", "0.5")
             count = part.parameters
             count = f"{count / 1e6:.3g} M" if count > 999_999 else f"{count / 1e3:.3g} k"
             label = f"{name}\n{part.shape[1]} at {size(came[name])},  {count}"
@@ -244,7 +245,7 @@ def condition_unet(parts: Sequence[Any], inputs: Sequence[Any], text: Sequence[i
             x0, y0 = places[name]
             draw_arrow(ax, *(((x, 0.8), (x0, y0 + 0.35)) if side > 0 else ((x0, y0 + 0.35), (x, 0.8))))
         draw_box(ax, -0.95, 0.75, "time $t$\ninto every residual block", "0.5", size=8)
-        draw_box(ax, 0.95, -0.25, f"text $c$, {size(text)}\ninto the blue blocks", REVERSE, fill="#DCEBF7", size=8)
+        draw_box(ax, 0.95, -0.25, f"text $c$, {size(text)}\ninto the blue blocks", REVERSE, fill=PALE, size=8)
         ax.text(0, -1.25, "skips (green)", ha="center", va="bottom", color=AIM, fontsize=8)
         ax.set(xlim=(-wide - 1.1, wide + 1.1), ylim=(-D - 1.35, 1.6))
         ax.set_axis_off()
@@ -272,7 +273,7 @@ def unet_call(x: Tensor, t: float, words: Sequence[str], eps: Tensor, *, alt: st
             ax.set(title=f"{title}\n{C} channels, {H}×{W}", xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
         ax = axes[1]
-        draw_box(ax, 0, 0, "U-Net\n$\\epsilon_\\theta(x_t,\\,t,\\,c)$", REVERSE, fill="#DCEBF7", size=10)
+        draw_box(ax, 0, 0, "U-Net\n$\\epsilon_\\theta(x_t,\\,t,\\,c)$", REVERSE, fill=PALE, size=10)
         draw_arrow(ax, (-1, 0), (-0.5, 0))
         draw_arrow(ax, (0.5, 0), (1, 0))
         draw_arrow(ax, (0, 0.85), (0, 0.42))
@@ -293,10 +294,9 @@ def text_to_image(alt: str = "") -> Picture:
     """The whole of latent diffusion as boxes: prompt, CLIP, cross-attention, the chain z_T to z_0 with its time, decoder, image."""
     with style():
         picture, ax = canvas(8.4, 2.6)
-        blue = "#DCEBF7"
         draw_box(ax, 0.3, 2.0, "prompt", "0.5")
         draw_box(ax, 2.0, 2.0, "tokenizer", "0.5")
-        draw_box(ax, 4.1, 2.0, "CLIP text encoder\nL × D numbers", REVERSE, fill=blue)
+        draw_box(ax, 4.1, 2.0, "CLIP text encoder\nL × D numbers", REVERSE, fill=PALE)
         for x0, x1 in ((0.72, 1.42), (2.55, 3.1)):
             draw_arrow(ax, (x0, 2.0), (x1, 2.0))
         names = ("$z_T$", "$z_{T-1}$", "…", "$z_1$", "$z_0$")
@@ -306,7 +306,7 @@ def text_to_image(alt: str = "") -> Picture:
         for i, (a, b) in enumerate(pairwise(xs)):
             middle = (a + b) / 2
             draw_arrow(ax, (a + 0.3, 0.3), (b - 0.35, 0.3))
-            draw_box(ax, middle, 0.3, "U-Net", REVERSE, fill=blue, size=7.5)
+            draw_box(ax, middle, 0.3, "U-Net", REVERSE, fill=PALE, size=7.5)
             draw_arrow(ax, (4.1, 1.62), (middle, 0.55), REVERSE, linewidth=0.8)
             draw_arrow(ax, (middle, -0.42), (middle, 0.06), "0.5")
             ax.text(middle, -0.48, ("t = T", "t = T − 1", "…", "t = 1")[i], ha="center", va="top", fontsize=8)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from diffcourse.gaussian import share_se
@@ -13,12 +12,14 @@ from diffcourse.plot.picture import (
     BESIDE,
     COLOURS,
     FORWARD,
+    PALE,
     REVERSE,
     Picture,
     canvas,
     check_named,
     draw_arrow,
     draw_box,
+    draw_field,
     style,
 )
 
@@ -60,7 +61,6 @@ def objectives(alt: str = "") -> Picture:
 
 def ldm_map(alt: str = "") -> Picture:
     """Latent diffusion with its conditioning (Rombach et al. 2022, figure 3): pixel space, latent space, conditions and their two doors."""
-    blue = "#DCEBF7"
     with style():
         picture, ax = canvas(8.8, 3.3)
         for left, right, colour, name in (
@@ -68,10 +68,7 @@ def ldm_map(alt: str = "") -> Picture:
             (2.7, 8.05, AIM, "latent space"),
             (8.2, 10.6, REVERSE, "conditioning"),
         ):
-            ax.add_patch(Rectangle((left, -0.75), right - left, 3.75, facecolor=colour, alpha=0.08, edgecolor="none"))
-            ax.text(
-                (left + right) / 2, 2.78, name, ha="center", va="center", fontsize=9, color=colour, fontweight="bold"
-            )
+            draw_field(ax, left, right, -0.75, 3.0, colour, name, ((left + right) / 2, 2.78))
         for y, image, part in (
             (2.1, "image $x$", "encoder $\\mathcal{E}$"),
             (0.3, "image $\\hat x$", "decoder $\\mathcal{D}$"),
@@ -95,7 +92,7 @@ def ldm_map(alt: str = "") -> Picture:
             0.3,
             "denoising U-Net $\\epsilon_\\theta$\nResNet blocks, skips,\ncross-attention",
             REVERSE,
-            fill=blue,
+            fill=PALE,
             size=8,
         )
         loop = {"connectionstyle": "arc3,rad=-0.9", "shrinkA": 2, "shrinkB": 2}
@@ -103,7 +100,7 @@ def ldm_map(alt: str = "") -> Picture:
         ax.text(5.45, 1.5, "at every step", ha="center", va="center", fontsize=8, color=REVERSE)
         ax.text(9.4, 2.3, "text, classes,\nmaps, images", ha="center", va="center", fontsize=8.5)
         draw_arrow(ax, (9.4, 1.95), (9.4, 1.6))
-        draw_box(ax, 9.4, 1.3, "encoder $\\tau_\\theta$", REVERSE, fill=blue)
+        draw_box(ax, 9.4, 1.3, "encoder $\\tau_\\theta$", REVERSE, fill=PALE)
         draw_arrow(ax, (9.4, 1.0), (9.4, 0.65))
         draw_box(ax, 9.4, 0.35, "switch", "0.5")
         draw_arrow(ax, (8.95, 0.35), (7.98, 0.35), AIM, linestyle="--")

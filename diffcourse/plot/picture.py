@@ -17,6 +17,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import LogLocator
 from torch import Tensor
 
@@ -61,6 +62,7 @@ MOST = 400  # inches: beyond 655 a figure of 100 dots an inch cannot be drawn
 CLASSES = (*COLOURS, "#882255", "#999933", "#7F7F7F")  # for the ten digits; every mark is also the digit itself
 FORWARD, REVERSE, AIM = COLOURS[1], COLOURS[0], COLOURS[2]  # the two chains and the objective, from lesson 02 on
 ENCODE, UNET, TEXT = COLOURS[:3]  # the parts of a latent diffusion model
+PALE = "#DCEBF7"  # fills what is REVERSE, the networks of a chart
 
 
 class Picture(Figure):
@@ -169,6 +171,22 @@ def draw_box(ax: Axes, x: float, y: float, text: str, colour: str, *, fill: str 
     """Text in a box with round corners, its middle at (x, y)."""
     box = {"boxstyle": "round,pad=0.35", "facecolor": fill, "edgecolor": colour}
     ax.text(x, y, text, ha="center", va="center", fontsize=size, bbox=box, zorder=3)
+
+
+def draw_field(
+    ax: Axes,
+    left: float,
+    right: float,
+    low: float,
+    high: float,
+    colour: str,
+    name: str,
+    at: tuple[float, float],
+    ha: str = "center",
+) -> None:
+    """A pale field from (left, low) to (right, high) behind what belongs together, its name at `at`, in its colour."""
+    ax.add_patch(Rectangle((left, low), right - left, high - low, facecolor=colour, alpha=0.08, edgecolor="none"))
+    ax.text(*at, name, ha=ha, va="center", fontsize=9, color=colour, fontweight="bold")
 
 
 def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str = "0.5", **how: Any) -> None:

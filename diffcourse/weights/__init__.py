@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from diffcourse.files import as_json, atomic_write, user_path
 from diffcourse.shipped import is_name
-from diffcourse.stored import blamed, check_finite, check_no_pointer, filled, own_path, read_json, reason
+from diffcourse.stored import blamed, check_finite, check_no_pointer, check_plain, filled, own_path, read_json, reason
 
 SHIPPED = Path(__file__).parent
 # What is saved, by the names that cards hold: no class is known here. These describe and build themselves (`spec`, `from_spec`); all
@@ -167,6 +167,7 @@ def describe(model: nn.Module) -> dict[str, Any]:
             )
         return described
     if getattr(importlib.import_module(NETWORKS), kind, None) is type(model) and hasattr(model, "config"):
+        check_plain(model)
         return {"type": kind, "config": model.config}
     return {"type": "own", "class": kind}
 

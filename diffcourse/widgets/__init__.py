@@ -18,6 +18,7 @@ from diffcourse.widgets.lesson_05c import PromptBox
 from diffcourse.widgets.lesson_06 import GuidanceExplorer
 from diffcourse.widgets.lesson_07 import ScoreExplorer
 from diffcourse.widgets.lesson_08 import FlowExplorer
+from diffcourse.widgets.lesson_09 import MASKS, SAMPLERS, PipelineExplorer
 
 __all__ = [
     "Explorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
@@ -33,6 +34,7 @@ __all__ = [
     "GuidanceExplorer",
     "ScoreExplorer",
     "FlowExplorer",
+    "MASKS", "SAMPLERS", "PipelineExplorer",
 ]  # fmt: skip
 
 

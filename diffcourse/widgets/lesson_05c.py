@@ -8,12 +8,37 @@ from typing import Any
 
 import ipywidgets
 import torch
+from torch import Tensor
 
 from diffcourse import metrics, plot, scenes
 from diffcourse.checks import whole
 from diffcourse.denoiser import evaluating
 from diffcourse.latent import LatentDiffusion
 from diffcourse.widgets.explorer import INSIDE, Explorer, check_kind, examples, slider
+
+
+def line(label: str, value: str, tip: str) -> ipywidgets.Text:
+    """A box for a sentence, as wide as the explorer; Enter redraws."""
+    row = ipywidgets.Layout(grid_column="1 / -1")
+    return ipywidgets.Text(value=value, description=label, placeholder=tip, continuous_update=False, layout=row)
+
+
+def offer_negative(controls: Mapping[str, Any]) -> None:
+    """Let the box "negative" say where it counts: at guidance 1 the prompt alone does, and there is nothing to lead away from."""
+
+    def offer(_: Any = None) -> None:
+        alone, box = controls["guidance"].value == 1, controls["negative"]
+        box.disabled = alone
+        box.placeholder = "at guidance 1 this counts for nothing" if alone else "what to lead the picture away from"
+
+    controls["guidance"].observe(offer, names="value")
+    offer()
+
+
+def read_of(images: Tensor) -> list[list[int]] | None:
+    """What the judge reads in pictures (N, 3, H, W), five numbers each; None where they are no scenes."""
+    legible = images.shape[1:] == (3, scenes.SIDE, scenes.SIDE) and bool(images.isfinite().all())
+    return metrics.read_scene(images).tolist() if legible else None
 
 
 class PromptBox(Explorer):
@@ -46,15 +71,6 @@ class PromptBox(Explorer):
         whole("n", n, 1), check_kind("prompt", prompt, str)
         self._model, self._n, self._kept = model, n, {}
 
-        def line(label: str, value: str, tip: str) -> ipywidgets.Text:
-            return ipywidgets.Text(
-                value=value,
-                description=label,
-                placeholder=tip,
-                continuous_update=False,
-                layout=ipywidgets.Layout(grid_column="1 / -1"),
-            )
-
         controls = {
             "prompt": line("prompt", prompt, "type, then press Enter"),
             "negative": line("negative prompt", "", "what to lead the picture away from"),
@@ -64,17 +80,9 @@ class PromptBox(Explorer):
         }
         wide = ipywidgets.Layout(width="40em", max_width=INSIDE)
         self.examples = examples(self.EXAMPLES, partial(setattr, controls["prompt"], "value"), wide)
-        controls["guidance"].observe(lambda _: self._offer(controls), names="value")
-        self._offer(controls)
+        offer_negative(controls)
         super().__init__(controls, self.compute, self.draw)
         self.children = [self.examples, *self.children]
-
-    @staticmethod
-    def _offer(controls: Mapping[str, Any]) -> None:
-        """At guidance 1 the prompt alone counts: there is nothing to lead away from."""
-        alone, box = controls["guidance"].value == 1, controls["negative"]
-        box.disabled = alone
-        box.placeholder = "at guidance 1 this counts for nothing" if alone else "what to lead the picture away from"
 
     @torch.no_grad()
     def compute(self, prompt: str, negative: str, steps: int, guidance: float, seed: int) -> dict[str, Any]:
@@ -95,13 +103,12 @@ class PromptBox(Explorer):
             seconds = time.perf_counter() - start
             chosen = sorted({round(i * (len(guesses) - 1) / 5) for i in range(6)})
             shown = decode(torch.cat([guesses[i] for i in chosen])).clamp(-1, 1).cpu()
-        legible = images.shape[1:] == (3, scenes.SIDE, scenes.SIDE) and bool(images.isfinite().all())
         self._kept[key] = {
             "images": images,
             "path": shown,
             "seconds": seconds,
             "asked": scenes.attributes_of(prompt),
-            "read": metrics.read_scene(images).tolist() if legible else None,
+            "read": read_of(images),
             "told": list(dict.fromkeys(str(w.message) for w in told)),
             "settings": dict(zip(("prompt", "negative", "steps", "guidance", "seed"), key, strict=True)),
         }
@@ -110,10 +117,8 @@ class PromptBox(Explorer):
     def draw(self, a: dict[str, Any]) -> plot.Picture:
         """Guesses above, pictures below, each with what it lacks; and the same in words."""
         values, judged = a["settings"], any(v is not None for v in a["asked"]) and a["read"] is not None
-        lines, right = ["not judged"] * len(a["images"]), 0
-        if judged:
-            lines = [self.verdict(a["asked"], read) for read in a["read"]]
-            right = sum(text == "as asked" for text in lines)
+        lines = [self.verdict(a["asked"], read) if judged else "not judged" for read in a["read"] or a["images"]]
+        right = sum(text == "as asked" for text in lines)
         away = f", away from “{values['negative']}”" if values["negative"].strip() else ""
         title = f"{values['steps']} steps, guidance {values['guidance']:g}, seed {values['seed']}: {a['seconds']:.1f} s"
         words = f"{len(lines)} pictures for “{values['prompt']}”{away}; {title}. "
