@@ -24,6 +24,7 @@ ITEMS = {  # lesson: first and last curriculum item that it must cover, and agai
     "06_classifier_free_guidance": (221, 236),
     "07_score_matching": (89, 89, 237, 243),
     "08_sdes_and_probability_flow": (244, 246),
+    "09_stable_diffusion": (247, 258),
 }
 
 
