@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from common import table_of, wilson
+from common import mean_and_half, share, table_of
 from torch import Tensor
 
 from diffcourse import data, evaluate, files, ink, metrics, scenes, weights
@@ -50,7 +50,6 @@ from diffcourse.adapters import ControlNet, add_lora, add_word, controlled, merg
 from diffcourse.images import ImageData, to_float, to_uint8, walk
 from diffcourse.latent import CachedLatents
 from diffcourse.recipes.denoisers import middle
-from diffcourse.recipes.ldm import latent_loss
 from diffcourse.rng import counter_seed
 from diffcourse.train import fit, run
 
@@ -63,14 +62,15 @@ TRAINED = 2000  # scenes of a training set
 class Control(NamedTuple):
     """How a ControlNet is trained: what it sees of the outline, and for how long."""
 
-    hint: str = "latents"  # pixels: in blocks of 8x8, latents: the outline drawn in white, encoded
+    of: str = "outline"  # or the strokes themselves
+    hint: str = "latents"  # drawn in white on black and encoded; or "pixels", 1 for white, in blocks of 8x8
     steps: int = 800
     batch_size: int = 16
     lr: float = 2e-3
     weighted: bool = True  # as the model was: most where signal and noise are alike
 
 
-CONTROLS = {"control": Control(), "control, pixels": Control("pixels")}
+CONTROLS = {"control": Control(), "control, pixels": Control(hint="pixels"), "control, strokes": Control("strokes")}
 RANKS = (1, 2, 4, 8)
 
 
@@ -91,12 +91,6 @@ class Bench(NamedTuple):
 # -- what is measured ---------------------------------------------------------------------------------------------------
 
 
-def share(right: Tensor) -> list[float]:
-    """[share, low, high] of a tensor of truths: Wilson's 95 % interval."""
-    n, k = len(right), int(right.sum())
-    return [round(v, 4) for v in (k / n, *wilson(k, n))]
-
-
 def change(before: Tensor, after: Tensor) -> list[float]:
     """[points, low, high]: how many more of 100 are true after than before, of the same prompts.
 
@@ -107,11 +101,6 @@ def change(before: Tensor, after: Tensor) -> list[float]:
     middle = (won - lost) / (n + 2)
     half = 1.959964 * ((won + lost + 1) / (n + 2) - middle**2) ** 0.5 / (n + 2) ** 0.5
     return [round(100 * v, 1) for v in ((won - lost) / n, middle - half, middle + half)]
-
-
-def mean(values: Tensor) -> list[float]:
-    """[mean, half of its 95 % interval]."""
-    return [round(float(values.mean()), 4), round(1.96 * float(values.std()) / len(values) ** 0.5, 4)]
 
 
 def read(images: Tensor, asked: Tensor) -> dict[str, Tensor]:
@@ -189,6 +178,11 @@ def before(bench: Bench) -> dict:
 # -- LoRA -----------------------------------------------------------------------------------------------------------------
 
 
+def plain_loss(model, batch, generator: torch.Generator) -> Tensor:
+    """All levels count alike: where little but noise is left, it is decided how a digit leans, and the weight of the recipe is small."""
+    return model.denoiser.loss(batch.latents, model.text(batch.captions), drop_prob=0.1, generator=generator)
+
+
 def lora(rank: int, bench: Bench) -> dict:
     model = bench.model()
     cache = CachedLatents(leaning("train", bench.args.source, SLANT), model.autoencoder, TRAINED)
@@ -197,7 +191,7 @@ def lora(rank: int, bench: Bench) -> dict:
     for step in range(min(steps, TRAINED // 16)):
         cache.batch(step, 16, seed=0)  # encodes, which the clock does not count
     start = time.process_time()
-    model = run(model, cache, latent_loss, bar=False, steps=steps, batch_size=16, lr=5e-3)
+    model = run(model, cache, plain_loss, bar=False, steps=steps, batch_size=16, lr=2e-3)
     seconds = time.process_time() - start
     network, asked, captions = model.denoiser.network, bench.shown.attributes, bench.shown.captions
     was = plain(bench.args.weights, tuple(captions))
@@ -208,7 +202,7 @@ def lora(rank: int, bench: Bench) -> dict:
         **parameters(learnt),
         "steps": steps,
         "batch_size": 16,
-        "lr": 5e-3,
+        "lr": 2e-3,
         "seconds": round(seconds, 1),
     }
     row |= {"slanted": share(slanted(bench, images)), **shares(new)}
@@ -261,15 +255,17 @@ def taught(model, word: str, images: Tensor, captions: list[str], like: str | No
     row = add_word(model.text, word, like)
     table = model.text.text_model.embeddings.token_embedding.weight.requires_grad_(True)
     z = evaluate.in_parts(partial(model.autoencoder.encode, sample=False), images)
-    generator, start = torch.Generator().manual_seed(0), time.process_time()
+    generator, seconds = torch.Generator().manual_seed(0), 0.0
     for _ in range(steps):
-        yield row, time.process_time() - start
+        yield row, seconds
+        start = time.process_time()
         some = torch.randint(len(z), (16,), generator=generator)
         loss = model.denoiser.loss(z[some], model.text([captions[i] for i in some]), generator=generator)
         (gradient,) = torch.autograd.grad(loss, table)
         with torch.no_grad():
             table[row] -= lr * gradient[row]
-    yield row, time.process_time() - start
+        seconds += time.process_time() - start
+    yield row, seconds
 
 
 def nearest(text, row: int, n: int = 6) -> dict[str, float]:
@@ -358,10 +354,10 @@ def violet(bench: Bench) -> dict:
 # -- ControlNet -------------------------------------------------------------------------------------------------------------
 
 
-def hints(model, strokes: Tensor, kind: str) -> Tensor:
-    """What a ControlNet sees of strokes: their outlines (N, 1, 64, 64), or these in white on black as latents (N, 4, 8, 8)."""
-    lines = ink.outline(strokes)
-    if kind == "pixels":
+def hints(model, strokes: Tensor, how: Control) -> Tensor:
+    """What a ControlNet sees of strokes: a picture of them (N, 1, 64, 64), or its latents (N, 4, 8, 8)."""
+    lines = ink.outline(strokes) if how.of == "outline" else strokes
+    if how.hint == "pixels":
         return lines
     return evaluate.in_parts(partial(model.autoencoder.encode, sample=False), (2 * lines - 1).expand(-1, 3, -1, -1))
 
@@ -385,7 +381,7 @@ def control(how: Control, bench: Bench) -> dict:
         weight = middle if how.weighted else None
         return controlled(model, net, hint).denoiser.loss(z, text, drop_prob=0.1, weight=weight, generator=generator)
 
-    batches, start = (latents, states, hints(model, some.ink, how.hint)), time.process_time()
+    batches, start = (latents, states, hints(model, some.ink, how)), time.process_time()
     for last in fit(net, batches, loss, steps=steps, batch_size=how.batch_size, lr=how.lr):
         if bench.args.verbose and last.step % 100 == 0:
             print(last.step, round(last.loss, 4), round(time.process_time() - start), flush=True)
@@ -394,7 +390,7 @@ def control(how: Control, bench: Bench) -> dict:
     def drawn(strokes: Tensor, scale: float = 1.0) -> Tensor:
         return torch.cat(
             [
-                controlled(model, net, hints(model, strokes[lo : lo + 100], how.hint), scale).generate(
+                controlled(model, net, hints(model, strokes[lo : lo + 100], how), scale).generate(
                     shown.captions[lo : lo + 100], guidance=3.0, first=lo, progress=False
                 )
                 for lo in range(0, len(strokes), 100)
@@ -402,7 +398,7 @@ def control(how: Control, bench: Bench) -> dict:
         )
 
     def follows(images: Tensor, strokes: Tensor) -> list[float]:
-        return mean(ink.overlap(ink.coverage(images, shown.attributes), strokes))
+        return mean_and_half(ink.overlap(ink.coverage(images, shown.attributes), strokes))
 
     row = {**how._asdict(), **learnt, "steps": steps, "pictures": n, "seconds": round(seconds, 1)}
     decoded = evaluate.in_parts(partial(model.autoencoder, sample=False), shown.images).clamp(-1, 1)

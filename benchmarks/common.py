@@ -60,6 +60,17 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return (middle - half) / (n + z2), (middle + half) / (n + z2)
 
 
+def share(right: Tensor) -> list[float]:
+    """[share, low, high] of a tensor of truths: Wilson's 95 % interval."""
+    n, k = len(right), int(right.sum())
+    return [round(v, 4) for v in (k / n, *wilson(k, n))]
+
+
+def mean_and_half(values: Tensor) -> list[float]:
+    """[mean, half of its 95 % interval] of many values, one a picture."""
+    return [round(float(values.mean()), 4), round(1.96 * float(values.std()) / len(values) ** 0.5, 4)]
+
+
 def interleaved(functions: Sequence[Callable[[], Any]], rounds: int) -> list[tuple[float, float]]:
     """For each function the medians of (seconds on the clock, CPU seconds of all threads), in another order every round.
 

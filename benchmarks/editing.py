@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 import torch
-from common import table_of, wilson
+from common import mean_and_half, share, table_of
 
 from diffcourse import DDIM, data, evaluate, files, ink, metrics, scenes, trajectory, weights
 from diffcourse.images import as_bytes
@@ -46,12 +46,6 @@ MARGIN = 3  # pixels around the digit's box that are drawn anew with it
 STEPS, GUIDANCE, BATCH = 20, 5.0, 50
 
 
-def share(right):
-    """[share, low, high] of a tensor of truths: Wilson's 95 % interval."""
-    n, k = len(right), int(right.sum())
-    return [round(v, 4) for v in (k / n, *wilson(k, n))]
-
-
 def asked_for(shown, name):
     """Attributes (N, 5) with one changed: to a value that training knew together with the others."""
     k, rows = NAMES.index(name), []
@@ -67,8 +61,7 @@ def captions(attributes):
 
 
 def hand(images, attributes, shown):
-    each = ink.overlap(ink.coverage(images, attributes), shown.ink)
-    return [round(float(each.mean()), 4), round(1.96 * float(each.std()) / len(each) ** 0.5, 4)]
+    return mean_and_half(ink.overlap(ink.coverage(images, attributes), shown.ink))
 
 
 def boxes(shown):

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from diffcourse.checks import check_alike, check_batch, number, told
 from diffcourse.images import check_images
-from diffcourse.scenes import COLOURS, Scenes, _checked
+from diffcourse.scenes import Scenes, check_attributes, colours_of
 
 
 def coverage(images: Tensor, attributes: Tensor) -> Tensor:
@@ -18,9 +18,9 @@ def coverage(images: Tensor, attributes: Tensor) -> Tensor:
     """
     if check_images(images).shape[1] != 3:
         raise ValueError(f"images must be (N, 3, H, W), got {tuple(images.shape)}")
-    if len(attributes := _checked(attributes)) != len(images):
+    if len(attributes := check_attributes(attributes)) != len(images):
         raise ValueError(f"attributes must be ({len(images)}, 5), one row a picture, got {tuple(attributes.shape)}")
-    ground, ink = _colours(attributes, 3).to(images), _colours(attributes, 1).to(images)
+    ground, ink = (colours_of(attributes[:, k]).to(images) for k in (3, 1))
     way = ink - ground
     if bool((alike := (way == 0).all(dim=1)).any()):
         row = int(alike.flatten().int().argmax())
@@ -74,14 +74,8 @@ def painted(shown: Scenes, colour: tuple[int, int, int]) -> Tensor:
     if not isinstance(colour, Sequence) or len(colour) != 3:
         raise ValueError(f"colour must be three numbers, red, green and blue, got {told(colour)}")
     paint = torch.tensor([number(f"colour[{i}]", c, 0, 255) for i, c in enumerate(colour)]).view(1, 3, 1, 1) / 127.5 - 1
-    grounds = _colours(shown.attributes, 3)
+    grounds = colours_of(shown.attributes[:, 3])
     return torch.lerp(grounds, paint.expand_as(grounds), shown.ink)
-
-
-def _colours(attributes: Tensor, k: int) -> Tensor:
-    """The colours (N, 3, 1, 1) in [-1, 1] that attribute k names."""
-    colours = torch.tensor(list(COLOURS.values())) / 127.5 - 1
-    return colours[attributes[:, k].cpu()][:, :, None, None]
 
 
 def _ink(ink: Tensor) -> Tensor:

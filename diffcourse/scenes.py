@@ -103,7 +103,7 @@ def held_out(attributes: Tensor) -> Tensor:
 
     Such combinations are a digit in the ink of `HELD_OUT_INKS`, and an ink on the ground of `HELD_OUT_GROUNDS`.
     """
-    rows = _checked(attributes).tolist()
+    rows = check_attributes(attributes).tolist()
     return torch.tensor([_held_out(d, i, b) for d, i, _, b, _ in rows], dtype=torch.bool)
 
 
@@ -173,7 +173,7 @@ def caption(attributes: Sequence[int | None] | Tensor, phrasing: int = 0) -> str
             f"attributes must be five whole numbers, or None for what is not named, got {told(attributes)}"
         )
     row = [value if value is None else whole(f"attributes[{i}]", value) for i, value in enumerate(attributes)]
-    _checked(torch.tensor([[0 if value is None else value for value in row]]))
+    check_attributes(torch.tensor([[0 if value is None else value for value in row]]))
     return _caption(*row, whole("phrasing", phrasing, 0))
 
 
@@ -252,7 +252,7 @@ def compose(
     """
     if check_images(digits, name="digits").shape[1:] != (1, 28, 28):
         raise ValueError(f"digits must be (B, 1, 28, 28), got {tuple(digits.shape)}")
-    attributes = _checked(attributes)
+    attributes = check_attributes(attributes)
     if len(attributes) != len(digits):
         raise ValueError(f"attributes must be ({len(digits)}, 5), one row a digit, got {tuple(attributes.shape)}")
     _, ink, size, ground, place = attributes.unbind(dim=1)
@@ -279,13 +279,17 @@ def compose(
     across = (centre[:, 1] - scale * (right - left) / 2).round() - scale * left
     coverage = resample(grey, SIDE, scale, down, across).clamp(0, 1)[:, None]
 
-    colours = torch.tensor(list(COLOURS.values())) / 127.5 - 1
-    paint, paper = (colours[c][:, :, None, None] for c in (ink, ground))
+    paint, paper = colours_of(ink), colours_of(ground)
     phrasings = list(phrasing) if isinstance(phrasing, Sequence) else [whole("phrasing", phrasing, 0)] * len(digits)
     if len(phrasings) != len(digits):
         raise ValueError(f"phrasing must be one number, or one for each of {len(digits)} scenes, got {len(phrasings)}")
     captions = [_caption(*row, p) for row, p in zip(attributes.tolist(), phrasings, strict=True)]
     return Scenes(torch.lerp(paper, paint, coverage), captions, attributes, coverage)
+
+
+def colours_of(values: Tensor) -> Tensor:
+    """The colours (B, 3, 1, 1) in [-1, 1] of inks or grounds (B,), as indices into `COLOURS`."""
+    return (torch.tensor(list(COLOURS.values())) / 127.5 - 1)[values.cpu()][:, :, None, None]
 
 
 def _centre(step: Tensor, side: Tensor) -> Tensor:
@@ -326,7 +330,7 @@ def _triangles(n: int, side: int, scale: Tensor, offset: Tensor) -> Tensor:
     return weights[:, :, margin : margin + n]
 
 
-def _checked(attributes: Tensor) -> Tensor:
+def check_attributes(attributes: Tensor) -> Tensor:
     """Attributes (B, 5) as int64, or a ValueError that says what is wrong."""
     if not isinstance(attributes, Tensor):
         raise TypeError(f"attributes must be a tensor of whole numbers (B, 5), got {told(attributes)}")

@@ -41,6 +41,22 @@ def read_of(images: Tensor) -> list[list[int]] | None:
     return metrics.read_scene(images).tolist() if legible else None
 
 
+def few(guesses: Sequence[Tensor]) -> Tensor:
+    """At most six of them, evenly spaced, first and last among them, in one batch."""
+    return torch.cat([guesses[i] for i in sorted({round(i * (len(guesses) - 1) / 5) for i in range(6)})])
+
+
+def judged(a: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Of what was computed: the verdict on each picture, and all that is to be said of them, in sentences."""
+    can = any(v is not None for v in a["asked"]) and a["read"] is not None
+    lines = [PromptBox.verdict(a["asked"], read) if can else "not judged" for read in a["read"] or a["images"]]
+    right = sum(text == "as asked" for text in lines)
+    said = [f"As asked: {right} of {len(lines)}" if can else "The prompt names nothing that the judge can read"]
+    said += ["At guidance 0 the prompt counts for nothing"] if a["settings"]["guidance"] == 0 else []
+    wrong = [(i, text.replace("\n", "; ")) for i, text in enumerate(lines) if text not in ("as asked", "not judged")]
+    return lines, [*said, *(f"picture {i + 1}: {text}" for i, text in wrong), *a["told"]]
+
+
 class PromptBox(Explorer):
     """Type what you want to see: pictures for one prompt, how the first came to be, and what the judge reads in each.
 
@@ -101,8 +117,7 @@ class PromptBox(Explorer):
         with evaluating(self._model.autoencoder):
             images = decode(now.x).clamp(-1, 1).cpu()
             seconds = time.perf_counter() - start
-            chosen = sorted({round(i * (len(guesses) - 1) / 5) for i in range(6)})
-            shown = decode(torch.cat([guesses[i] for i in chosen])).clamp(-1, 1).cpu()
+            shown = decode(few(guesses)).clamp(-1, 1).cpu()
         self._kept[key] = {
             "images": images,
             "path": shown,
@@ -116,19 +131,10 @@ class PromptBox(Explorer):
 
     def draw(self, a: dict[str, Any]) -> plot.Picture:
         """Guesses above, pictures below, each with what it lacks; and the same in words."""
-        values, judged = a["settings"], any(v is not None for v in a["asked"]) and a["read"] is not None
-        lines = [self.verdict(a["asked"], read) if judged else "not judged" for read in a["read"] or a["images"]]
-        right = sum(text == "as asked" for text in lines)
+        values, (lines, said) = a["settings"], judged(a)
         away = f", away from “{values['negative']}”" if values["negative"].strip() else ""
         title = f"{values['steps']} steps, guidance {values['guidance']:g}, seed {values['seed']}: {a['seconds']:.1f} s"
-        words = f"{len(lines)} pictures for “{values['prompt']}”{away}; {title}. "
-        words += f"As asked: {right} of {len(lines)}" if judged else "The prompt names nothing that the judge can read"
-        wrong = [
-            (i, text.replace("\n", "; ")) for i, text in enumerate(lines) if text not in ("as asked", "not judged")
-        ]
-        faults = [f"picture {i + 1}: {text}" for i, text in wrong]
-        unheard = ["At guidance 0 the prompt counts for nothing"] if values["guidance"] == 0 else []
-        words = ". ".join([words, *unheard, *faults, *a["told"]])
+        words = ". ".join([f"{len(lines)} pictures for “{values['prompt']}”{away}; {title}", *said])
         return plot.prompted(a["images"], lines, a["path"], title, words)
 
     @staticmethod

@@ -18,7 +18,7 @@ from diffcourse.images import check_images
 from diffcourse.latent import LatentDiffusion
 from diffcourse.samplers import DDIM, DDPM, LMS, PNDM, DPMSolverPP, Euler, EulerAncestral, Heun, Sampler
 from diffcourse.widgets.explorer import INSIDE, Explorer, check_kind, choice, examples, slider
-from diffcourse.widgets.lesson_05c import PromptBox, line, offer_negative, read_of
+from diffcourse.widgets.lesson_05c import PromptBox, few, judged, line, offer_negative, read_of
 
 SAMPLERS: dict[str, Sampler] = {  # by their names in `stable_diffusion.MENU`
     "PLMS": PNDM(),
@@ -175,8 +175,7 @@ class PipelineExplorer(Explorer):
         with evaluating(model.autoencoder):
             images = model.autoencoder.decode(now.x).clamp(-1, 1).float().cpu()
             seconds = time.perf_counter() - clock
-            chosen = sorted({round(i * (len(guesses) - 1) / 5) for i in range(6)})
-            shown = model.autoencoder.decode(torch.cat([guesses[i] for i in chosen])).clamp(-1, 1).float().cpu()
+            shown = model.autoencoder.decode(few(guesses)).clamp(-1, 1).float().cpu()
         if where is not None and begin is not None:
             images = torch.where(
                 where, images, begin.cpu()
@@ -200,8 +199,7 @@ class PipelineExplorer(Explorer):
 
     def draw(self, a: dict[str, Any]) -> plot.Picture:
         """Guesses above, below the start image and the pictures, each with what it lacks; and the same in words."""
-        v, judged = a["settings"], any(value is not None for value in a["asked"]) and a["read"] is not None
-        lines = [PromptBox.verdict(a["asked"], read) if judged else "not judged" for read in a["read"] or a["images"]]
+        v, (lines, said) = a["settings"], judged(a)
         away = f", away from “{v['negative']}”" if v["negative"].strip() and v["guidance"] != 1 else ""
         title = f"{v['sampler']}, {v['steps']} steps, guidance {v['guidance']:g}, seed {v['seed']}"
         title += f": {a['calls']} network calls a picture, {a['seconds']:.1f} s"
@@ -211,15 +209,7 @@ class PipelineExplorer(Explorer):
             edit = f"strength {v['strength']:g}" + ("" if a["mask"] is None else f", mask: {v['mask']}")
             images = torch.cat([striped(a["begin"].float().cpu(), a["mask"]), images])
             title, words, below = f"{title}\n{edit}", f"{words}; from a start image, {edit}", ["start image", *lines]
-        right = sum(text == "as asked" for text in lines)
-        verdict = f"As asked: {right} of {len(lines)}" if judged else "The prompt names nothing that the judge can read"
-        unheard = ["At guidance 0 the prompt counts for nothing"] if v["guidance"] == 0 else []
-        faults = [
-            f"picture {i + 1}: {t.replace(chr(10), '; ')}" for i, t in enumerate(lines) if judged and t != "as asked"
-        ]
-        return plot.prompted(
-            images, below, a["path"], title, ". ".join([words, verdict, *unheard, *faults, *a["told"]])
-        )
+        return plot.prompted(images, below, a["path"], title, ". ".join([words, *said]))
 
 
 def striped(image: Tensor, mask: Tensor | None) -> Tensor:
