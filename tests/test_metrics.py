@@ -81,7 +81,7 @@ def test_real_digits_score_near_the_floor_and_noise_far_above(digits):
 
 
 def test_floors_fall_with_n_and_pass_through_the_measured_ones():
-    card = metrics._reference()
+    card = metrics.digits.reference_numbers()
     for n, value in zip(card["floor_n"].tolist(), card["floor"].tolist(), strict=True):
         assert metrics.floor(n) == pytest.approx(value)
     values = [metrics.floor(n) for n in (100, 150, 300, 800, 1500, 3000, 7000, 10_000)]
@@ -462,7 +462,7 @@ def test_zero_shot_reads_what_the_encoders_saw(truth, attribute):
 @given(rows=st.lists(st.integers(0, 5), max_size=40), n=st.integers(2, 5))
 def test_sets_hold_what_differs_and_nothing_twice(rows, n):
     attributes = torch.tensor(rows, dtype=torch.int64).view(-1, 1).repeat(1, 5)
-    sets = metrics._unlike(attributes, n)
+    sets = metrics.clip._unlike(attributes, n)
     assert sets.shape[1] == n and all(len(set(attributes[s, 0].tolist())) == n for s in sets)
     used = sets.flatten().tolist()
     assert len(set(used)) == len(used)
