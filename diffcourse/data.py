@@ -59,6 +59,7 @@ __all__ = [
     "mnist_folders",
     "mnist_raw",
     "pack",
+    "picture_files",
     "to_digit",
     "to_float",
     "to_uint8",
@@ -283,7 +284,7 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
         raise FileNotFoundError(
             f"path must be a folder of pictures: {str(folder)!r} is {'a file' if folder.exists() else 'not there'}"
         )
-    classes, files = _files_of(folder)
+    classes, files = picture_files(folder)
     needed, free = len(files) * channels * size**2, psutil.virtual_memory().available
     if needed > free:
         raise MemoryError(
@@ -349,8 +350,8 @@ def captions(
     return CaptionedImages(ImageData(pixels, torch.zeros(len(pixels), dtype=torch.int64), source="own"), captions)
 
 
-def _files_of(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
-    """The names of the classes, and each picture file with its class."""
+def picture_files(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
+    """The names of the classes of a folder of pictures, and each picture file with its class: see `image_folder`."""
     found, seen = [], set()
     for where, folders, names in os.walk(folder, followlinks=True):
         here = os.path.realpath(where)

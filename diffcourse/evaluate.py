@@ -15,11 +15,30 @@ from diffcourse.checks import one_of, whole
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import clipped, guided
 from diffcourse.latent import LatentDiffusion
+from diffcourse.metrics import MNIST_SHARES
 from diffcourse.rng import counter_seed
 from diffcourse.samplers import DPMSolverPP, Sampler, sample
 from diffcourse.scenes import ATTRIBUTES, Scenes, caption
 from diffcourse.schedule import Level
+from diffcourse.scoring import Report, report
 
+__all__ = [
+    "MNIST_SHARES",
+    "SAMPLER",
+    "SHORT",
+    "Report",
+    "asked_for",
+    "digits",
+    "drawn",
+    "in_parts",
+    "plus_minus",
+    "prompts_followed",
+    "report",
+    "scenes_ceiling",
+    "score",
+    "short_captions",
+    "short_prompts_followed",
+]
 SAMPLER = DPMSolverPP()
 SHORT = {  # forms of prompts, and what of `scenes.ATTRIBUTES` they name
     "all five": ("digit", "ink", "size", "background", "position"),
@@ -33,8 +52,6 @@ SHORT = {  # forms of prompts, and what of `scenes.ATTRIBUTES` they name
     "digit, position": ("digit", "position"),
     "digit": ("digit",),
 }
-# of the training digits 0..9
-MNIST_SHARES = torch.tensor([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]) / 60_000
 
 
 # -- digits -----------------------------------------------------------------------------------------------------------

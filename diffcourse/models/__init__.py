@@ -6,7 +6,7 @@ it to; `cost` counts what they cost.
 """
 
 from diffcourse.models.autoencoder import AutoencoderKL
-from diffcourse.models.classifier import DigitClassifier
+from diffcourse.models.classifier import DigitClassifier, LeNet
 from diffcourse.models.clip import CLIP, TextEncoder, contrastive_loss
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
 from diffcourse.models.mlp import MLP
@@ -22,6 +22,7 @@ __all__ = [
     "AutoencoderKL",
     "CrossAttention",
     "DigitClassifier",
+    "LeNet",
     "SimpleUNet",
     "SinusoidalPositionEmbeddings",
     "TextEncoder",
