@@ -10,6 +10,7 @@ import contextlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -115,9 +116,10 @@ def report(images: Tensor, labels: Tensor | None = None, *, seed: int = 0) -> Re
     seen = [digits.seen(images, judge) for judge in judges]
     lines: dict[str, Line] = {}
     for (feats, _), judge, name in zip(seen, judges, JUDGES, strict=True):
-        far, half = digits.distance_of(feats, judge), _jackknife(feats, lambda x, judge=judge: _distance(x, judge))
-        lines[f"distance{name}"] = Line(far.value, max(0.0, far.value - half), far.value + half, far.floor)
-        lines[f"times the floor{name}"] = Line(*(v / far.floor for v in lines[f"distance{name}"]))
+        far = digits.distance_of(feats, judge)
+        half = _jackknife(feats, partial(_distance, judge=judge))
+        value, low, high, floor, _ = lines[f"distance{name}"] = _above_0(far.value, half, far.floor)
+        lines[f"times the floor{name}"] = Line(value / floor, low / floor, high / floor, 1.0)
     for (feats, _), judge, name in zip(seen, judges, JUDGES, strict=True):
         lines |= {f"{kind}{name}": line for kind, line in _shares(feats[:few], judge).items()}
     sure = [told.amax(dim=1) > 0.9 for _, told in seen]
@@ -132,10 +134,9 @@ def report(images: Tensor, labels: Tensor | None = None, *, seed: int = 0) -> Re
         ):
             lines[f"right{name}"] = _share(yes, best)
     read = seen[0][1].argmax(dim=1)
-    balance, half = digits.balance(read), _jackknife(read, lambda x: digits.balance(x).distance)
-    lines["label balance"] = Line(
-        balance.distance, max(0.0, balance.distance - half), balance.distance + half, balance.floor
-    )
+    balance = digits.balance(read)
+    half = _jackknife(read, lambda x: digits.balance(x).distance)
+    lines["label balance"] = _above_0(balance.distance, half, balance.floor)
     look = metrics.look(images)
     for name, value, se, best in zip(("ink", "grey"), look[:2], look.se, real["look"][0].tolist(), strict=True):
         lines[name] = Line(value, value - 1.96 * se, value + 1.96 * se, best, name == "grey")
@@ -191,11 +192,16 @@ def _copies(images: Tensor, known: Tensor, real: Tensor) -> dict[str, Line]:
     near = metrics.nearest(images, known)[0][:, 0].sort().values
     n = len(near)
     ranks = [min(n - 1, max(0, round(n / 2 + z * n**0.5 / 2))) for z in (-1.96, 1.96)]
-    middle = Line(float(near.median()), *(float(near[i]) for i in ranks), float(real.median()))
+    low, high = (float(near[i]) for i in ranks)
+    middle = Line(float(near.median()), low, high, float(real.median()))
     return {
         "nearest training digit": middle,
         "nearer than 99 of 100 test digits": _share(near < real.quantile(0.01), 0.01),
     }
+
+
+def _above_0(value: float, half: float, real: float) -> Line:
+    return Line(value, max(0.0, value - half), value + half, real)
 
 
 def _share(yes: Tensor, real: float) -> Line:

@@ -48,8 +48,8 @@ def retrieval(clip: CLIP, shown: scenes.Scenes, *, among: int = 32) -> Retrieval
         raise ValueError("clip must give finite embeddings, got NaN or infinity")
     own = torch.arange(among)
     found = torch.stack([cosine.argmax(dim=2) == own, cosine.argmax(dim=1) == own]).double().mean(dim=2)  # (2, S)
-    se = (found.std(dim=1) / len(sets) ** 0.5).tolist()
-    return Retrieval(*found.mean(dim=1).tolist(), sets.numel(), among, tuple(se))
+    (a, b), (se_a, se_b) = found.mean(dim=1).tolist(), (found.std(dim=1) / len(sets) ** 0.5).tolist()
+    return Retrieval(a, b, sets.numel(), among, (se_a, se_b))
 
 
 def zero_shot(clip: CLIP, shown: scenes.Scenes, attribute: str = "digit", *, phrasing: int = 0) -> Tensor:

@@ -234,11 +234,10 @@ def density_coverage(
 
 def seen(images: Tensor, classifier: nn.Module | None = None) -> tuple[Tensor, Tensor]:
     """`features` and `probabilities` of a classifier with a `head`, as the two judges are, from one look."""
-    classifier = judge() if classifier is None else classifier
     feats = features(check_digits(images), classifier)
-    head = next(classifier.head.parameters())
+    head: Any = (judge() if classifier is None else classifier).head
     with torch.no_grad():
-        return feats, classifier.head(feats.to(head)).softmax(dim=1).cpu()
+        return feats, head(feats.to(head.weight)).softmax(dim=1).cpu()
 
 
 @lru_cache(maxsize=1)

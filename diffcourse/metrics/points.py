@@ -222,8 +222,13 @@ def compare(
             made.append(_features_of(check_images(given, name=name), features))
     far, (some, held, rest) = distance_in_parts(made[0], made[1], ("samples", "real"), seed, splits, k)
     five = min(5, len(rest) - 1)
-    both = [function(x, rest, k=m) for function, m in ((covered, k), (populated, five)) for x in (some, held)]
-    return Comparison(far, *both)
+    return Comparison(
+        far,
+        covered(some, rest, k=k),
+        covered(held, rest, k=k),
+        populated(some, rest, k=five),
+        populated(held, rest, k=five),
+    )
 
 
 def distance_in_parts(
@@ -241,7 +246,8 @@ def distance_in_parts(
     whole("seed", seed, -(2**63))
     g = torch.Generator().manual_seed(seed)
     n = min(len(drawn), len(real) // 2)
-    values, floors, parts = [], [], []
+    values, floors = [], []
+    parts: list[Tensor] = []
     for _ in range(splits):
         some, order = drawn[torch.randperm(len(drawn), generator=g)[:n]], torch.randperm(len(real), generator=g)
         held, rest = real[order[:n]], real[order[n:]]

@@ -61,8 +61,8 @@ def prompt_accuracy(
         if len(texts) != len(images) or not all(isinstance(text, str) for text in texts):
             came = f"{len(texts)} of {type(texts[0]).__name__}" if texts else type(asked).__name__
             raise ValueError(f"asked must be {len(images)} captions, one for each image, or a tensor, got {came}")
-        named = [scenes.attributes_of(text) for text in texts]
-        asked = torch.tensor([[-1 if v is None else v for v in row] for row in named])
+        rows = [scenes.attributes_of(text) for text in texts]
+        asked = torch.tensor([[-1 if v is None else v for v in row] for row in rows])
     check_whole("asked", asked, (len(images), 5), f"{len(images)} captions or ")
     asked = asked.cpu()
     for values, (name, known) in zip(asked.T, scenes.ATTRIBUTES.items(), strict=True):
@@ -76,8 +76,8 @@ def prompt_accuracy(
     some = named.any(dim=1)  # a caption that names nothing is neither right nor wrong
     named, right = torch.cat([named, some[:, None]], dim=1), torch.cat([right, right.all(dim=1)[:, None]], dim=1)
     counts = named.sum(dim=0)
-    shares = ((right & named).sum(dim=0) / counts).tolist()
-    return PromptAccuracy(*shares, len(images), tuple(counts.tolist()))
+    digit, ink, size, background, position, together = ((right & named).sum(dim=0) / counts).tolist()
+    return PromptAccuracy(digit, ink, size, background, position, together, len(images), tuple(counts.tolist()))
 
 
 def read_scene(images: Tensor, classifier: nn.Module | None = None) -> Tensor:

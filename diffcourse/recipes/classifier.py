@@ -21,7 +21,7 @@ def jitter(images: Tensor, generator: torch.Generator) -> Tensor:
     angle, scale = u[0] * 0.21, 1 + 0.1 * u[1]
     cos, sin, shift = angle.cos() * scale, angle.sin() * scale, u[2:] * 2 / 14
     theta = torch.stack([cos, -sin, shift[0], sin, cos, shift[1]], dim=1).view(-1, 2, 3).to(images)
-    grid = F.affine_grid(theta, images.shape, align_corners=False)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
     return F.grid_sample(images + 1, grid, align_corners=False) - 1  # outside the image lies black, which is -1
 
 
@@ -67,7 +67,8 @@ def make_reference(path: Path) -> None:
         for several in (FLOOR_SIZES, CEILING_SIZES)
     )
     sample = draw(sizes[TEST], generator=generator)[:SAMPLE]
-    content, lines = {"floor_n": torch.tensor(FLOOR_SIZES), "ceiling_n": torch.tensor(CEILING_SIZES)}, {}
+    content = {"floor_n": torch.tensor(FLOOR_SIZES), "ceiling_n": torch.tensor(CEILING_SIZES)}
+    lines: dict[str, Any] = {}
     sure, right = [], []
     for key, told, judge in (("", "", None), ("lenet_", "second judge, ", metrics.second_judge())):
         (train, _), (test, of_class) = (digits.seen(pixels[split], judge) for split in (TRAIN, TEST))

@@ -171,7 +171,7 @@ REFUSED = {
 ENDS_WELL = [
     "--help",
     "--version",
-    *(f"{name} --help" for name in ("lab", "doctor", "sample", "train", "progress", "weights")),
+    *(f"{name} --help" for name in ("lab", "doctor", "sample", "score", "train", "progress", "weights")),
     "train --list",
     "train nonsense --list",
     "progress",
