@@ -286,12 +286,14 @@ def _square(option: str, path: Path | None, size: int) -> Any:
         raise ValueError(f"--{option}: {error}") from error
 
 
-SCORE = """Scores anybody's digits, beside what real ones score: distance, precision,
-recall, density, coverage, what two judges recognise, labels, ink, grey, copies.
-Official is exactly 10,000. PATH is a folder of pictures, or a .safetensors, .npy,
-.npz or .pt file of (N, 28, 28) or (N, 1, 28, 28): white digits on black, bytes
-or numbers in [0, 1] or [-1, 1]. Nothing is downloaded; copies are looked for
-where the full MNIST is, see $DIFFCOURSE_DATA. Takes a minute or two.
+SCORE = """Scores anybody's digits beside what real ones score: distance, precision,
+recall, density, coverage, what two judges recognise, the balance of labels,
+ink, grey pixels, copies of training digits. The benchmark is of exactly 10,000.
+
+PATH is a folder of pictures, or a .safetensors, .npy, .npz or .pt file that
+holds (N, 28, 28) or (N, 1, 28, 28): white digits on black, in bytes or in
+numbers from [0, 1] or [-1, 1]. Nothing is downloaded: copies are looked for
+where the full MNIST lies already ($DIFFCOURSE_DATA). Takes a minute or two.
 
   diffcourse score digits.npy
   diffcourse score folder/ --markdown

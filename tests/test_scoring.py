@@ -83,6 +83,7 @@ REFUSED = {
     "inverted": (1 - X, "invert them first"),
     "inverted in [-1, 1]": (1 - 2 * X, "invert them first"),
     "a ground of -0.5": (X - 0.5, "undo the scaling first|clip them first"),
+    "a ground of -0.8": (1.8 * X - 0.8, "black being 0 or -1, got values from -0.8 to 1"),
     "scaled by mean and spread": ((X - 0.1307) / 0.3081, "undo the scaling first"),
     "floats to 255": (255 * X, "divide by 255 first"),
     "bytes of 0 and 1": (X.byte(), "whole numbers must be 0 … 255, got values from 0 to 1"),
