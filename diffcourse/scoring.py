@@ -238,11 +238,8 @@ def read(path: str | Path, labels: str | Path | None = None) -> tuple[Tensor, Te
     asked = found.get("labels") if labels is None else _file(user_path(labels), "labels")["labels"]
     images, what = from_anyone(found["images"])
     if asked is not None:
-        if (
-            asked.dtype.is_floating_point
-            or asked.dtype in (torch.bool, torch.complex64)
-            or asked.shape != (len(images),)
-        ):
+        wrong = asked.is_floating_point() or asked.is_complex() or asked.dtype == torch.bool or asked.is_meta
+        if wrong or asked.shape != (len(images),):
             raise ValueError(f"labels must be {len(images)} whole numbers from 0 to 9, one a digit, got {told(asked)}")
         asked = asked.long()
     return images, asked, what
@@ -253,8 +250,14 @@ def from_anyone(values: Tensor) -> tuple[Tensor, str]:
 
     Whole numbers are 0 … 255; floating-point ones lie in [0, 1], or in [-1, 1] where any is negative. Black ground, white strokes.
     """
-    if values.layout != torch.strided or values.is_quantized or values.is_complex() or values.dtype == torch.bool:
-        raise TypeError(f"images must be plain numbers {FORMS}, got {told(values)}")
+    if (
+        values.layout != torch.strided
+        or values.is_meta
+        or values.is_quantized
+        or values.is_complex()
+        or values.dtype == torch.bool
+    ):
+        raise ValueError(f"images must be plain numbers {FORMS}, got {told(values)}")
     if values.shape[1:] not in ((28, 28), (1, 28, 28)) or not len(values):
         raise ValueError(f"images must be {FORMS}, got {tuple(values.shape)}")
     x = values.detach().cpu().reshape(-1, 1, 28, 28)
