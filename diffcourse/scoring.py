@@ -122,17 +122,9 @@ def report(images: Tensor, labels: Tensor | None = None, *, seed: int = 0) -> Re
         lines[f"times the floor{name}"] = Line(value / floor, low / floor, high / floor, 1.0)
     for (feats, _), judge, name in zip(seen, judges, JUDGES, strict=True):
         lines |= {f"{kind}{name}": line for kind, line in _shares(feats[:few], judge).items()}
-    sure = [told.amax(dim=1) > 0.9 for _, told in seen]
-    for name, yes, best in zip(
-        (*JUDGES, ", both"), (*sure, sure[0] & sure[1]), real["recognisable"].tolist(), strict=True
-    ):
-        lines[f"recognisable{name}"] = _share(yes, best)
+    lines |= _by_judge("recognisable", [told.amax(dim=1) > 0.9 for _, told in seen])
     if labels is not None:
-        right = [told.argmax(dim=1) == labels for _, told in seen]
-        for name, yes, best in zip(
-            (*JUDGES, ", both"), (*right, right[0] & right[1]), real["right"].tolist(), strict=True
-        ):
-            lines[f"right{name}"] = _share(yes, best)
+        lines |= _by_judge("right", [told.argmax(dim=1) == labels for _, told in seen])
     read = seen[0][1].argmax(dim=1)
     balance = digits.balance(read)
     half = _jackknife(read, lambda x: digits.balance(x).distance)
@@ -142,18 +134,12 @@ def report(images: Tensor, labels: Tensor | None = None, *, seed: int = 0) -> Re
         lines[name] = Line(value, value - 1.96 * se, value + 1.96 * se, best, name == "grey")
     known = training_digits()
     if known is None:
-        notes.append(
-            f"Nearest training digits: not measured, as the full MNIST is not on this machine ({data.MNIST_MEANS})."
-        )
+        notes.append(f"Copies: not looked for, as the full MNIST is not on this machine ({data.MNIST_MEANS}).")
     else:
         lines |= _copies(images[:SOME], known, real["nearest"].double())
     if n < SIZE:
-        notes.append(
-            f"Real digits are as few: their numbers are those of {n:,}, and of {few:,} from precision to coverage."
-        )
-    notes.append(
-        "Compare these numbers with others of this benchmark only: they are no FID, which is not made for MNIST."
-    )
+        notes.append(f"Real digits are as few: {n:,} for distances, {few:,} from precision to coverage.")
+    notes.append("Compare with others of this benchmark only: these are no FID, which is not made for MNIST.")
     return Report(lines, tuple(notes), n, n == SIZE, _sha256())
 
 
@@ -185,6 +171,13 @@ def _shares(feats: Tensor, judge: nn.Module | None) -> dict[str, Line]:
     ]
     found = zip(("precision", "recall", "density", "coverage"), (p, r, density, coverage), intervals, strict=True)
     return {k: Line(v, *i, digits.of_real(k, n, judge), k != "density") for k, v, i in found}
+
+
+def _by_judge(name: str, yes: list[Tensor]) -> dict[str, Line]:
+    """Shares by the first judge, the second and both, beside those of the test digits."""
+    real = digits.reference_numbers()[name].tolist()
+    each = zip((*JUDGES, ", both"), (*yes, yes[0] & yes[1]), real, strict=True)
+    return {f"{name}{which}": _share(said, best) for which, said, best in each}
 
 
 def _copies(images: Tensor, known: Tensor, real: Tensor) -> dict[str, Line]:
