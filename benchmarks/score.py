@@ -1,8 +1,8 @@
 """Six sets of digits under `diffcourse score`: what each number of the benchmark sees, and what it does not.
 
-    python benchmarks/score.py --sets runs/digits
+    python benchmarks/score.py --n 1000
 
-Of each 10,000 digits, which lie in --sets as .npy files of bytes, so that `python -m diffcourse score runs/digits/ddim-4.npy` says the same
+Of each --n digits (10,000 unless it is said), which lie in --sets as .npy files of bytes, so that `python -m diffcourse score runs/digits/ddim-4.npy` says the same
 again. Needs the full MNIST ($DIFFCOURSE_DATA).
 
     real        training digits, drawn at random

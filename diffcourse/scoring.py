@@ -1,7 +1,8 @@
 """Anybody's digits, read from files of many kinds and scored: the benchmark behind `diffcourse score`.
 
 Every line has its 95 % interval and what real digits score in the place of those that were drawn, so that a number says something by
-itself. Two judges with other architectures read and compare; ink and grey look at pixels, which judges read through. The numbers compare
+itself. Two judges of other architectures read and compare, as one of them may be blind: the first
+hardly sees blur. Ink and grey are counted in the pixels themselves. The numbers compare
 with each other within one version of the benchmark, and with nothing else: they are no FID. Its authors' implementation in PyTorch advises
 against FID on MNIST, on whose 28x28 strokes Inception was never trained (github.com/mseitzer/pytorch-fid/issues/12).
 """

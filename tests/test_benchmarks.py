@@ -670,9 +670,41 @@ def test_sets_of_digits_can_be_scored_again_and_resume(tmp_path, monkeypatch):
     assert other.returncode != 0 and "other settings" in other.stderr
 
 
-def clearly(a, b):
-    """Number a lies above b, and so do the ends of their intervals."""
-    return a["low"] > b["high"]
+def test_the_committed_scores_say_what_each_number_sees_and_what_it_does_not():
+    table = files.benchmark("score")
+    sets, n = table["sets"], table["n"]
+    assert list(sets) == ["real", "blurred", "vae", "ddim-4", "ddpm", "ddim-20"] and n >= 1000
+    assert table["reference"] == weights.available()["mnist-reference"]["sha256"]
+
+    def above(name, a, b):
+        """Set a scores clearly more than b: their intervals lie apart."""
+        return sets[a][name]["low"] > sets[b][name]["high"]
+
+    for name, line in sets["real"].items():  # the ceiling: nearly all lines hold what real digits score
+        if "nearest" not in name and "nearer" not in name:
+            assert line["low"] <= line["real"] * 1.02 and line["real"] * 0.98 <= line["high"], name
+    copied = {name: numbers["nearer than 99 of 100 test digits"]["value"] for name, numbers in sets.items()}
+    assert copied.pop("real") == 1 and max(copied.values()) < 0.03  # not even copies that were blurred
+    assert above("nearest training digit", "vae", "blurred") and above("nearest training digit", "ddpm", "blurred")
+    assert above("grey", "blurred", "real") and above("grey", "ddim-4", "ddim-20") and above("grey", "ddim-4", "ddpm")
+    far, second = "times the floor", "times the floor, second judge"
+    assert sets["blurred"][far]["value"] < 4 < 20 < sets["blurred"][second]["low"]  # the first judge hardly sees blur
+    assert not above(far, "ddim-4", "ddim-20") and above("recall, second judge", "ddim-20", "ddim-4")
+    assert above("precision, second judge", "ddim-4", "ddim-20")  # blurred digits are more typical for it
+    assert all(above("recognisable, both", other, "vae") for other in sets if other != "vae")
+    assert table["agreement"]["test digits"][0] > table["agreement"]["ddpm"][0] > 0.95
+
+
+def test_the_readmes_scores_are_the_tables():
+    table = files.benchmark("score")["sets"]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    head, _, *rows = readme.split("<!-- scored -->\n")[1].split("\n<!-- /scored -->")[0].splitlines()
+    names = {"floors": "times the floor", "floors, second judge": "times the floor, second judge"}
+    columns = [names.get(name, name) for name in head.strip("| ").split(" | ")[1:]]
+    for row, name in zip(rows, ("real", "blurred", "vae", "ddim-4", "ddim-20", "ddpm"), strict=True):
+        lines = [table[name][column] for column in columns]
+        told = [f"{100 * line['value']:.1f} %" if line["share"] else f"{line['value']:.1f}" for line in lines]
+        assert row.strip("| ").split(" | ")[1:] == told
 
 
 def test_the_likelihood_of_digits_lies_above_its_floor_and_resumes(tmp_path):

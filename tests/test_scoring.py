@@ -241,3 +241,8 @@ def test_blur_is_seen_whole_by_the_grey(digits):
     images = data.to_float(digits[0][:, None])
     line = scoring.Line(*metrics.look(gaussian_blur(images, 7, 0.7))[1:2], math.nan, math.nan, 0.086, True)
     assert line.value > 0.14 and line.columns() == (f"{line.value:.1%}", "", "8.6%")
+
+
+def test_the_benchmarks_number_goes_up_with_what_it_compares_with():
+    """Other judges or numbers of real digits, another benchmark: raise `scoring.BENCHMARK`, and write it here with the new reference."""
+    assert (scoring.BENCHMARK, weights.verify(metrics.REFERENCE)["sha256"][:8]) == (1, "673395f2")

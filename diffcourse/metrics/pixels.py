@@ -26,7 +26,7 @@ class Look(NamedTuple):
 def look(images: Tensor) -> Look:
     """How images (N, C, H, W) look, clamped to [-1, 1] as they are shown: ink, the mean of (x + 1)/2, and grey, the share -0.8 < x < 0.8.
 
-    Judges read through blur; grey does not: strokes of real digits have sharp edges, and a test digit has 8.6 % of grey pixels.
+    A judge may read through blur, as the first one does; grey does not: strokes of real digits have sharp edges, and a test digit has 8.6 % of grey pixels.
     """
     x = check_images(images).detach().cpu().double().clamp(-1, 1)
     ink, grey = (x.add(1) / 2).mean(dim=(1, 2, 3)), (x.abs() < 0.8).double().mean(dim=(1, 2, 3))
