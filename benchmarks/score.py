@@ -2,8 +2,8 @@
 
     python benchmarks/score.py --n 1000
 
-Of each --n digits (10,000 unless it is said), which lie in --sets as .npy files of bytes, so that `python -m diffcourse score runs/digits/ddim-4.npy` says the same
-again. Needs the full MNIST ($DIFFCOURSE_DATA).
+Of each --n digits, 10,000 unless it is said, which lie in --sets as .npy files of bytes, so that
+`python -m diffcourse score runs/digits/ddim-4.npy` says the same again. Needs the full MNIST ($DIFFCOURSE_DATA).
 
     real        training digits, drawn at random
     blurred     the same, blurred by a Gaussian of 0.7 pixels: one sees it at once

@@ -5,7 +5,7 @@ Judge and eye are the shipped `mnist-classifier`. Right: the judge reads the dig
 as many real training digits. Distances on these features compare with each other only, not with the FID of papers. Precision and recall:
 how much of what is drawn looks real, and how much of what is real can be drawn; the ceiling is what real digits score. Density and
 coverage ask the same, and one odd image does not fool them. A second judge, `mnist-lenet`, shows what hangs on the taste of the first.
-A judge may read through blur, so `look` counts ink and grey pixels; `nearest` finds copies, `label_balance` digits that are drawn too often.
+A judge may read through blur: `look` counts ink and grey pixels; `nearest` finds copies, `label_balance` digits that are drawn too often.
 Prompt accuracy: of captioned scenes, how many show the digit, ink, size, background and position that their caption names. Retrieval and
 zero-shot reading tell how well a CLIP knows which caption belongs to which scene. For data of your own, points or images of any size,
 `compare` gives distance, floor, precision, recall, density and coverage in one call.

@@ -26,7 +26,8 @@ class Look(NamedTuple):
 def look(images: Tensor) -> Look:
     """How images (N, C, H, W) look, clamped to [-1, 1] as they are shown: ink, the mean of (x + 1)/2, and grey, the share -0.8 < x < 0.8.
 
-    A judge may read through blur, as the first one does; grey does not: strokes of real digits have sharp edges, and a test digit has 8.6 % of grey pixels.
+    A judge may read through blur, as the first one does, and grey does not: strokes have sharp edges, and of a test digit's pixels
+    8.6 % are grey.
     """
     x = check_images(images).detach().cpu().double().clamp(-1, 1)
     ink, grey = (x.add(1) / 2).mean(dim=(1, 2, 3)), (x.abs() < 0.8).double().mean(dim=(1, 2, 3))
