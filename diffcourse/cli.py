@@ -83,6 +83,12 @@ def parser() -> argparse.ArgumentParser:
         "--strength", type=_number(0, 1), help="with --image: 0 keeps it, 1 forgets it (0.8; 1 with --mask)"
     )
     sample.add_argument("--mask", type=_path, help="with --image: a picture, white where it is to be drawn anew")
+    sample.add_argument(
+        "--as-written",
+        action="store_true",
+        default=None,
+        help="with --prompt: do not complete a prompt that leaves something open",
+    )
     sample.add_argument("--n", type=_whole(1, MOST_SCENES), help="with --prompt: how many pictures (1)")
     sample.add_argument("--digits", type=_digits, help="without --prompt: what to draw, one image each (0123456789)")
     sample.add_argument(
@@ -183,6 +189,7 @@ you ask for. The same seed gives the same picture.
   diffcourse sample --sampler ddim --eta 0.5 --steps 50
   diffcourse sample --prompt "a large red seven on a blue background, top left"
   diffcourse sample --prompt "a small 4 on white" --negative black --n 4
+  diffcourse sample --prompt "a black 6" --n 4                 (the rest is left to chance)
   diffcourse sample --prompt "a large 7 on white" --image in.png --strength 0.7"""
 
 
@@ -191,8 +198,9 @@ def run_sample(arguments: argparse.Namespace) -> int:
     if arguments.eta is not None and arguments.sampler not in (None, "ddim"):
         raise ValueError(f"--eta belongs to --sampler ddim, not to {arguments.sampler}")
     with_prompt = arguments.prompt is not None
-    for option in ("digits",) if with_prompt else ("negative", "n", "image"):
+    for option in ("digits",) if with_prompt else ("negative", "n", "image", "as_written"):
         if getattr(arguments, option) is not None:
+            option = option.replace("_", "-")
             raise ValueError(f"--{option} does not go with --prompt" if with_prompt else f"--{option} needs a --prompt")
     for option in ("strength", "mask"):
         if getattr(arguments, option) is not None and arguments.image is None:
@@ -254,8 +262,11 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     if not isinstance(model, LatentDiffusion):
         raise ValueError(f"--weights {name}: not a model that reads prompts, but a {type(model).__name__}")
     image, mask = (_square(option, getattr(arguments, option), model.size) for option in ("image", "mask"))
+    prompts = [arguments.prompt] * n
+    if name == "captioned-ldm" and not arguments.as_written:
+        prompts = _completed(arguments, n, image)
     images = model.generate(
-        [arguments.prompt] * n,
+        prompts,
         image=image,
         strength=arguments.strength,
         mask=mask,
@@ -269,11 +280,28 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     if images.shape[1:] != (3, scenes.SIDE, scenes.SIDE):
         return images, f"{images.shape[3]}x{images.shape[2]} pixels each"
     asked, lines = scenes.attributes_of(arguments.prompt), []
-    for shown in metrics.read_scene(images).tolist():
+    for prompt, shown in zip(prompts, metrics.read_scene(images).tolist(), strict=True):
+        if prompt != arguments.prompt:
+            lines.append(f"asked for: {prompt}")
         wrong = [k for k, a, b in zip(scenes.ATTRIBUTES, asked, shown, strict=True) if a is not None and a != b]
         seen = scenes.caption(shown) if min(shown) >= 0 else "no digit"
         lines.append(f"the judge reads: {seen}" + (f" (not the {', '.join(wrong)} asked for)" if wrong else ""))
     return images, "\n".join(lines)
+
+
+def _completed(arguments: argparse.Namespace, n: int, image: Any) -> list[str]:
+    """The prompt n times, lengthened: what it leaves open is as in the image that it edits, if there is one, or left to chance."""
+    import numpy
+    import torch
+
+    from diffcourse import metrics, scenes
+    from diffcourse.images import to_float
+
+    like = None
+    if image is not None:
+        pixels = to_float(torch.from_numpy(numpy.array(image.convert("RGB"))).permute(2, 0, 1)[None])
+        like = [value if value >= 0 else None for value in metrics.read_scene(pixels)[0].tolist()]
+    return list(scenes.completed([arguments.prompt] * n, arguments.seed, like=like))
 
 
 def _square(option: str, path: Path | None, size: int) -> Any:

@@ -239,6 +239,56 @@ def attributes_of(caption: str) -> Attributes:
     return Attributes(digit, ink, size, ground, place)
 
 
+def completed(
+    prompts: str | Sequence[str], seed: int = 0, *, like: Sequence[int | None] | None = None
+) -> str | list[str]:
+    """Prompts that name all five attributes, made of shorter ones: what they leave open is decided by chance.
+
+    For a model whose training captions all named everything: a prompt like those is obeyed, a shorter one is like none of them. DALL·E 3
+    lengthens its users' prompts for this reason, by a language model ("caption upsampling", Betker et al. 2023). Prompt i's choice
+    follows from (seed, i), evenly among the legible combinations; those that no training showed come only where the words leave no other.
+    like: attributes, of a picture that is being edited, say, to be taken for what is open, as far as they are legible with what is named.
+
+    What names all five, or nothing ("", "a zebra"), comes back as it is. A single text gives a single text.
+    """
+    texts = [prompts] if isinstance(prompts, str) else prompts
+    if not isinstance(texts, Sequence):
+        raise TypeError(f"prompts must be a text or a list of texts, got {told(prompts)}")
+    kept = [None] * 5 if like is None else list(like)
+    if len(kept) != 5:
+        raise ValueError(f"like must be five whole numbers, or None for what is unknown, got {told(like)}")
+    caption(kept)  # refuses what is no attribute
+    whole("seed", seed)
+    made = []
+    for i, text in enumerate(texts):
+        named = attributes_of(text)
+        known = sum(value is not None for value in named)
+        made.append(caption(_completed(named, kept, counter_seed("completed", seed, i))) if 0 < known < 5 else text)
+    return made[0] if isinstance(prompts, str) else made
+
+
+def _completed(named: Attributes, like: Sequence[int | None], code: int) -> list[int]:
+    """All five: what is named, then what `like` has, then what `code` chooses."""
+    both = [a if a is not None else b for a, b in zip(named, like, strict=True)]
+    for digit, ink, _, ground, _ in (both, named):  # the second: what is named leaves `like` no legible colours
+        fits = [
+            (d, i, b)
+            for d in range(10)
+            for i, b in _PAIRS[None, d]
+            if digit in (None, d) and ink in (None, i) and ground in (None, b)
+        ]
+        if fits:
+            break
+    else:  # ink and ground are named, and hard to tell apart: as asked
+        fits = [(d, named.ink or 0, named.background or 0) for d in range(10) if named.digit in (None, d)]
+    seen = [row for row in fits if not _held_out(*row)] or fits
+    code, k = divmod(code, len(seen))
+    digit, ink, ground = seen[k]
+    code, size = divmod(code, len(SIZES))
+    place = code % len(PLACES)
+    return [digit, ink, size if both[2] is None else both[2], ground, place if both[4] is None else both[4]]
+
+
 # -- pictures -----------------------------------------------------------------------------------------------------------
 
 

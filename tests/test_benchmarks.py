@@ -321,6 +321,10 @@ def test_short_prompts_can_be_measured_resume_and_two_models_stand_in_one_table(
     assert set(second["true"]["digit, ink"]) == set(row["open"]) and "all five" not in second["true"]
     model = stand_ins.latent_diffusion(size=64)
     torch.nn.init.ones_(next(model.denoiser.parameters()))
+    run = benchmark("short_prompts", *tiny, "--label", "c", "--complete", "--only", rows[0], cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    row = json.loads(out.read_text(encoding="utf-8"))["models"]["c"]["rows"][rows[0]]
+    assert row["example"] == first["models"]["a"]["rows"][rows[0]]["example"]  # what was asked for, not what it became
     other = weights.save(tmp_path / "other", model)
     again = benchmark("short_prompts", *tiny, "--weights", str(other), "--label", "a", cwd=tmp_path)
     assert again.returncode != 0 and "other weights under 'a'" in again.stderr
@@ -734,3 +738,15 @@ def test_a_reflow_of_digits_can_be_measured_again_and_resumes(tmp_path, one_laye
     assert list(table["strip"]) == ["rows", "digits"] and table["rows"]["after"]["4 calls"]["n"] == 100
     again = benchmark("reflow", *options, cwd=tmp_path)
     assert again.returncode == 0 and again.stdout == ""
+
+
+def test_completed_prompts_are_obeyed_and_vary_what_is_open_as_true_scenes_do():
+    table = files.benchmark("short_prompts")
+    written, completed = table["models"].values()
+    assert completed["weights"] == written["weights"] and set(completed["rows"]) == set(written["rows"])
+    for form, row in completed["rows"].items():
+        assert row["right"] >= 0.98 and row["right"] >= written["rows"][form]["right"] - 0.01, form
+        for attribute, seen in row["open"].items():
+            if true := table["true"].get(form):
+                assert seen["values"] > 0.65 * true[attribute]["values"], (form, attribute)
+    assert written["rows"]["digit, ink"]["right"] == 0  # the README says so

