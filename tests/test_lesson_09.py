@@ -214,3 +214,26 @@ def test_a_lora_out_of_a_finished_tuning_is_the_nearest_of_its_rank():
         down, up = reference("09.extract")(before, after, rank)
         left = torch.linalg.svdvals(after - before)[rank:].square().sum()
         assert float((after - before - up @ down).square().sum()) == pytest.approx(float(left), abs=1e-12)
+
+
+@pytest.mark.slow
+def test_a_mask_is_painted_and_all_else_stays(explorer):
+    side, controls, brush = widgets.DigitPad.SIDE, explorer.controls, explorer.brush
+    assert brush.layout.display == "none"  # there is nothing to mask
+    controls["strength"].value = 1.0
+    controls["mask"].value = "painted, on the black square"
+    assert brush.layout.display is None
+    untouched = explorer.compute(**explorer.values)
+    assert not bool(untouched["mask"].any()) and torch.equal(untouched["images"], IMAGE.expand(2, -1, -1, -1))
+    pixels, before = torch.zeros(side, side, dtype=torch.uint8), bytes(explorer.image.value)
+    pixels[: side // 2, side // 4 :] = 255
+    brush.value = pixels.numpy().tobytes()
+    assert bytes(explorer.image.value) != before  # a stroke draws
+    a = explorer.compute(**explorer.values)
+    want = torch.zeros(64, 64, dtype=torch.bool)
+    want[:32, 16:] = True
+    assert torch.equal(a["mask"], want)
+    assert torch.equal(a["images"][..., ~want], IMAGE[..., ~want].expand(2, -1, -1))
+    assert not torch.equal(a["images"][..., want], IMAGE[..., want].expand(2, -1, -1))
+    controls["strength"].value = "from noise"
+    assert brush.layout.display == "none"

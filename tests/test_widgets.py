@@ -111,3 +111,14 @@ def test_controls_stand_in_columns_with_labels_of_one_width():
     template = explorer.children[0].layout.grid_template_columns
     assert "max(49%, (36em - 100%) * 999)" in template  # two in a row, or one where the page is narrower than 36 em
     assert len({control.style.description_width for control in controls.values()}) == 1
+
+
+def test_a_box_for_a_sentence_is_as_wide_as_the_page_above_the_other_controls():
+    import ipywidgets
+
+    row = ipywidgets.Layout(grid_column="1 / -1")
+    controls = {"a": widgets.slider("a", [1, 2]), "text": ipywidgets.Text(layout=row), "b": widgets.slider("b", [1, 2])}
+    explorer = widgets.Explorer(controls, lambda a, text, b: [a, b], lambda v: plot.curves({"v": ([0, 1], v)}))
+    text, grid = explorer.children[0].children
+    assert text is controls["text"] and "calc(100%" in text.layout.width
+    assert grid.children == (controls["a"], controls["b"]) and grid.layout.width == text.layout.width

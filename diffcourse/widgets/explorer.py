@@ -25,7 +25,7 @@ class Explorer(ipywidgets.VBox):
 
     controls  {parameter: widget}; a change redraws once
     compute   (**parameters) -> arrays: any value, the numbers that the picture shows
-    columns   so many controls stand in a row, below each other; one whose layout says `grid_column="1 / -1"` has a row of its own
+    columns   so many controls stand in a row, below each other; one whose layout says `grid_column="1 / -1"` has a row of its own above
     draw      (arrays) -> plot.Picture; its `alt` text is the line below the picture. Any matplotlib figure will do: its titles are
               then the line, unless it has an attribute `alt`; one of pyplot's is closed
     """
@@ -107,15 +107,20 @@ def _arranged(extras: Sequence[Any], controls: Sequence[Any], columns: int) -> A
             control.style.description_width = f"{0.55 * max(labels, default=0) + 1:.3g}em"
     if extras:
         return ipywidgets.HBox([*extras, *controls], layout=ipywidgets.Layout(flex_flow="row wrap"))
+    rows = [control for control in controls if control.layout.grid_column == "1 / -1"]
+    controls = [control for control in controls if control not in rows]
     columns = min(columns, len(controls))
+    width = f"min({INSIDE}, {26 * max(columns, 1)}em)"
+    for row in rows:  # not in the grid: JupyterLab gives it a single column there, whatever its layout says
+        row.layout.width = width
     for control in controls if columns > 1 else []:
         control.layout.width = "auto"
-    if columns == 1:
-        return ipywidgets.VBox(controls)
+    if columns <= 1:
+        return ipywidgets.VBox([*rows, *controls])
     least = f"min(100%, max({100 / columns - 1:.0f}%, ({18 * columns}em - 100%) * 999))"  # all the width, below 18 em a control
     template = f"repeat(auto-fill, minmax({least}, 1fr))"
-    width = f"min({INSIDE}, {26 * columns}em)"
-    return ipywidgets.GridBox(controls, layout=ipywidgets.Layout(grid_template_columns=template, width=width))
+    grid = ipywidgets.GridBox(controls, layout=ipywidgets.Layout(grid_template_columns=template, width=width))
+    return ipywidgets.VBox([*rows, grid]) if rows else grid
 
 
 def examples(texts: Sequence[str], choose: Callable[[str], None], width: Any) -> ipywidgets.Dropdown:

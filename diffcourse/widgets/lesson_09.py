@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import ipywidgets
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from diffcourse import plot, scenes
@@ -17,6 +18,7 @@ from diffcourse.editing import left
 from diffcourse.images import check_images
 from diffcourse.latent import LatentDiffusion
 from diffcourse.samplers import DDIM, DDPM, LMS, PNDM, DPMSolverPP, Euler, EulerAncestral, Heun, Sampler
+from diffcourse.widgets.digit_pad import DigitPad
 from diffcourse.widgets.explorer import INSIDE, Explorer, check_kind, choice, examples, slider
 from diffcourse.widgets.lesson_05c import PromptBox, few, judged, line, offer_negative, read_of
 
@@ -32,6 +34,7 @@ SAMPLERS: dict[str, Sampler] = {  # by their names in `stable_diffusion.MENU`
     "DPM++ 2M SDE": DPMSolverPP(stochastic=True),
 }
 NOISE = "from noise"  # in the place of a strength
+PAINTED = "painted, on the black square"  # a mask
 
 
 def _field(top: float, bottom: float, start: float, end: float) -> Callable[[Tensor], Tensor]:
@@ -70,7 +73,8 @@ class PipelineExplorer(Explorer):
     """Every handle of a text-to-image pipeline: prompts, guidance, steps, sampler, seed, a start image with its strength, and a mask.
 
     model: a `LatentDiffusion`, such as a `StableDiffusion`. image (1, 3, H, W) in [-1, 1] is what a strength begins with and what a mask
-    keeps; by default it is what the explorer draws first. masks: more of them by name, bool (H, W), true where the image is drawn anew.
+    keeps; by default it is what the explorer draws first. masks: more of them by name, bool (H, W), true where the image is drawn anew;
+    `brush` is a pad on which to paint one.
     Above stand guesses of the first picture on its way, below the start image, with the mask in inverted stripes, and `n` pictures, with
     what the judge reads in them. What was drawn once is kept. Picture i belongs to (seed, i), whatever the other handles say.
     """
@@ -95,6 +99,8 @@ class PipelineExplorer(Explorer):
         self._model, self._n, self._image = model, whole("n", n, 1), image
         self._kept: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._masks = {**MASKS, **{name: partial(_own, name, mask) for name, mask in (masks or {}).items()}}
+        self._masks[PAINTED] = self._painted
+        self.brush = DigitPad(layout=ipywidgets.Layout(display="none"))
         for name, mask in (masks or {}).items():
             if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.ndim != 2:
                 raise TypeError(f"masks[{name!r}] must be a bool tensor (H, W), got {told(mask)}")
@@ -113,17 +119,25 @@ class PipelineExplorer(Explorer):
         wide = ipywidgets.Layout(width="40em", max_width=INSIDE)
         self.examples = examples(PromptBox.EXAMPLES, partial(setattr, controls["prompt"], "value"), wide)
         offer_negative(controls)
-        controls["strength"].observe(lambda _: self._offer(controls), names="value")
+        for name in ("strength", "mask"):
+            controls[name].observe(lambda _: self._offer(controls), names="value")
         self._offer(controls)
         super().__init__(controls, self.compute, self.draw)
-        self.children: Sequence[Any] = [self.examples, *self.children]
+        self.brush.observe(lambda _: self._refresh() if self.brush.layout.display is None else None, names="value")
+        self.children: Sequence[Any] = [self.examples, self.children[0], self.brush, *self.children[1:]]
 
-    @staticmethod
-    def _offer(controls: dict[str, Any]) -> None:
-        """Without an image at the start there is nothing that a mask could keep."""
+    def _offer(self, controls: dict[str, Any]) -> None:
+        """Without an image at the start there is nothing that a mask could keep; the brush is there while its mask is chosen."""
         alone, box = controls["strength"].value == NOISE, controls["mask"]
         box.disabled = alone
         box.tooltip = "needs a start image: choose a strength" if alone else "where the image is drawn anew"
+        self.brush.layout.display = None if box.value == PAINTED and not alone else "none"
+
+    def _painted(self, image: Tensor) -> Tensor:
+        """What the brush has painted, as a mask of the image's size."""
+        side = DigitPad.SIDE
+        ink = torch.tensor(list(self.brush.value or bytes(side**2)), dtype=torch.float32).view(1, 1, side, side)
+        return F.interpolate(ink, image.shape[2:], mode="area")[0, 0] > 127
 
     @torch.no_grad()
     def compute(
@@ -140,7 +154,8 @@ class PipelineExplorer(Explorer):
         """The pictures (n, 3, H, W), at most 6 guesses of the first, the start image and its mask or None, what was asked and is read
         (n, 5), seconds, and how often the network looked at each picture."""
         mask = "none" if strength == NOISE else mask
-        key = (prompt, negative, steps, guidance, sampler, strength, mask, seed)
+        asked = (prompt, negative, steps, guidance, sampler, strength, mask, seed)
+        key = (*asked, bytes(self.brush.value) if mask == PAINTED else b"")
         if key in self._kept:
             return self._kept[key]
         model, begin = self._model, None if strength == NOISE else self._image
@@ -193,7 +208,7 @@ class PipelineExplorer(Explorer):
             "seconds": seconds,
             "calls": rows // self._n,
             "told": list(dict.fromkeys(str(w.message) for w in warned)),
-            "settings": dict(zip(names, key, strict=True)),
+            "settings": dict(zip(names, asked, strict=True)),
         }
         return self._kept[key]
 
