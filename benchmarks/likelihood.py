@@ -53,14 +53,14 @@ def ode(model, x, labels, steps, seed, batch=100):
 
 @torch.no_grad()
 def bound(model, x, labels, draws, seed=0, batch=100):
-    """Bits a pixel of each digit, and the mean of the three parts."""
+    """Bits a pixel of each digit, and the mean of the three parts; labels None of a model that has none."""
     schedule, dims = model.schedule, x[0].numel()
     g = torch.Generator().manual_seed(rng.counter_seed("bound", seed))
     first, last = elbo.prior_kl(schedule, x.double()), torch.zeros(len(x), dtype=torch.float64)
     middle = torch.zeros(len(x), dtype=torch.float64)
     for lo in range(0, len(x), batch):
         part = slice(lo, lo + batch)
-        some, given = x[part], model.given(labels[part])
+        some, given = x[part], model if labels is None else model.given(labels[part])
         for i in range(draws):
             t = 1 + int((i + float(torch.rand(1, generator=g))) / draws * (schedule.T - 1))
             noised = schedule.at(t).noised(some, torch.randn(some.shape, generator=g))

@@ -102,7 +102,7 @@ def compare(path: Path, saved: dict[str, Any], settings: dict[str, Any], who: di
 
     Where steps are left, there may be more of them than there were (and then the warm-up may be another), and their lr may be lower.
     """
-    there = {"precision": "no", **saved["settings"]}
+    there = {"precision": "no", "betas": [0.9, 0.99], **saved["settings"]}
     left = saved["step"] < settings["steps"]
     longer, gentler = left and settings["steps"] > there["steps"], left and settings["lr"] < there["lr"]
     may = {"steps": longer, "warmup": longer, "lr": gentler}

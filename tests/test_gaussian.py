@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
+from diffcourse import gaussian
 from diffcourse.gaussian import gaussian_nll, mean_se, reparameterize, share_se, slerp, standard_kl
 
 
@@ -102,3 +103,17 @@ def test_standard_errors_are_the_spread_of_many_repeats():
     shares = (torch.rand(4000, 50, generator=g) < 0.2).double().mean(dim=1)
     assert float(shares.std()) == pytest.approx(share_se(0.2, 50), rel=0.05)
     assert math.isnan(mean_se(torch.ones(1))) and math.isnan(share_se(0.5, 0)) and share_se(1.0, 10) == 0
+
+
+@pytest.mark.parametrize("nu", [1, 2, 2.7, 4, 30, 1000])
+@pytest.mark.parametrize("p", [0.01, 0.025, 0.5, 0.9, 0.975, 0.999])
+def test_quantiles_of_student_are_those_of_scipy(p, nu):
+    from scipy import stats
+
+    assert gaussian.t_quantile(p, nu) == pytest.approx(stats.t.ppf(p, nu), rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize(("p", "nu"), [(0, 3), (1, 3), (0.5, 0)])
+def test_quantiles_of_student_ask_for_a_probability_and_degrees_of_freedom(p, nu):
+    with pytest.raises(ValueError, match="p must be between 0 and 1 and nu positive"):
+        gaussian.t_quantile(p, nu)

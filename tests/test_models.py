@@ -5,8 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from diffcourse.models import MLP, DigitClassifier, LeNet, SimpleUNet, SinusoidalPositionEmbeddings
+from diffcourse.models import MLP, VAE, DigitClassifier, LeNet, SimpleUNet, SinusoidalPositionEmbeddings, cost
 from diffcourse.models.layers import ResBlock, SelfAttention
 
 
@@ -246,3 +248,31 @@ def test_the_lenet_has_the_layers_of_the_paper_with_more_channels():
     torch.testing.assert_close(network(x), network.head(network.features(x)))
     assert sum(p.numel() for p in network.parameters()) == 26 * 32 + 801 * 64 + 1601 * 120 + 121 * 84 + 85 * 10
     assert LeNet(**network.config).config == {"width": 32, "num_classes": 10}
+
+
+# -- what a step of training costs --------------------------------------------------------------------------------------
+
+
+def test_the_operations_of_a_step_are_those_of_both_passes_as_torchs_own_counter_finds_them():
+    vae, x = VAE(4, "conv", "gaussian", 16, 8), torch.rand(3, 1, 28, 28) * 2 - 1
+
+    def loss():
+        recon, mu, log_var = vae(x, torch.Generator().manual_seed(0))
+        return vae.loss_function(recon, x, mu, log_var)
+
+    with FlopCounterMode(display=False) as counter:
+        loss().backward()
+    assert cost.training_operations(loss) == counter.get_total_flops() // 2
+
+
+def test_the_operations_of_a_gradient_inside_a_loss_are_counted_too():
+    """There torch's counter stops with an error. A product of (5, 7) and (7, 1), its gradient, and the gradient of that: 35 each."""
+    line, x = nn.Linear(7, 1, bias=False), torch.rand(5, 7, requires_grad=True)
+
+    def penalty():
+        (slope,) = torch.autograd.grad(line(x).sum(), x, create_graph=True)
+        return slope.square().sum()
+
+    assert cost.training_operations(penalty) == 3 * 35
+    with pytest.raises(TypeError, match="loss must be a function without arguments"):
+        cost.training_operations(1.0)

@@ -13,6 +13,7 @@ import torch
 
 from diffcourse import data, elbo, evaluate, latent, metrics, recipes, scenes, weights
 from diffcourse.models import VAE
+from diffcourse.rng import image_generators
 from diffcourse.schedule import DiffusionSchedule
 
 MNIST = data.mnist  # before it is replaced
@@ -577,3 +578,26 @@ def test_test_digits_are_drawn_at_random_never_the_first(monkeypatch):
     ink = every.float().mean()
     assert every[:50].float().mean() - ink > 0.03 > (asked[0][:50].mean() - ink).abs()
     assert torch.equal(asked[1], asked[0][:50])
+
+
+def test_a_gan_is_measured_beside_real_digits():
+    gan = recipes.seeded_build(recipes.digit_gan, 0)
+    card = json.loads(json.dumps(recipes.measure_gan(gan, "smoke")))
+    assert card["samples"] == 100 and "last step" in card["kept"]
+    drawn, real = card["drawn"], card["training digits"]
+    assert drawn.keys() == real.keys() and sum(drawn["labels"]) == pytest.approx(1, abs=1e-3)
+    assert drawn["times_floor"] > 10 > 2 > real["times_floor"]  # nothing is learned yet
+    assert float(real["recognisable, both"].split()[0]) > 0.9
+    assert card["players on test digits"].keys() == {"discriminator", "generator", "penalty"}
+
+
+@pytest.mark.slow
+def test_the_shipped_gan_draws_what_its_card_says():
+    """A tenth of its card, recomputed; and a picture is the same alone."""
+    gan, told = weights.load("mnist-gan"), weights.available()["mnist-gan"]["metrics"]["drawn"]
+    images = gan.generate(400, generator=image_generators(400, seed=1))
+    sure = (metrics.probabilities(images).amax(dim=1) > 0.9).double().mean().item()
+    assert abs(sure - float(told["recognisable"].split()[0])) < 4 * (sure * (1 - sure) / 400) ** 0.5 + 0.01
+    assert metrics.look(images).ink == pytest.approx(float(told["ink"].split()[0]), abs=0.01)
+    alone = gan.generate(1, generator=image_generators(1, seed=1, first=7))
+    assert (alone[0] - images[7]).abs().max() < 1e-4

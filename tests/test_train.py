@@ -70,6 +70,18 @@ def test_the_first_step_is_adams_first_step():
     assert torch.equal(weights_of(line), weights_of(twin))
 
 
+def test_the_betas_are_those_of_adam():
+    line, twin = train_build(lambda: nn.Linear(1, 1)), train_build(lambda: nn.Linear(1, 1))
+    list(train.fit(line, Points(), squared_error, steps=4, lr=0.1, warmup=0, clip=1e9, betas=(0.2, 0.7)))
+    adam = torch.optim.Adam(twin.parameters(), betas=(0.2, 0.7))
+    for step in range(4):
+        adam.param_groups[0]["lr"] = 0.1 * train.learning_rate(step, 4, 0)
+        adam.zero_grad()
+        squared_error(twin, Points().batch(step, 64, seed=0), None).backward()
+        adam.step()
+    assert torch.equal(weights_of(line), weights_of(twin))
+
+
 def test_gradients_are_clipped_and_their_norm_before_that_is_told():
     line = train_build(lambda: nn.Linear(1, 1))
     twin = train_build(lambda: nn.Linear(1, 1))
@@ -303,6 +315,20 @@ def test_a_checkpoint_of_another_training_is_refused_and_says_why(tmp_path):
     list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
     with pytest.raises(ValueError, match=r"lr was 0.001 and is now 0.01"):
         list(train.fit(model(), Points(), squared_error, steps=4, lr=0.01, checkpoint=file))
+    with pytest.raises(ValueError, match=r"betas was \[0.9, 0.99\] and is now \[0.5, 0.99\]"):
+        list(train.fit(model(), Points(), squared_error, steps=4, betas=(0.5, 0.99), checkpoint=file))
+
+
+def test_a_checkpoint_from_before_there_were_betas_is_of_the_default_ones(tmp_path):
+    file = tmp_path / "run.checkpoint"
+    list(train.fit(model(), Points(), squared_error, steps=4, checkpoint=file))
+    state = torch.load(file, weights_only=True)
+    assert state["settings"].pop("betas") == [0.9, 0.99]
+    torch.save(state, file)
+    (only,) = train.fit(model(), Points(), squared_error, steps=4, checkpoint=file)
+    assert only.step == 4
+    with pytest.raises(ValueError, match=r"betas was \[0.9, 0.99\] and is now \[0.5, 0.99\]"):
+        list(train.fit(model(), Points(), squared_error, steps=4, betas=(0.5, 0.99), checkpoint=file))
 
 
 def test_a_damaged_checkpoint_is_refused_and_left_in_place(tmp_path):
@@ -344,7 +370,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_spoilt():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"steps": 0}, {"batch_size": 0}, {"lr": 0.0}, {"ema": 1.0}, {"clip": -1.0}, {"every": 0}, {"steps": 2.5}],
+    [{"steps": 0}, {"batch_size": 0}, {"lr": 0.0}, {"ema": 1.0}, {"clip": -1.0}, {"every": 0}, {"steps": 2.5}]
+    + [{"betas": 0.9}, {"betas": (0.9,)}, {"betas": (0.9, 1.0)}, {"betas": (-0.1, 0.9)}, {"betas": "ab"}],
 )
 def test_bad_settings_are_named_at_once(arguments):
     name = next(iter(arguments))

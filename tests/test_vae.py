@@ -8,7 +8,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from diffcourse import data, elbo
 from diffcourse.mixture import GaussianMixture, two_bumps
-from diffcourse.models import VAE
+from diffcourse.models import VAE, PointVAE
 
 
 def rng(seed=0):
@@ -136,3 +136,20 @@ def test_the_mode_and_the_global_random_state_are_left_alone():
     before = torch.random.get_rng_state()
     elbo.importance_bound(vae, x, samples=2, generator=rng())
     assert vae.training and torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_bound_of_points_is_that_of_torch_and_below_their_entropy():
+    """With mean 0 from the decoder and the prior from the encoder, -ELBO is -log N(x; 0, std²); no model goes below the data's entropy."""
+    vae, x = PointVAE(width=8, depth=1, std=0.7), torch.randn(500, 2, generator=rng())
+    with torch.no_grad():
+        for p in (*vae.encoder[-1].parameters(), *vae.decoder[-1].parameters()):
+            p.zero_()
+    want = -Normal(0.0, 0.7).log_prob(x).sum(dim=1).mean()
+    assert vae.loss(x, rng()).item() == pytest.approx(want.item(), rel=1e-5)
+    assert vae.log_std.exp().item() == pytest.approx(0.7) and vae.loss(x, rng()) > 2 * 0.5 * math.log(
+        2 * math.pi * math.e
+    )
+    mean, drawn = (vae.generate(4000, generator=rng(), noisy=noisy) for noisy in (False, True))
+    assert (mean == 0).all() and drawn.std() == pytest.approx(0.7, rel=0.03)
+    with pytest.raises(ValueError, match="std must be a finite number above 0"):
+        PointVAE(std=0)

@@ -8,21 +8,27 @@ it to; `cost` counts what they cost.
 from diffcourse.models.autoencoder import AutoencoderKL
 from diffcourse.models.classifier import DigitClassifier, LeNet
 from diffcourse.models.clip import CLIP, TextEncoder, contrastive_loss
+from diffcourse.models.gan import GAN, DigitDiscriminator, DigitGenerator
 from diffcourse.models.layers import SinusoidalPositionEmbeddings
-from diffcourse.models.mlp import MLP
+from diffcourse.models.mlp import MLP, Dense
 from diffcourse.models.text import TextTransformer
 from diffcourse.models.unet import SimpleUNet
 from diffcourse.models.unet_condition import CrossAttention, UNet2DCondition, attention_maps
-from diffcourse.models.vae import VAE
+from diffcourse.models.vae import VAE, PointVAE
 from diffcourse.models.vision import VisionTransformer
 
 __all__ = [
     "CLIP",
+    "GAN",
     "MLP",
     "AutoencoderKL",
     "CrossAttention",
+    "Dense",
     "DigitClassifier",
+    "DigitDiscriminator",
+    "DigitGenerator",
     "LeNet",
+    "PointVAE",
     "SimpleUNet",
     "SinusoidalPositionEmbeddings",
     "TextEncoder",

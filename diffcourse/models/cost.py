@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from diffcourse.checks import check_function, told, whole
 
@@ -28,6 +29,29 @@ def operations(network: nn.Module, *inputs: Tensor | Sequence[int]) -> int:
     inputs: tensors, of which only shape and dtype matter, or shapes of floats, such as (1, 4, 64, 64). All of the batch is counted.
     """
     return _run(network, inputs)[0].get_total_flops() // 2  # a multiplication and an addition are two of its "flops"
+
+
+def training_operations(loss: Callable[[], Tensor]) -> int:
+    """Multiply-accumulates of one step of training: `loss()`, a scalar, and its backward pass, gradients of gradients among them.
+
+    Counted while it runs; the gradients stay in the parameters.
+    """
+    check_function("loss", loss, "a function without arguments that returns a scalar")
+    with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH), _Counter() as counter:
+        loss().backward()
+    return counter.flops // 2
+
+
+class _Counter(TorchDispatchMode):
+    """FlopCounterMode without its hooks on modules, which `torch.autograd.grad` inside a loss does not bear."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func._overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        return out
 
 
 def kept(function: Callable[..., object], *inputs: Tensor) -> int:

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffcourse.checks import check_alike, check_floating, number, one_of, whole
-from diffcourse.gaussian import reparameterize, standard_kl
+from diffcourse.checks import check_alike, check_batch, check_floating, number, one_generator, one_of, whole
+from diffcourse.gaussian import gaussian_nll, reparameterize, standard_kl
+from diffcourse.models.mlp import Dense
 
 LIKELIHOODS = {"bernoulli": (0.0, 1.0), "gaussian": (-1.0, 1.0)}  # and the range of their pixels
 FORMS = ("mlp", "conv")
@@ -116,6 +117,39 @@ class VAE(nn.Module):
                 f"x must lie in [{low:g}, {high:g}] for the {self.likelihood} likelihood, "
                 f"got values from {x.min():g} to {x.max():g}{told}"
             )
+
+
+class PointVAE(nn.Module):
+    """The same for points (B, dims), small: p(x | z) = N(m(z), std²·I) with one learned std, and two dense networks of the same size.
+
+    std: where its learning starts. From the data's own, all may stay noise: the decoder says nothing and the encoder is not used.
+    """
+
+    def __init__(self, dims: int = 2, latent_dim: int = 2, width: int = 128, depth: int = 3, std: float = 0.3):
+        super().__init__()
+        self.encoder = Dense(dims, 2 * whole("latent_dim", latent_dim, 1), width, depth)
+        self.decoder = Dense(latent_dim, dims, width, depth)
+        self.log_std = nn.Parameter(torch.tensor(number("std", std, above=0)).log())
+        self.config = {"dims": dims, "latent_dim": latent_dim, "width": width, "depth": depth, "std": std}
+
+    def loss(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """The negative ELBO in nats a point, a scalar: mean of -log p(x | z) + KL(q(z | x) || N(0, I)), with one draw of z."""
+        check_batch("x", x)
+        mu, log_var = self.encoder(x).chunk(2, dim=1)
+        z = reparameterize(mu, log_var, generator=generator)
+        nll = gaussian_nll(x, self.decoder(z), (2 * self.log_std).exp())
+        return (nll + standard_kl(mu, log_var)).mean().to(x.dtype)
+
+    @torch.no_grad()
+    def generate(self, n: int, *, generator: torch.Generator | None = None, noisy: bool = True) -> Tensor:
+        """n draws of p(x) (n, dims): z ~ N(0, I), then x ~ p(x | z), or with noisy=False its mean, which is no draw of the model's."""
+        one_generator(generator)
+        z, noise = (
+            torch.randn(whole("n", n, 1), size, generator=generator)
+            for size in (self.config["latent_dim"], self.config["dims"])
+        )
+        mean = self.decoder(z.to(self.log_std))
+        return mean + self.log_std.exp() * noise.to(mean) if noisy else mean
 
 
 def mlp(latent_dim: int, hidden: int, channels: int) -> tuple[nn.Sequential, nn.Sequential]:

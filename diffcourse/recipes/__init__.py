@@ -26,7 +26,7 @@ from diffcourse.evaluate import (
     score,
 )
 from diffcourse.files import check_writable, user_path
-from diffcourse.recipes import autoencoder, classifier, clip, denoisers, ldm, vae
+from diffcourse.recipes import autoencoder, classifier, clip, denoisers, gan, ldm, vae
 from diffcourse.recipes.autoencoder import autoencoder_loss, measure_autoencoder, scene_autoencoder, unit_latents
 from diffcourse.recipes.classifier import FLOOR_SIZES, classifier_loss, jitter, make_reference, measure_classifier
 from diffcourse.recipes.clip import caption_tokenizer, clip_loss, eyes_opened, measure_clip, tiny_clip
@@ -39,6 +39,7 @@ from diffcourse.recipes.denoisers import (
     middle,
     short_chain,
 )
+from diffcourse.recipes.gan import digit_gan, gan_loss, measure_gan
 from diffcourse.recipes.ldm import captioned_ldm, latent_loss, measure_ldm, scene_latents, text_unet
 from diffcourse.recipes.recipe import Again, Recipe, seeded_build, started_from
 from diffcourse.recipes.vae import lesson_01_bounds, measure_vae, vae_loss
@@ -59,9 +60,11 @@ __all__ = [
     "clip_loss",
     "denoiser_loss",
     "digit_denoiser",
+    "digit_gan",
     "digits",
     "drawn",
     "eyes_opened",
+    "gan_loss",
     "in_parts",
     "jitter",
     "latent_loss",
@@ -72,6 +75,7 @@ __all__ = [
     "measure_clip",
     "measure_denoiser",
     "measure_early",
+    "measure_gan",
     "measure_ldm",
     "measure_short_chain",
     "measure_vae",
@@ -96,6 +100,7 @@ RECIPES: dict[str, Recipe | Callable[[Path], None]] = {
     **classifier.RECIPES,
     **denoisers.RECIPES,
     **vae.RECIPES,
+    **gan.RECIPES,
     **autoencoder.RECIPES,
     **clip.RECIPES,
     **ldm.RECIPES,

@@ -502,6 +502,9 @@ GaussianMixture.ring(0)                                         -> K, 0
 GaussianMixture.ring("8")                                       -> K, '8'
 GaussianMixture.ring(3, radius="1")                             -> radius, '1'
 GaussianMixture.ring(3, std=-1)                                 -> std, -1
+modes(torch.zeros(3, 3), mixture)                               -> points, (B, 2), (3, 3)
+modes(torch.zeros(3, 2), "ring")                                -> mixture, 'ring'
+modes(torch.zeros(3, 2), mixture, within=0)                     -> within, 0
 two_bumps((0.0, 1.0), (0.1, 0.2), (0.5,))                       -> weights
 mixture.component("0")                                          -> k, '0'
 mixture.component(1.0)                                          -> k, 1.0
@@ -688,6 +691,12 @@ VAE(2.5)                                                        -> latent_dim, 2
 VAE(2, form=["mlp"])                                            -> form, mlp
 VAE(2, likelihood=None)                                         -> likelihood, None
 VAE(2, hidden=0)                                                -> hidden, 0
+GAN("a", "b", 2)                                                -> generator, 'a'
+GAN.points(latent_dim=0)                                        -> inputs, 0
+GAN.points(loss="wgan")                                         -> loss, 'wgan'
+GAN.points(r1=NAN)                                              -> r1, nan
+GAN.points().loss(torch.zeros(4, 3))                            -> x, (4, 3)
+GAN.points().generate(2, noise=torch.zeros(3, 2))               -> noise, (3, 2)
 VAE(2, channels=-1)                                             -> channels, -1
 vae(torch.zeros(2, 784))                                        -> x, (2, 784)
 vae([[0.0]])                                                    -> x, list
