@@ -19,7 +19,7 @@ import torch
 from diffcourse.learn import __main__ as command
 from diffcourse.learn import exercises, predictions, quizzes, registry, reveals
 from diffcourse.learn.audit import CHANGES, WHOLE, audit, audit_exercise, audit_quiz, audit_told, battery
-from diffcourse.learn.exercise import Exercise, Mistake, Option, Prediction, Question, Quiz, Reveal
+from diffcourse.learn.exercise import Counts, Exercise, Mistake, Option, Prediction, Question, Quiz, Reveal
 
 
 @pytest.mark.slow
@@ -73,6 +73,12 @@ def test_the_battery_holds_the_promised_wrong_answers():
         returns its input, None, a list, half precision, whole numbers, bool, one dimension too many, raises an error"""
     promised = {name.strip() for name in promised.split(",")}
     assert promised <= set(met)
+
+
+def test_a_change_of_what_does_not_count_is_no_wrong_answer():
+    free = dataclasses.replace(ours.NOISED, counts=Counts("signs", torch.sign))
+    names = [name for name, _ in battery(free)]
+    assert "scaled by 1.02" not in names and {"negated", "flattened", "half precision"} <= set(names)
 
 
 def test_every_part_of_a_tuple_is_changed():

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffcourse.learn.compare import difference
+from diffcourse.learn.compare import difference, not_whole
 from diffcourse.learn.patterns import pattern
 from diffcourse.learn.words import a_kind, both, short
 
@@ -160,3 +160,13 @@ def test_short_text():
     assert short(torch.Generator().manual_seed(3)) == "a generator, seed 3"
     assert both(1.00001, 1.00002) == ("1.00001", "1.00002")
     assert a_kind(np.zeros(2)) == "a NumPy array" and a_kind(None) == "None"
+
+
+def test_a_float_where_a_whole_number_is_expected_is_found_wherever_it_stands():
+    for expected, whole, got in [
+        (3, np.int64(3), 3.0),
+        ((1, 2.5), (1, 2.5), (1.0, 2.5)),
+        ({"a": (4, 0.5), "b": 2}, {"b": 2, "a": [4, 0.5]}, {"a": (4.0, 0.5), "b": 2}),
+    ]:
+        assert not_whole(expected, whole) is None
+        assert "with a decimal point" in not_whole(expected, got).sentence

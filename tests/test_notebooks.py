@@ -25,6 +25,7 @@ ITEMS = {  # lesson: first and last curriculum item that it must cover, and agai
     "07_score_matching": (89, 89, 237, 243),
     "08_sdes_and_probability_flow": (244, 246),
     "09_stable_diffusion": (247, 258),
+    "10_vae_gan_diffusion": (259, 275),
 }
 
 

@@ -17,12 +17,12 @@ NAMES = [
     "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS",
     "Picture", "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes",
     "bound_map", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "control_map", "convergence", "costs", "curves",
-    "denoised_level", "densities", "descents", "draws", "drops", "embedded", "evidence", "fields", "flow_page",
+    "denoised_level", "densities", "descents", "draws", "drops", "embedded", "evidence", "families_map", "fields", "flow_page",
     "formula_page", "found", "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point",
     "latents", "ldm_map", "ldm_results", "level_grids", "look", "losses", "losses_map", "map_page", "measured",
     "mixing", "monte_carlo", "moving_histogram", "noise_level", "objectives", "one_step", "panels", "paths", "pictures", "plane", "points",
     "processes", "prompted", "pull", "pulls", "quality", "race", "reading", "save", "scenes", "schedule_point", "scheduler_curve",
-    "schedules", "sd_map", "similarities", "strip", "style", "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map",
+    "schedules", "sd_map", "seeds", "similarities", "strip", "style", "text_to_image", "tokenized", "trade_off", "unet_call", "unet_map",
     "ways", "word", "word_maps",
 ]  # fmt: skip
 

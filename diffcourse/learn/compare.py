@@ -186,6 +186,8 @@ def not_whole(expected: Any, got: Any) -> Difference | None:
     """The first place where a float stands for a whole number: equal, but no index."""
     if isinstance(expected, tuple | list) and isinstance(got, tuple | list | Tensor | np.ndarray):
         return _first(not_whole(e, g) for e, g in zip(expected, got, strict=False))
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return _first(not_whole(e, got[key]) for key, e in expected.items() if key in got)
     if not isinstance(expected, numbers.Integral) or isinstance(expected, bool):
         return None
     if got.is_floating_point() if isinstance(got, Tensor) else not isinstance(got, numbers.Integral):

@@ -47,6 +47,7 @@ from diffcourse.plot.lesson_06 import guidance_row, pulls, trade_off
 from diffcourse.plot.lesson_07 import drops, fields, losses_map, pull
 from diffcourse.plot.lesson_08 import flow_page, moving_histogram, processes, ways
 from diffcourse.plot.lesson_09 import control_map, sd_map
+from diffcourse.plot.lesson_10 import families_map, seeds
 from diffcourse.plot.picture import (
     AIM,
     BESIDE,
@@ -85,6 +86,7 @@ __all__ = [
     "drops", "fields", "losses_map", "pull",
     "flow_page", "moving_histogram", "processes", "ways",
     "control_map", "sd_map",
+    "families_map", "seeds",
 ]  # fmt: skip
 
 

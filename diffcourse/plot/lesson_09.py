@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from matplotlib.axes import Axes
-
 from diffcourse.plot.picture import (
     AIM,
     FORWARD,
@@ -11,9 +9,9 @@ from diffcourse.plot.picture import (
     REVERSE,
     Picture,
     canvas,
-    draw_arrow,
     draw_box,
     draw_field,
+    draw_way,
     style,
 )
 
@@ -35,19 +33,6 @@ def millions(n: int) -> str:
     return f"{n / 1e6:.3g} M"
 
 
-def _way(
-    ax: Axes, *places: tuple[float, float], colour: str = "0.5", label: str = "", above: float = 0.07, **how: Any
-) -> None:
-    """An arrow round corners, through all places, and a label over the middle of its last part."""
-    line = {"color": colour, "linewidth": 1, "linestyle": how.get("linestyle", "-")}
-    if len(places) > 2:
-        ax.plot(*zip(*places[:-1], strict=True), solid_capstyle="butt", **line)
-    (x0, y0), (x1, y1) = places[-2:]
-    draw_arrow(ax, (x0, y0), (x1, y1), colour, **how)
-    if label:
-        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + above, label, ha="center", va="bottom", fontsize=8, color="0.25")
-
-
 def sd_map(alt: str = "") -> Picture:
     """Stable Diffusion 1.5 as a chart: its parts with their parameters, what goes between them with its shape, and where edits come in."""
     parts = {name: millions(n) for name, n in STABLE_DIFFUSION.items()}
@@ -63,10 +48,10 @@ def sd_map(alt: str = "") -> Picture:
         draw_box(ax, 2.0, 4.6, "tokenizer", "0.5")
         draw_box(ax, 4.2, 4.6, f"text encoder\n{parts['text']}", REVERSE, fill=PALE)
         ax.text(6.0, 4.6, "text states", ha="center", va="center", fontsize=9.5)
-        _way(ax, (1.1, 4.6), (1.5, 4.6))
-        _way(ax, (2.5, 4.6), (3.55, 4.6), label="77 tokens")
-        _way(ax, (4.85, 4.6), (5.5, 4.6), label="77×768")
-        _way(ax, (6.0, 4.43), (6.0, 3.4), colour=REVERSE)
+        draw_way(ax, (1.1, 4.6), (1.5, 4.6))
+        draw_way(ax, (2.5, 4.6), (3.55, 4.6), label="77 tokens")
+        draw_way(ax, (4.85, 4.6), (5.5, 4.6), label="77×768")
+        draw_way(ax, (6.0, 4.43), (6.0, 3.4), colour=REVERSE)
         ax.text(6.1, 3.85, "cross-attention", ha="left", va="center", fontsize=8, color=REVERSE)
         ax.text(6.75, 4.72, "and the same for the negative prompt,\nor for no words: guidance compares both",
                 ha="left", va="center", fontsize=8, color="0.35")  # fmt: skip
@@ -77,31 +62,31 @@ def sd_map(alt: str = "") -> Picture:
         draw_box(ax, 6.0, 3.0, f"U-Net\n{parts['unet']}", REVERSE, fill=PALE, size=9.5)
         draw_box(ax, 8.1, 3.0, "sampler's\nstep", "0.5")
         ax.text(9.45, 3.0, "$z_0$", ha="center", va="center", fontsize=11)
-        _way(ax, (0.85, 3.0), (1.5, 3.0))
-        _way(ax, (2.2, 3.0), (3.85, 3.0), label=small)
-        _way(ax, (4.35, 3.0), (5.5, 3.0), label=small)
-        _way(ax, (6.5, 3.0), (7.6, 3.0), label="$\\epsilon_\\theta$, " + small)
-        _way(ax, (8.6, 3.0), (9.2, 3.0), label="at last")
-        _way(ax, (8.1, 2.7), (8.1, 1.95), (7.2, 1.95), colour=REVERSE)
-        _way(ax, (4.8, 1.95), (4.1, 1.95), (4.1, 2.8), colour=REVERSE)
+        draw_way(ax, (0.85, 3.0), (1.5, 3.0))
+        draw_way(ax, (2.2, 3.0), (3.85, 3.0), label=small)
+        draw_way(ax, (4.35, 3.0), (5.5, 3.0), label=small)
+        draw_way(ax, (6.5, 3.0), (7.6, 3.0), label="$\\epsilon_\\theta$, " + small)
+        draw_way(ax, (8.6, 3.0), (9.2, 3.0), label="at last")
+        draw_way(ax, (8.1, 2.7), (8.1, 1.95), (7.2, 1.95), colour=REVERSE)
+        draw_way(ax, (4.8, 1.95), (4.1, 1.95), (4.1, 2.8), colour=REVERSE)
         ax.text(6.0, 2.36, "N times, $t$ falling", ha="center", va="center", fontsize=8, color=REVERSE)
         draw_box(ax, 6.0, 1.95, "outside the mask: the image's $z_t$", FORWARD, size=8)
 
         ax.text(1.0, 0.75, f"an image\n{large}", ha="center", va="center", fontsize=8.5)
         draw_box(ax, 3.0, 0.75, f"encoder\n{parts['encoder']}", FORWARD)
-        _way(ax, (1.65, 0.75), (2.4, 0.75), **broken)
-        _way(ax, (3.0, 1.12), (3.0, 2.96), **broken)
+        draw_way(ax, (1.65, 0.75), (2.4, 0.75), **broken)
+        draw_way(ax, (3.0, 1.12), (3.0, 2.96), **broken)
         ax.text(
             2.9, 2.1, "strength:\nnoised to where\nthe walk begins", ha="right", va="center", fontsize=8, color=FORWARD
         )
-        _way(ax, (3.0, 1.55), (5.5, 1.55), (5.5, 1.76), **broken)
+        draw_way(ax, (3.0, 1.55), (5.5, 1.55), (5.5, 1.76), **broken)
         ax.text(6.6, 0.7, "a mask\n1×512×512", ha="center", va="center", fontsize=8.5)
-        _way(ax, (6.6, 1.0), (6.6, 1.76), **broken)
+        draw_way(ax, (6.6, 1.0), (6.6, 1.76), **broken)
         ax.text(6.7, 1.5, "1×64×64", ha="left", va="center", fontsize=8, color="0.25")
-        _way(ax, (9.45, 2.8), (9.45, 1.93))
+        draw_way(ax, (9.45, 2.8), (9.45, 1.93))
         ax.text(9.38, 2.37, small, ha="right", va="center", fontsize=8, color="0.25")
         draw_box(ax, 9.3, 1.6, f"decoder, {parts['decoder']}", FORWARD)
-        _way(ax, (9.45, 1.37), (9.45, 0.95))
+        draw_way(ax, (9.45, 1.37), (9.45, 0.95))
         ax.text(9.3, 0.62, f"a picture\n{large}", ha="center", va="center", fontsize=8.5)
         ax.text(3.0, 0.2, "broken lines: only where an image, or an image and a mask, are given", ha="left", va="center",
                 fontsize=8, color=FORWARD)  # fmt: skip
@@ -146,26 +131,26 @@ def control_map(alt: str = "") -> Picture:
             draw_box(ax, zero, y - 0.5, "zero conv", FORWARD, size=8)
             add(plus, y)
             skip: dict[str, Any] = {"colour": AIM, "linestyle": "--"} if name != "middle" else {"colour": grey}
-            _way(ax, (left + 0.42, y), (plus - 0.17, y), **skip)
-            _way(ax, (copy + 0.42, y - 0.5), (zero - 0.52, y - 0.5), colour=FORWARD)
-            _way(ax, (zero + 0.52, y - 0.5), (plus, y - 0.5), (plus, y - 0.2), colour=FORWARD)
+            draw_way(ax, (left + 0.42, y), (plus - 0.17, y), **skip)
+            draw_way(ax, (copy + 0.42, y - 0.5), (zero - 0.52, y - 0.5), colour=FORWARD)
+            draw_way(ax, (zero + 0.52, y - 0.5), (plus, y - 0.5), (plus, y - 0.2), colour=FORWARD)
             if name == "middle":
-                _way(ax, (plus + 0.17, y), (right, y), (right, y + 0.76), colour=grey)
+                draw_way(ax, (plus + 0.17, y), (right, y), (right, y + 0.76), colour=grey)
             else:
                 draw_box(ax, right, y, name, grey)
-                _way(ax, (plus + 0.17, y), (right - 0.42, y), **skip)
-                _way(ax, (left, y - 0.24), (left, y - 0.76), colour=grey)
-                _way(ax, (copy, y - 0.74), (copy, y - 1.26), colour=FORWARD)
-                _way(ax, (right, y + 0.24), (right, y + (0.76 if i else 0.9)), colour=grey)
+                draw_way(ax, (plus + 0.17, y), (right - 0.42, y), **skip)
+                draw_way(ax, (left, y - 0.24), (left, y - 0.76), colour=grey)
+                draw_way(ax, (copy, y - 0.74), (copy, y - 1.26), colour=FORWARD)
+                draw_way(ax, (right, y + 0.24), (right, y + (0.76 if i else 0.9)), colour=grey)
         ax.text(3.1, 4.26, "skips", ha="center", va="bottom", fontsize=8, color=AIM)
-        _way(ax, (left, 5.1), (left, 4.44), colour=grey)
-        _way(ax, (left + 0.2, 5.3), (copy - 0.17, 5.3), colour=grey)
+        draw_way(ax, (left, 5.1), (left, 4.44), colour=grey)
+        draw_way(ax, (left + 0.2, 5.3), (copy - 0.17, 5.3), colour=grey)
         add(copy, 5.3)
-        _way(ax, (copy, 5.13), (copy, 3.94), colour=FORWARD)
+        draw_way(ax, (copy, 5.13), (copy, 3.94), colour=FORWARD)
         draw_box(ax, 5.75, 5.3, f"small network, {counts['hint']},\nends in a zero conv", FORWARD, size=8)
-        _way(ax, (4.82, 5.3), (copy + 0.17, 5.3), colour=FORWARD)
+        draw_way(ax, (4.82, 5.3), (copy + 0.17, 5.3), colour=FORWARD)
         ax.text(7.75, 5.3, "control\npicture", ha="center", va="center", fontsize=9)
-        _way(ax, (7.35, 5.3), (6.68, 5.3), colour=FORWARD)
+        draw_way(ax, (7.35, 5.3), (6.68, 5.3), colour=FORWARD)
         ax.text(5.0, -1.3, f"zero conv: 1×1, weights and bias 0 at the start, so that nothing is added then; 13 of them, {counts['zero']}",
                 ha="center", va="center", fontsize=8, color=FORWARD)  # fmt: skip
         ax.text(5.0, -1.62, "each size stands for three skips; time and text states go into both, as before",

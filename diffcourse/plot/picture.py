@@ -195,6 +195,19 @@ def draw_arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], c
     ax.annotate("", end, start, arrowprops=look)
 
 
+def draw_way(
+    ax: Axes, *places: tuple[float, float], colour: str = "0.5", label: str = "", above: float = 0.07, **how: Any
+) -> None:
+    """An arrow round corners, through all places, and a label over the middle of its last part."""
+    line = {"color": colour, "linewidth": 1, "linestyle": how.get("linestyle", "-")}
+    if len(places) > 2:
+        ax.plot(*zip(*places[:-1], strict=True), solid_capstyle="butt", **line)
+    (x0, y0), (x1, y1) = places[-2:]
+    draw_arrow(ax, (x0, y0), (x1, y1), colour, **how)
+    if label:
+        ax.text((x0 + x1) / 2, (y0 + y1) / 2 + above, label, ha="center", va="bottom", fontsize=8, color="0.25")
+
+
 def logarithmic(ax: Axes, which: str) -> None:
     """Make the axes named by `which` logarithmic: "x", "y", "xy" or none."""
     if which not in ("", "x", "y", "xy", "yx"):

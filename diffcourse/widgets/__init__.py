@@ -19,6 +19,7 @@ from diffcourse.widgets.lesson_06 import GuidanceExplorer
 from diffcourse.widgets.lesson_07 import ScoreExplorer
 from diffcourse.widgets.lesson_08 import FlowExplorer
 from diffcourse.widgets.lesson_09 import MASKS, SAMPLERS, PipelineExplorer
+from diffcourse.widgets.lesson_10 import FamiliesExplorer
 
 __all__ = [
     "Explorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
@@ -35,6 +36,7 @@ __all__ = [
     "ScoreExplorer",
     "FlowExplorer",
     "MASKS", "SAMPLERS", "PipelineExplorer",
+    "FamiliesExplorer",
 ]  # fmt: skip
 
 
