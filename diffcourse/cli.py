@@ -189,7 +189,7 @@ you ask for. The same seed gives the same picture.
   diffcourse sample --sampler ddim --eta 0.5 --steps 50
   diffcourse sample --prompt "a large red seven on a blue background, top left"
   diffcourse sample --prompt "a small 4 on white" --negative black --n 4
-  diffcourse sample --prompt "a black 6" --n 4                 (the rest is left to chance)
+  diffcourse sample --prompt "a black 6" --n 4   (the rest is left to chance)
   diffcourse sample --prompt "a large 7 on white" --image in.png --strength 0.7"""
 
 
