@@ -842,3 +842,24 @@ def test_completed_prompts_are_obeyed_and_vary_what_is_open_as_true_scenes_do():
             if true := table["true"].get(form):
                 assert seen["values"] > 0.65 * true[attribute]["values"], (form, attribute)
     assert written["rows"]["digit, ink"]["right"] == 0  # the README says so
+
+
+def test_the_committed_tables_say_of_three_families_what_the_lesson_says():
+    summary = files.benchmark("families")["summary"]
+    assert all(summary[name]["seeds"] == 3 for name in ("VAE", "GAN", "diffusion"))
+
+    def mean(name, key):
+        return summary[name][key][0]
+
+    assert mean("GAN", "times_floor") < mean("diffusion", "times_floor") < mean("VAE", "times_floor")
+    assert mean("GAN", "recall") < min(mean("VAE", "recall"), mean("diffusion", "recall"))
+    assert mean("GAN", "coverage") > max(mean("VAE", "coverage"), mean("diffusion", "coverage"))
+    assert mean("VAE", "grey") > 1.4 * mean("diffusion", "grey") and mean("diffusion", "bits") < mean("VAE", "bits")
+    shipped = files.benchmark("families")["shipped"]
+    assert shipped["mnist-ddpm, 20 DDIM steps"]["times_floor"] < shipped["mnist-gan"]["times_floor"] / 2
+    rows = files.benchmark("ring")["rows"]
+    assert all(len(row["found"]) == 5 for row in rows.values())
+    for name in ("VAE, mean", "GAN, minimax", "diffusion"):
+        assert set(rows[name]["found"]) == {8}, name
+    assert rows["GAN, non-saturating"]["found_mean"] < 7 < rows["GAN, non-saturating, R1"]["found_mean"]
+    assert rows["VAE, mean"]["good_mean"] < 0.75 < 0.9 < rows["diffusion"]["good_mean"]
