@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from diffcourse import data, metrics
-from diffcourse.gaussian import wilson
+from diffcourse.gaussian import t_quantile, wilson
 
 
 def head(*packages: str) -> dict[str, Any]:
@@ -116,7 +116,5 @@ def mean_and_se(values: Sequence[float]) -> tuple[float, float | None]:
 
 def half_width(values: Sequence[float]) -> float | None:
     """Of the 95 % interval of the mean over seeds, by Student's t: 12.7 standard errors with two seeds, 4.3 with three, 2.3 with ten."""
-    from scipy import stats
-
     se = mean_and_se(values)[1]
-    return None if se is None else float(stats.t.ppf(0.975, len(values) - 1)) * se
+    return None if se is None else t_quantile(0.975, len(values) - 1) * se

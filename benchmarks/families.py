@@ -83,9 +83,12 @@ def vae_loss(model, batch, generator):
     return model.loss_function(recon, batch.images, mu, log_var) / len(batch.images)
 
 
-@torch.no_grad()
 def vae_draw(model, n, seed):
-    return model.decode(torch.randn(n, model.latent_dim, generator=torch.Generator().manual_seed(seed))).clamp(-1, 1)
+    return vae_decode(model, torch.randn(n, model.latent_dim, generator=torch.Generator().manual_seed(seed)))
+
+
+def vae_decode(model, codes):
+    return evaluate.in_parts(model.to_images, codes).clamp(-1, 1)
 
 
 @torch.no_grad()
@@ -128,7 +131,7 @@ def families(width=48):
             partial(VAE, 20, "conv", "gaussian", hidden=128),
             vae_loss,
             vae_draw,
-            lambda model, codes: evaluate.in_parts(model.decode, codes).clamp(-1, 1),
+            vae_decode,
             lambda model, x: evaluate.in_parts(lambda part: model.encode(part)[0], x),
             lambda model: model.decoder,
             vae_bits,
@@ -137,8 +140,8 @@ def families(width=48):
         "binary VAE": Family(
             binary.build,
             binary.loss,
-            lambda model, n, seed: 2 * vae_draw(model, n, seed) - 1,
-            lambda model, codes: 2 * evaluate.in_parts(model.decode, codes) - 1,
+            vae_draw,
+            vae_decode,
             lambda model, x: evaluate.in_parts(lambda part: model.encode((part > 0).to(part))[0], x),
             lambda model: model.decoder,
             options=binary.options | {"ema": 0.995},
@@ -222,17 +225,21 @@ def populated(images, train, test):
     return {"density": round(found.density, 4), "coverage": round(found.coverage, 4)}
 
 
-def judges():
-    return metrics.judge(), metrics.second_judge()
+def sure_of(images):
+    """Whether the first judge is sure of each digit, the second, and both, who then read the same."""
+    judges = metrics.judge(), metrics.second_judge()
+    (first, read), (second, other) = (metrics.probabilities(images, judge).max(dim=1) for judge in judges)
+    first, second = first > 0.9, second > 0.9
+    return first, second, first & second & (read == other)
 
 
 def judged(images, train, test):
     """By two judges; the labels are those of the first."""
-    (first, read), (second, other) = (metrics.probabilities(images, judge).max(dim=1) for judge in judges())
+    first, second, both = sure_of(images)
     return {
-        "recognisable": share(first > 0.9),
-        "second judge": share(second > 0.9),
-        "both": share((first > 0.9) & (second > 0.9) & (read == other)),
+        "recognisable": share(first),
+        "second judge": share(second),
+        "both": share(both),
         "balance": round(metrics.label_balance(images).distance, 4),
     }
 
@@ -271,12 +278,6 @@ def measured(row, images, *real):
     return bool(missing)
 
 
-def sure_of(images):
-    """Whether both judges are sure of each digit, and read the same."""
-    (first, read), (second, other) = (metrics.probabilities(images, judge).max(dim=1) for judge in judges())
-    return (first > 0.9) & (second > 0.9) & (read == other)
-
-
 def probed(codes, labels):
     """What a line and the nearest neighbour read from codes: taught by the first half, asked about the second."""
     flat, half = codes.flatten(1).double(), len(codes) // 2
@@ -300,8 +301,8 @@ def structure(family, model, digits):
     half = len(codes) // 2
     pairs = labels[:half] != labels[half : 2 * half]
     a, b = codes[:half][pairs], codes[half : 2 * half][pairs]
-    found = {"ends": share(sure_of(family.decode(model, a)))}
-    return probed(codes, labels) | found | {"midpoints": share(sure_of(family.decode(model, slerp(a, b, 0.5))))}
+    found = {"ends": share(sure_of(family.decode(model, a))[2])}
+    return probed(codes, labels) | found | {"midpoints": share(sure_of(family.decode(model, slerp(a, b, 0.5)))[2])}
 
 
 def of_pixels(digits):
@@ -309,7 +310,10 @@ def of_pixels(digits):
     half = len(digits.labels) // 2
     pairs = digits.labels[:half] != digits.labels[half : 2 * half]
     a, b = digits.images[:half][pairs], digits.images[half : 2 * half][pairs]
-    return probed(digits.images, digits.labels) | {"ends": share(sure_of(a)), "midpoints": share(sure_of((a + b) / 2))}
+    return probed(digits.images, digits.labels) | {
+        "ends": share(sure_of(a)[2]),
+        "midpoints": share(sure_of((a + b) / 2)[2]),
+    }
 
 
 def told(family, model, x):

@@ -74,8 +74,7 @@ def drawn(name, n):
         images = evaluate.digits(model, n)[0] if conditional else free(model, n, 0)
     elif isinstance(model, VAE):
         z = torch.randn(n, model.latent_dim, generator=torch.Generator().manual_seed(0))
-        images = evaluate.in_parts(model.decode, z)
-        images = 2 * images - 1 if model.likelihood == "bernoulli" else images
+        images = evaluate.in_parts(model.to_images, z)
     else:
         with torch.no_grad():
             images = model.generate(n, generator=torch.Generator().manual_seed(0))

@@ -39,7 +39,7 @@ def blurred(n: int) -> Tensor:
 def vae(n: int) -> Tensor:
     model = weights.load("mnist-vae-20")
     z = torch.randn(n, model.latent_dim, generator=torch.Generator().manual_seed(0))
-    return 2 * evaluate.in_parts(model.decode, z, size=500) - 1  # its likelihood is Bernoulli's: it decodes to [0, 1]
+    return evaluate.in_parts(model.to_images, z, size=500)
 
 
 def drawn(n: int, **options) -> Tensor:

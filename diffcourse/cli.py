@@ -252,7 +252,7 @@ def _draw_digits(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
 
 def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]:
     from diffcourse import metrics, scenes, weights
-    from diffcourse.latent import LatentDiffusion
+    from diffcourse.latent import LatentDiffusion, pil_to_images
 
     name, n = arguments.weights or "captioned-ldm", 1 if arguments.n is None else arguments.n
     if name not in weights.names() and Path(name).expanduser().is_dir():
@@ -264,7 +264,11 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
     image, mask = (_square(option, getattr(arguments, option), model.size) for option in ("image", "mask"))
     prompts = [arguments.prompt] * n
     if name == "captioned-ldm" and not arguments.as_written:
-        prompts = _completed(arguments, n, image)
+        like = None
+        if image is not None:  # what the prompt leaves open is as in the picture that it edits
+            seen = metrics.read_scene(pil_to_images(image, model.autoencoder))[0].tolist()
+            like = [value if value >= 0 else None for value in seen]
+        prompts = list(scenes.completed(prompts, arguments.seed, like=like))
     images = model.generate(
         prompts,
         image=image,
@@ -287,21 +291,6 @@ def _draw_scenes(arguments: argparse.Namespace, sampler: Any) -> tuple[Any, str]
         seen = scenes.caption(shown) if min(shown) >= 0 else "no digit"
         lines.append(f"the judge reads: {seen}" + (f" (not the {', '.join(wrong)} asked for)" if wrong else ""))
     return images, "\n".join(lines)
-
-
-def _completed(arguments: argparse.Namespace, n: int, image: Any) -> list[str]:
-    """The prompt n times, lengthened: what it leaves open is as in the image that it edits, if there is one, or left to chance."""
-    import numpy
-    import torch
-
-    from diffcourse import metrics, scenes
-    from diffcourse.images import to_float
-
-    like = None
-    if image is not None:
-        pixels = to_float(torch.from_numpy(numpy.array(image.convert("RGB"))).permute(2, 0, 1)[None])
-        like = [value if value >= 0 else None for value in metrics.read_scene(pixels)[0].tolist()]
-    return list(scenes.completed([arguments.prompt] * n, arguments.seed, like=like))
 
 
 def _square(option: str, path: Path | None, size: int) -> Any:
@@ -337,18 +326,11 @@ def run_score(arguments: argparse.Namespace) -> None:
     images, labels, what = scoring.read(arguments.path, arguments.labels)
     report = scoring.report(images, labels, seed=arguments.seed)
     print(report.table() if arguments.markdown else report)
-    print(
-        f"Read as {what}{', with labels' if labels is not None else ''}. To cite it: CITATION.cff, and say {_cited()}."
-    )
+    cited = f"“digits benchmark {scoring.BENCHMARK} of diffcourse {__version__}”"
+    print(f"Read as {what}{', with labels' if labels is not None else ''}. To cite it: CITATION.cff, and say {cited}.")
     if arguments.json:
         write_json(arguments.json, {"diffcourse": __version__, "read_as": what, **report.as_dict()})
         print(f"{arguments.json} holds the numbers")
-
-
-def _cited() -> str:
-    from diffcourse.scoring import BENCHMARK
-
-    return f"“digits benchmark {BENCHMARK} of diffcourse {__version__}”"
 
 
 TRAIN = """Trains one of the shipped weights again, and measures it. Ctrl-C stops it;

@@ -127,9 +127,14 @@ def t_quantile(p: float, nu: float) -> float:
 
 
 @cache
+def _legendre() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(64)
+
+
+@cache
 def _upper(share: float, nu: float) -> float:
     """t >= 0 with this probability between 0 and t."""
-    nodes, weights = np.polynomial.legendre.leggauss(64)
+    nodes, weights = _legendre()
     constant = math.exp(math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2)) / math.sqrt(math.pi)
     low, high = 0.0, math.pi / 2
     for _ in range(48):

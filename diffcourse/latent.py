@@ -401,7 +401,7 @@ def _pictures(image: Any, B: int, vae: AutoencoderKL) -> Tensor:
         some = image if isinstance(image, list | tuple) else [image]
         if not some or not all(hasattr(v, "convert") for v in some):
             raise TypeError(f"image must be a tensor (B, {vae.in_channels}, H, W), or PIL images, got {told(image)}")
-        image = _pixels(some, vae, "image")
+        image = pil_to_images(some, vae, "image")
     check_images(image, name="image")
     N, C, H, W = image.shape
     if N not in (1, B) or vae.in_channels != C or H % vae.factor or W % vae.factor:
@@ -596,11 +596,11 @@ def pil_to_latents(
     Sides must be multiples of 8 (the autoencoder's `factor`): crop or resize before. Grey, palette and transparent pictures become RGB, the
     last on white paper. sample=False gives the posterior's mean, the same at every call.
     """
-    x = _pixels(images, vae)
+    x = pil_to_images(images, vae)
     return vae.encode(x.to(next(vae.parameters())), generator, sample=sample)
 
 
-def _pixels(images: Any, vae: AutoencoderKL, name: str = "images") -> Tensor:
+def pil_to_images(images: Any, vae: AutoencoderKL, name: str = "images") -> Tensor:
     """PIL images of one size, or a single one -> (B, C, H, W) in [-1, 1], as many channels as the autoencoder takes."""
     images = [images] if hasattr(images, "convert") else images
     if not isinstance(images, Sequence) or not images or not all(hasattr(image, "convert") for image in images):

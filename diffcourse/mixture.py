@@ -261,8 +261,13 @@ def modes(points: Tensor, mixture: GaussianMixture, *, within: float = 3.0) -> M
     far, nearest = ((x[:, None] - mixture.means).norm(dim=2) / mixture.stds).min(dim=1)
     good = far <= within  # nan is not
     counts = torch.bincount(nearest[good], minlength=mixture.K)
-    found = int(
-        (5 * counts >= mixture.weights * len(x) * (1 - 1e-9)).sum()
-    )  # exactly a fifth is enough, however it is rounded
+    bar = mixture.weights * len(x) / 5 * (1 - 1e-9)  # exactly a fifth is enough, however it is rounded
     ceiling = torch.special.gammainc(torch.tensor(mixture.D / 2.0), torch.tensor(within**2 / 2)).item()
-    return Modes(found, float(good.double().mean()), mixture.K, ceiling, len(x), tuple((counts / len(x)).tolist()))
+    return Modes(
+        int((counts >= bar).sum()),
+        float(good.double().mean()),
+        mixture.K,
+        ceiling,
+        len(x),
+        tuple((counts / len(x)).tolist()),
+    )

@@ -30,6 +30,7 @@ from diffcourse.stored import blamed, check_no_pointer
 BENCHMARK = 1  # goes up where a number would come out otherwise: another judge, reference or rule
 SIZE = 10_000  # digits that are scored
 FEW, SOME = 2000, 1000  # of them for precision to coverage, and for the nearest training digits
+NEAR = 5  # neighbours of density and coverage
 JUDGES = ("", ", second judge")
 GROUPS, STUDENT = 20, 2.093  # of a jackknife, and 97.5 % of Student's t with one degree of freedom less
 
@@ -162,8 +163,9 @@ def _distance(feats: Tensor, judge: nn.Module | None) -> float:
 def _shares(feats: Tensor, judge: nn.Module | None) -> dict[str, Line]:
     """Precision, recall, density, coverage of features against those of 2,000 test digits."""
     real = digits.sample(judge)
-    (p, r, n, m), (density, coverage, *_) = points.covered(feats, real), points.populated(feats, real)
-    half = 1.96 * mean_se(points.neighbourhoods(feats, real))
+    inside = points.inside(feats, real, k=NEAR)
+    (p, r, n, m), (density, coverage, *_) = points.covered(feats, real), points.counted(inside, k=NEAR)
+    half = 1.96 * mean_se(inside.sum(dim=1).double() / NEAR)
     intervals = [
         wilson(round(p * n), n),
         wilson(round(r * m), m),

@@ -91,7 +91,7 @@ class PrecisionRecall(NamedTuple):
 def covered(drawn: Tensor, real: Tensor, *, k: int = 3) -> PrecisionRecall:
     """`precision_recall` of features or points: drawn (N, F) and real (M, F), N and M above k."""
     drawn, real = _neighbours(drawn, real, k)
-    between, real_reach, drawn_reach = _between(drawn, real), _reach(real, k), _reach(drawn, k)  # (N, M), (M,), (N,)
+    between, real_reach, drawn_reach = apart(drawn, real), _reach(real, k), _reach(drawn, k)  # (N, M), (M,), (N,)
     precision = (between <= real_reach).any(dim=1).double().mean().item()
     recall = (between <= drawn_reach[:, None]).any(dim=0).double().mean().item()
     return PrecisionRecall(precision, recall, len(drawn), len(real))
@@ -111,19 +111,19 @@ class DensityCoverage(NamedTuple):
 
 def populated(drawn: Tensor, real: Tensor, *, k: int = 5) -> DensityCoverage:
     """`density_coverage` of features or points: drawn (N, F), and real (M, F), M above k."""
-    inside = _inside(drawn, real, k)
+    return counted(inside(drawn, real, k=k), k=k)
+
+
+def inside(drawn: Tensor, real: Tensor, *, k: int = 5) -> Tensor:
+    """In which real neighbourhoods each drawn point lies: (N, M), True or False."""
+    drawn, real = _neighbours(drawn, real, k, drawn_alone=True)
+    return apart(drawn, real) <= _reach(real, k)
+
+
+def counted(inside: Tensor, *, k: int = 5) -> DensityCoverage:
+    """`populated` of what `inside` has found."""
     density, coverage = inside.sum(dim=1).double().mean().item() / k, inside.any(dim=0).double().mean().item()
     return DensityCoverage(density, coverage, *inside.shape)
-
-
-def neighbourhoods(drawn: Tensor, real: Tensor, *, k: int = 5) -> Tensor:
-    """Of how many real neighbourhoods each drawn point is inside, over k: (N,), whose mean is the density."""
-    return _inside(drawn, real, k).sum(dim=1).double() / k
-
-
-def _inside(drawn: Tensor, real: Tensor, k: int) -> Tensor:
-    drawn, real = _neighbours(drawn, real, k, drawn_alone=True)
-    return _between(drawn, real) <= _reach(real, k)  # (N, M)
 
 
 def expected_coverage(n: int, real: int, *, k: int = 5) -> float:
@@ -150,14 +150,14 @@ def _neighbours(drawn: Tensor, real: Tensor, k: int, drawn_alone: bool = False) 
     return drawn, real
 
 
-def _between(a: Tensor, b: Tensor) -> Tensor:
+def apart(a: Tensor, b: Tensor) -> Tensor:
     """The distances (N, M) of two sets, without the cancellation of |a|² + |b|² - 2·a·b."""
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def _reach(members: Tensor, k: int) -> Tensor:
     """How far each member's k-th nearest neighbour is: the nearest is itself, at distance 0, so it is the (k + 1)-th smallest distance."""
-    return torch.cat([_between(x, members).kthvalue(k + 1, dim=1).values for x in members.split(1000)])
+    return torch.cat([apart(x, members).kthvalue(k + 1, dim=1).values for x in members.split(1000)])
 
 
 class Comparison(NamedTuple):

@@ -77,6 +77,11 @@ class VAE(nn.Module):
         h = self.decoder(z)
         return torch.sigmoid(h) if self.likelihood == "bernoulli" else h
 
+    def to_images(self, z: Tensor) -> Tensor:
+        """`decode` as images in [-1, 1], whatever the range of the likelihood's pixels is (a Gaussian's mean may go a little beyond)."""
+        images = self.decode(z)
+        return 2 * images - 1 if self.likelihood == "bernoulli" else images
+
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """(decoded image, mu, log_var), with one draw of z."""
         mu, log_var = self.encode(x)

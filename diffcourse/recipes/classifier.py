@@ -43,11 +43,8 @@ def measure_classifier(model: nn.Module, profile: str) -> dict[str, Any]:
 
 FLOOR_SIZES = (100, 200, 500, 1000, 2000, 5000, 10_000)
 CEILING_SIZES = (100, 200, 500, 1000, 2000)
-SAMPLE, NEAREST, DRAWS = (
-    2000,
-    1000,
-    20,
-)  # test digits to compare with, and to find the nearest of; draws of training digits
+SAMPLE, NEAREST = 2000, 1000  # test digits to compare with, and to find the nearest of
+DRAWS = 20  # of training digits
 SHARES = ("precision", "recall", "density", "coverage")
 TRAIN, TEST = "train", "test"
 

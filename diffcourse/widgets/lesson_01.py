@@ -34,8 +34,7 @@ class LatentExplorer(Explorer):
         ticks = [round(-self.LIMIT + 2 * self.LIMIT * i / (places - 1), 2) for i in range(places)]
         page = plot.map_page(codes, labels, self.LIMIT)
         with torch.no_grad():
-            images = vae.decode(torch.cartesian_prod(torch.tensor(ticks), torch.tensor(ticks)))
-        images = images if vae.likelihood == "gaussian" else 2 * images - 1
+            images = vae.to_images(torch.cartesian_prod(torch.tensor(ticks), torch.tensor(ticks)))
         nearest = [min(ticks, key=lambda t, v=v: abs(t - v)) for v in z]
         super().__init__(
             {"z1": slider("z₁", ticks, nearest[0]), "z2": slider("z₂", ticks, nearest[1])},

@@ -8,13 +8,10 @@ import torch
 from torch import Tensor
 
 from diffcourse.metrics import covered, populated
+from diffcourse.metrics.points import apart
 from diffcourse.mixture import GaussianMixture
 
 # -- what a set of points is worth ------------------------------------------------------------------------------------
-
-
-def _apart(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
 class Judge:
@@ -32,7 +29,7 @@ class Judge:
     @cached_property
     def gap(self) -> float:
         """The median distance of a real point to its nearest neighbour."""
-        return _apart(self.real, self.real).kthvalue(2, dim=1).values.median().item()
+        return apart(self.real, self.real).kthvalue(2, dim=1).values.median().item()
 
     @cached_property
     def fresh(self) -> tuple[float, float]:
@@ -47,8 +44,8 @@ class Judge:
         real, points = self.real.to(points.dtype).double(), points.detach().double()  # a copy in float32 is a copy
         precision, covers = covered(points, real).precision, populated(points, real).coverage
         least, most = self.fresh
-        own = _apart(points, points).fill_diagonal_(math.inf).amin(dim=1) < 1e-7 * self.gap
-        copies = _apart(points, real).amin(dim=1) < 1e-7 * self.gap
+        own = apart(points, points).fill_diagonal_(math.inf).amin(dim=1) < 1e-7 * self.gap
+        copies = apart(points, real).amin(dim=1) < 1e-7 * self.gap
         return (
             "as high as of fresh ones" if precision >= least else "lower than of fresh ones" if precision else "none",
             "below half" if covers < most / 2 else "half or more",
