@@ -29,10 +29,14 @@ os.environ.pop(
 import numpy.testing  # noqa: E402, F401  numpy 1.26 starts `lscpu` when this is imported, in whichever test that is
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb":  # a cell of a lesson, run in a kernel
             item.add_marker("slow")
+    if hasattr(
+        config, "workerinput"
+    ):  # -n 2: a file goes to one process; what takes longest comes first, so that none is left alone at the end
+        items.sort(key=lambda item: (item.path.stem != "test_learn_notebooks", item.path.suffix != ".ipynb"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -20,8 +20,9 @@ SOLVED = pytest.StashKey[Solved]()
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_waits)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not hasattr(config, "workerinput"):
+        items.sort(key=_waits)
 
 
 def _waits(item: pytest.Item) -> bool:
@@ -30,7 +31,9 @@ def _waits(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Iterator[None]:
-    waiting = [] if session.config.option.collectonly else [item for item in session.items if _waits(item)]
+    one_process = not hasattr(session.config, "workerinput")  # where several run the tests, each has its core already
+    beside = one_process and not session.config.option.collectonly
+    waiting = [item for item in session.items if _waits(item)] if beside else []
     with Solved([item.callspec.params["path"] for item in waiting]) as session.stash[SOLVED]:
         return (yield)
 

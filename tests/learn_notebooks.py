@@ -182,9 +182,8 @@ class Solved:
     def __init__(self, lessons: Sequence[Path]):
         self.told: dict[str, dict] = {}
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115  (closed with self)
-        command = [sys.executable, __file__, *map(str, lessons)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": self.errors}
-        self.process = subprocess.Popen(command, text=True, **pipes, encoding="utf-8") if lessons else None
+        self.alone = not lessons
+        self.process = self._start(lessons) if lessons else None
 
     def __enter__(self) -> Self:
         return self
@@ -195,8 +194,14 @@ class Solved:
             self.process.communicate()
         self.errors.close()
 
+    def _start(self, lessons: Sequence[Path]) -> subprocess.Popen:
+        command = [sys.executable, __file__, *map(str, lessons)]
+        return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=self.errors, encoding="utf-8")
+
     def verdicts(self, lesson: Path) -> dict[str, str]:
-        """What check said of every exercise of a lesson, once it has run; RuntimeError if a cell raised."""
+        """What check said of every exercise of a lesson, once it has run; RuntimeError if a cell raised. One not begun yet is run now."""
+        if self.process is None:
+            self.process = self._start([lesson])
         while str(lesson) not in self.told:
             line = self.process.stdout.readline()
             if not line:
@@ -205,6 +210,9 @@ class Solved:
                     f"the process that runs the lessons ended, {self.process.wait()}: {self.errors.read()}"
                 )
             self.told |= json.loads(line)
+        if self.alone:
+            self.process.communicate()
+            self.process = None
         told = self.told[str(lesson)]
         if "error" in told:
             raise RuntimeError(told["error"])

@@ -37,7 +37,7 @@ def test_the_two_commands():
         make, install, use = command.split(" && ")
         assert make == "python3 -m venv .venv"
         assert install == f'.venv/bin/pip install -e ".[{extras}]"'
-        assert use in (".venv/bin/python -m diffcourse lab", ".venv/bin/python -m pytest")
+        assert use in (".venv/bin/python -m diffcourse lab", ".venv/bin/python -m pytest -n 2")
         assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
 
 
