@@ -31,10 +31,10 @@ _HOME = {
     "train": ["fit"],
 }  # fmt: skip
 _MODULES = [
-    "adapters", "batches", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing", "elbo",
-    "evaluate", "files", "folders", "gaussian", "guidance", "images", "ink", "lab", "latent", "learn", "metrics", "mixture", "models",
-    "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "scoring", "sde", "shipped",
-    "stable_diffusion", "stills", "stored", "train", "weights", "widgets",
+    "adapters", "batches", "cheatsheet", "checkpoints", "checks", "cli", "console", "data", "denoiser", "doctor", "download", "editing",
+    "elbo", "evaluate", "exams", "files", "folders", "gaussian", "guidance", "images", "ink", "lab", "latent", "learn", "metrics",
+    "mixture", "models", "paper", "pictures", "plot", "profile", "recipes", "rng", "samplers", "scenes", "schedule", "score", "scoring",
+    "sde", "shipped", "stable_diffusion", "stills", "stored", "train", "weights", "widgets",
 ]  # fmt: skip
 _NAMES = {name: module for module, names in _HOME.items() for name in names}
 

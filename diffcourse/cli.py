@@ -1,4 +1,5 @@
-"""The command line: `python -m diffcourse lab | doctor | sample | score | train | progress | weights`, also installed as `diffcourse`.
+"""The command line: `python -m diffcourse lab | doctor | diagnose | sample | score | train | progress | exam |
+cheatsheet | grade | weights`, also installed as `diffcourse`.
 
 This module imports nothing heavy: each command imports what it needs. What a reader can mend is told in one sentence on stderr, with exit
 code 2 for what she typed and 1 for the rest; a traceback means a bug. What can be known before work begins is told before.
@@ -75,6 +76,11 @@ def parser() -> argparse.ArgumentParser:
     doctor = _command(commands, "doctor", run_doctor, "check the installation and say how to mend it", DOCTOR)
     doctor.add_argument("--json", action="store_true", help="for programs")
 
+    diagnose = _command(commands, "diagnose", run_diagnose, "look for known mistakes in your own code", DIAGNOSE)
+    diagnose.add_argument("path", type=_path, metavar="FILE", help="a program (.py), or losses (.csv .txt .json .npy)")
+    diagnose.add_argument("--json", action="store_true", help="for programs")
+    diagnose.add_argument("--seed", type=_whole(0, 2**31), default=0, help="of the examination (%(default)s)")
+
     sample = _command(commands, "sample", run_sample, "draw digits, or scenes from a prompt", SAMPLE)
     sample.add_argument("--prompt", help="what to draw, in words: a scene of one digit")
     sample.add_argument("--negative", help="with --prompt: what to lead the picture away from")
@@ -136,6 +142,21 @@ def parser() -> argparse.ArgumentParser:
 
     progress = _command(commands, "progress", run_progress, "show which exercises are done", PROGRESS)
     progress.add_argument("lesson", nargs="?", help="one lesson, such as 02, with all its exercises")
+    grade = _command(commands, "grade", run_grade, "grade the notebooks of a class", GRADE)
+    grade.add_argument("folder", type=_path, metavar="FOLDER", help="where the notebooks lie, at any depth")
+    grade.add_argument("--out", type=_path, default=Path("grades.csv"), help="the table to write (%(default)s)")
+    grade.add_argument("--jobs", type=_whole(1, 256), default=1, help="notebooks at once (%(default)s)")
+    grade.add_argument("--minutes", type=_number(0.05, 1440), default=10, help="for one notebook (%(default)s)")
+    grade.add_argument(
+        "--profile", choices=("smoke", "laptop", "gpu"), default="smoke", help="how long cells compute (%(default)s)"
+    )
+
+    exam = _command(commands, "exam", run_exam, "write an exam on paper, and its solutions", EXAM)
+    exam.add_argument("--seed", type=_whole(0, 2**63 - 1), default=0, help="another number, another exam (%(default)s)")
+    exam.add_argument("--lessons", metavar="LIST", help="which ones, such as 01,02,03 (01 to 10)")
+    exam.add_argument("--out", type=_pdf, default=Path("exam.pdf"), help="the PDF to write (%(default)s)")
+    sheet = _command(commands, "cheatsheet", run_cheatsheet, "write the formulas of the course on one page", CHEATSHEET)
+    sheet.add_argument("--out", type=_pdf, default=Path("cheatsheet.pdf"), help="the PDF to write (%(default)s)")
     weights = _command(commands, "weights", run_weights, "list the shipped weights", WEIGHTS)
     weights.add_argument("--markdown", action="store_true", help="as the table of the README")
     return top
@@ -179,6 +200,29 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     findings = doctor.examine(online=True)
     print(json.dumps(doctor.as_json(findings), indent=1) if arguments.json else doctor.report(findings))
     return 1 if doctor.stops(findings) else 0
+
+
+DIAGNOSE = """Looks for some 35 known mistakes in diffusion code of yours. A program is run as
+it is, and examined by its variables: network, data, betas, q_sample, loss,
+sampler, guided, losses, labels, null, ema, vae and vae_loss, or usual synonyms,
+as far as it has them (`help(diffcourse.clinic.clinic)` says what each must be).
+A file of numbers is a curve of losses, or pairs of step and loss.
+
+  diffcourse diagnose mine.py
+  diffcourse diagnose losses.csv
+  diffcourse diagnose mine.py --json"""
+
+
+def run_diagnose(arguments: argparse.Namespace) -> int:
+    from diffcourse.clinic import clinic, programs
+
+    given = programs.read(arguments.path)
+    found = clinic(**{"seed": arguments.seed, **given})
+    if arguments.json:
+        print(json.dumps(found.as_dict(), indent=1))
+    else:
+        print(f"{arguments.path}: examined by {', '.join(given)}.\n{found}")
+    return 1 if found.named else 0
 
 
 SAMPLE = """Draws from shipped weights; no network is needed: digits, or with --prompt what
@@ -415,6 +459,73 @@ def run_progress(arguments: argparse.Namespace) -> None:
         raise ValueError(error) from error
 
 
+GRADE = """Grades the notebooks of a class by the course's own checks, whatever they print:
+FOLDER/anna/02_ddpm_math.ipynb, or FOLDER/anna_02_ddpm_math.ipynb. Only the
+cells that an exercise needs are run, in the quick profile, each notebook shut
+in, without a network; your files are not written to. The table has a line a
+notebook and a column an exercise. The same command goes on with a stopped run.
+
+  diffcourse grade handed-in
+  diffcourse grade handed-in --out week3.csv --jobs 2 --minutes 5"""
+
+
+def run_grade(arguments: argparse.Namespace) -> int:
+    from diffcourse import fence, grading
+
+    out = arguments.out
+    check_writable(out)
+    journal = out.with_name(f"{out.name}.journal")
+    options = {"minutes": arguments.minutes, "jobs": arguments.jobs, "profile": arguments.profile}
+    if not fence.walled():
+        print("There are no namespaces here: notebooks are kept from harm by Python alone.", file=sys.stderr)
+    try:
+        grades = grading.grade(
+            arguments.folder, journal=journal, said=lambda found: console.say(grading.summary(found)), **options
+        )
+    except KeyboardInterrupt:
+        return fail(f"stopped; the same command goes on from {journal}", 130)
+    grading.write_csv(grades, out)
+    journal.unlink(missing_ok=True)
+    print(f"{out} holds the grades of {len(grades)} notebooks")
+    return 0
+
+
+EXAM = """Writes an exam of 90 minutes for paper: questions and problems from all
+lessons, or from those you name, and a second PDF with worked solutions and
+marks. The same seed gives the same exam, for one version of the course.
+
+  diffcourse exam --seed 1
+  diffcourse exam --seed 2 --lessons 01,02,03 --out midterm.pdf"""
+
+
+def run_exam(arguments: argparse.Namespace) -> None:
+    solutions = arguments.out.with_name(f"{arguments.out.stem}-solutions{arguments.out.suffix}")
+    for path in (arguments.out, solutions):
+        check_writable(path)
+    from diffcourse import exams
+
+    lessons = None if arguments.lessons is None else [name.strip() for name in arguments.lessons.split(",")]
+    drawn = exams.exam(arguments.seed, lessons)
+    drawn.save(arguments.out)
+    drawn.save_solutions(solutions)
+    print(f"{arguments.out}: {len(drawn.questions)} questions, {len(drawn.problems)} problems, {drawn.marks} minutes")
+    print(f"{solutions}: their solutions, with marks")
+
+
+CHEATSHEET = """Writes the formulas of the course on one page of A4, each beside the function
+of the package that computes it.
+
+  diffcourse cheatsheet
+  diffcourse cheatsheet --out formulas.pdf"""
+
+
+def run_cheatsheet(arguments: argparse.Namespace) -> None:
+    check_writable(arguments.out)
+    from diffcourse import cheatsheet
+
+    print(f"{cheatsheet.page().save(arguments.out)}: one page")
+
+
 WEIGHTS = """Lists the shipped weights: size, what they are, what was measured, and whether
 the files are intact.
 
@@ -534,6 +645,12 @@ def _path(text: str) -> Path:
 def _picture(text: str) -> Path:
     if not text.lower().endswith(PICTURES) or not Path(text).suffix:
         raise _wrong(f"a file that ends in {', '.join(PICTURES)}", text)
+    return _path(text)
+
+
+def _pdf(text: str) -> Path:
+    if Path(text).suffix.lower() != ".pdf":
+        raise _wrong("a file that ends in .pdf", text)
     return _path(text)
 
 

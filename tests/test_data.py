@@ -2,8 +2,10 @@
 
 import gzip
 import hashlib
+import os
 import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import mlxtend.data
@@ -221,6 +223,83 @@ def test_what_is_no_picture_in_a_folder_is_left_out_by_name(animals):
     (animals / "dog" / "loop").symlink_to(animals / "dog")
     with pytest.warns(UserWarning, match=r"left out, because they cannot be read as pictures: dog/bad.png"):
         assert len(data.image_folder(str(animals), size=8)) == 3
+
+
+def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99, 3), np.uint8)).save(tmp_path / "ok.jpg")
+    whole = (tmp_path / "ok.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
+    with pytest.warns(UserWarning) as told:
+        assert len(data.image_folder(tmp_path, size=8)) == 1
+    (said,) = (str(one.message) for one in told)
+    assert re.search(r"IMG_1.HEIC \(save it as PNG or JPEG\), cut.jpg \(.*truncated", said) and "notes" not in said
+    (tmp_path / "ok.jpg").unlink()
+    with pytest.raises(ValueError, match=r"none of the 2 in .* can be read: IMG_1.HEIC"):
+        data.image_folder(tmp_path)
+    (tmp_path / "cut.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"there is none in .*IMG_1.HEIC \(save it as PNG or JPEG\)"):
+        data.image_folder(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_cannot_be_printed_are_told_as_escapes(tmp_path):
+    Image.new("L", (9, 9)).save(tmp_path / "ünï 🙂 'a' %s{}.png")
+    (tmp_path / "two\nlines.png").write_bytes(b"")
+    open(os.fsencode(tmp_path) + b"/\xff.png", "wb").close()
+    with pytest.warns(UserWarning, match=r"pictures: two\\nlines.png \(.*, \\udcff.png \(") as told:
+        assert len(data.image_folder(tmp_path, size=8)) == 1
+    str(told[0].message).encode()
+
+
+KINDS = {  # a picture of one colour, as which numbers it is read, in colour and in grey
+    "rgb": (Image.new("RGB", (9, 9), (255, 0, 0)), "png", (255, 0, 0), 76),
+    "grey": (Image.new("L", (9, 9), 77), "png", (77, 77, 77), 77),
+    "one bit": (Image.new("1", (9, 9), 1), "png", (255, 255, 255), 255),
+    "16 bits": (Image.fromarray(np.full((9, 9), 32768, np.uint16)), "png", (128, 128, 128), 128),
+    "16 bits of TIFF": (Image.fromarray(np.full((9, 9), 32768, np.uint16)), "tif", (128, 128, 128), 128),
+    "floats": (Image.fromarray(np.full((9, 9), 0.5, np.float32)), "tif", (128, 128, 128), 128),
+    "CMYK": (Image.new("CMYK", (9, 9), (0, 255, 255, 0)), "jpg", (255, 0, 0), 76),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_of_any_kind_is_read_as_bright_as_it_is(kind, tmp_path):
+    picture, ending, colour, grey = KINDS[kind]
+    picture.save(tmp_path / f"a.{ending}")
+    for channels, wanted in ((3, colour), (1, (grey,))):
+        means = data.image_folder(tmp_path, size=4, channels=channels).images.float().mean(dim=(0, 2, 3))
+        assert torch.allclose(means, torch.tensor(wanted).float(), atol=1.5), kind
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_lies_on_white_and_is_told(mode, tmp_path):
+    picture = Image.new(mode, (9, 9), 0)
+    picture.save(tmp_path / "clear.png", **({"transparency": 0} if mode == "P" else {}))
+    Image.new("RGBA", (9, 9), (0, 0, 0, 255)).save(tmp_path / "solid.png")
+    with pytest.warns(UserWarning, match=r"^transparent, and laid on white: clear.png$"):
+        found = data.image_folder(tmp_path, size=8)
+    assert [image.unique().tolist() for image in found.images] == [[255], [0]]
+
+
+def test_a_picture_of_one_pixel_is_enlarged_and_told_and_an_animation_begins(tmp_path):
+    Image.new("RGB", (1, 1), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (9, 9), "red").save(
+        tmp_path / "b.gif", save_all=True, append_images=[Image.new("RGB", (9, 9), "blue")]
+    )
+    with pytest.warns(UserWarning, match=r"of fewer than 8 pixels a side, and enlarged: a.png$"):
+        found = data.image_folder(tmp_path, size=8)
+    assert [image.mean(dtype=torch.float32, dim=(1, 2)).tolist() for image in found.images] == 2 * [[255, 0, 0]]
+
+
+def test_a_photograph_stands_upright(tmp_path):
+    picture = Image.fromarray(np.repeat([[255, 0]], 20, axis=1).repeat(20, axis=0).astype(np.uint8))  # left half white
+    notes = picture.getexif()
+    notes[0x0112] = 6  # held so that right is up
+    picture.save(tmp_path / "a.jpg", exif=notes)
+    image = data.image_folder(tmp_path, size=8, channels=1).images[0, 0]
+    assert image[0].float().mean() > 250 and image[-1].float().mean() < 5
 
 
 def test_folders_that_cannot_be_data_are_named(animals, tmp_path, monkeypatch):

@@ -14,11 +14,14 @@ ROOT = Path(diffcourse.__file__).parent
 
 LAYERS = """
 __main__                                  python -m diffcourse
-cli                                       lab, doctor, sample, score, train, progress, weights
+cli                                       lab, doctor, diagnose, sample, score, train, progress, exam, cheatsheet, grade, weights
+exams, cheatsheet                         questions, problems and formulas of the course, on paper
 __init__                                  the public names, each imported from its module when it is first used
-doctor                                    can this machine run the course?
+doctor, grading                           can this machine run the course? the notebooks of a class, graded
+paper                                     pages typeset as PDF
 widgets                                   explorers, a module a lesson
 plot, learn, lab                          figures, a module a lesson; exercises, checked; the lessons, copied and opened
+clinic                                    somebody's own diffusion code, examined for the known mistakes
 recipes                                   how each shipped weight was trained, a module a model
 evaluate                                  who draws, who judges, with what sampler
 scoring                                   anybody's digits, read from files and scored
@@ -33,7 +36,7 @@ folders                                   a folder laid out as Stable Diffusion'
 ink                                       the strokes of scenes: found, compared, outlined, slanted
 denoiser, models, scenes                  a network that knows its noise; networks only; captioned pictures
 schedule, images, pictures, stored        noise; pictures, as numbers and as files; what lies in files, read without trust
-gaussian, rng, files, console, download, profile, shipped, handout, stills   the ground: nothing of the package but checks
+gaussian, rng, files, console, download, profile, shipped, handout, stills, fence   the ground: nothing of the package but checks
 checks                                    what functions ask of their arguments
 """
 
@@ -43,7 +46,13 @@ ONLY = {
     "models": {"gaussian", "rng", "shipped", "checks", "files", "stored", "download"},
     "weights": {"files", "shipped", "stored"},
 }  # what these import besides themselves
-BY_NAME = {"__init__", "weights", "learn.registry", "doctor"}  # use importlib, whose imports are not seen here
+BY_NAME = {
+    "__init__",
+    "weights",
+    "learn.registry",
+    "learn.bank",
+    "doctor",
+}  # use importlib, whose imports are not seen here
 
 
 def sources(root: Path) -> dict[str, str]:

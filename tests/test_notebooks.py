@@ -26,6 +26,7 @@ ITEMS = {  # lesson: first and last curriculum item that it must cover, and agai
     "08_sdes_and_probability_flow": (244, 246),
     "09_stable_diffusion": (247, 258),
     "10_vae_gan_diffusion": (259, 275),
+    "11_review": (152, 153, 173, 173, 219, 219, 234, 234, 276, 326),
 }
 
 

@@ -16,7 +16,8 @@ from diffcourse.schedule import DiffusionSchedule
 NAMES = [
     "AIM", "BESIDE", "CLASSES", "COLOURS", "ENCODE", "FORWARD", "LDM_LABELS", "LDM_PAPER", "LINES", "METHODS",
     "Picture", "REVERSE", "STYLE", "TEXT", "UNET", "accuracies", "algorithms", "arrows", "autoencoders", "bayes",
-    "bound_map", "canvas", "caption_map", "cave", "chains", "codec", "condition_unet", "control_map", "convergence", "costs", "curves",
+    "bound_map", "canvas", "caption_map", "cave", "chains", "clinic_map", "codec", "condition_unet", "control_map", "convergence", "costs",
+    "curves",
     "denoised_level", "densities", "descents", "draws", "drops", "embedded", "evidence", "families_map", "fields", "flow_page",
     "formula_page", "found", "grid", "guidance_row", "jensen", "latent_edit", "latent_map", "latent_pipeline", "latent_point",
     "latents", "ldm_map", "ldm_results", "level_grids", "look", "losses", "losses_map", "map_page", "measured",

@@ -11,7 +11,8 @@ from diffcourse.denoiser import Estimate
 from diffcourse.schedule import CLEAN, DiffusionSchedule
 
 NAMES = [
-    "CaptionExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "FamiliesExplorer", "FlowExplorer", "GuidanceExplorer",
+    "CaptionExplorer", "ClinicExplorer", "DenoiserExplorer", "DigitPad", "EDITS", "Explorer", "FamiliesExplorer", "FlowExplorer",
+    "GuidanceExplorer",
     "LatentChannelExplorer", "LatentExplorer", "MASKS", "NoiseExplorer", "OwnDigitExplorer", "PipelineExplorer",
     "PosteriorExplorer", "PromptBox", "RACERS", "REGIONS", "SAMPLERS", "SamplerRace", "ScheduleExplorer",
     "ScoreExplorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",

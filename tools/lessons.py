@@ -5,6 +5,7 @@ python tools/lessons.py --check notebooks/*.ipynb         only lists what breaks
 python tools/lessons.py --numbers notebooks/X.ipynb       lists each numeral in prose that is neither marked nor waived, and who prints it
 python tools/lessons.py --mark notebooks/X.ipynb          marks those that exactly one of the cells nearby prints
 python tools/lessons.py --mark notebooks/X.ipynb "cell-022:17.2=cell-020" "cell-022:28=-"         marks one, and waives one
+python tools/lessons.py --taught                          writes notebooks/TAUGHT.md, what is taught where, from the metadata of the cells
 
 How marks are written stands in tools/prose.py.
 Executed: top to bottom in a fresh kernel, as `DIFFCOURSE_PROFILE=laptop`, with a home of its own and no hub. Normalised: see `normalise`.
@@ -28,6 +29,7 @@ import prose
 ROOT = Path(__file__).parents[1]
 VIEW = "application/vnd.jupyter.widget-view+json"
 ITEM = re.compile(r"C\d{3}")
+ERROR = re.compile(r"E\d{2}")
 AGREEMENT = re.compile(r"(?<![\w=.'\"])(True|False)\b")  # `bias=True`, as a network prints itself, claims nothing
 CHECKED = re.compile(r"^\s*assert\b|\bexpect\(", re.M)
 READER = "web"  # of the pages as they are read there
@@ -118,6 +120,11 @@ def faults(path: Path) -> list[str]:
     for cell in cells:
         found += [
             f"{item!r} is no curriculum item" for item in cell["metadata"].get("items", []) if not ITEM.fullmatch(item)
+        ]
+        found += [
+            f"{error!r} is no error that is put right"
+            for error in cell["metadata"].get("errors", [])
+            if not ERROR.fullmatch(error)
         ]
     return found
 
@@ -211,6 +218,11 @@ def mark(path: Path, given: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["--taught"]:
+        from diffcourse.learn.curriculum import page
+
+        (ROOT / "notebooks" / "TAUGHT.md").write_text(page(), encoding="utf-8")
+        return 0
     modes = {a for a in arguments if a in ("--check", "--numbers", "--mark")}
     given = [a for a in arguments if a not in modes and not a.endswith(".ipynb")]
     if len(modes) > 1 or (given and "--mark" not in modes):

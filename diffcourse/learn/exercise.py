@@ -144,7 +144,7 @@ class Exercise:
     insight: str = ""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if self.kind not in KINDS:
             raise ValueError(f"{self.name}: kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
         if self.kind == "class" and not inspect.isclass(self.reference):
@@ -229,7 +229,7 @@ class Quiz:
     title: str = "Quiz"
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if not self.questions:
             raise ValueError(f"{self.name}: a quiz needs a question")
 
@@ -279,7 +279,7 @@ class Prediction:
     why: str = ""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if self.kind not in ("number", "choice", "order"):
             raise ValueError(f"{self.name}: kind must be number, choice or order, got {self.kind!r}")
         if self.scale not in ("ratio", "difference"):
@@ -323,7 +323,7 @@ class Reveal:
     code: str = ""
 
     def __post_init__(self) -> None:
-        _check_name(self.name)
+        check_name(self.name)
         if not self.title.strip() or not self.text.strip():
             raise ValueError(f"{self.name}: a reveal needs a title and a text")
 
@@ -363,7 +363,8 @@ def copied(x: Any, dtype: torch.dtype | None = None) -> Any:
     return y.to(dtype) if dtype and isinstance(y, nn.Module) else y
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """ValueError unless `name` is that of something asked: a lesson, a dot, a Python name."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError(
             f"name must look like 02.q_sample or week3.blur (lesson in letters and digits, not all; dot; Python name), got {name!r}"

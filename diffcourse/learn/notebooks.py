@@ -1,8 +1,9 @@
-"""The notebook of a lesson: its title, and a link to an exercise in it."""
+"""The notebook of a lesson: its title, its cells and their parts, and where in it an exercise or an item of the curriculum stands."""
 
 import json
 import re
-from functools import lru_cache
+from collections.abc import Collection
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -17,6 +18,18 @@ class Cell(NamedTuple):
     text: str
     tags: list[str]
     id: str
+    items: list[str]  # of the curriculum: C…, which it teaches, and E…, which it puts right
+
+
+class Place(NamedTuple):
+    """Where something is taught: the lesson's title, a heading in it ("" if none is found), and the way there."""
+
+    title: str
+    heading: str
+    link: str | None
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.heading}" if self.heading else self.title
 
 
 def title(lesson: str) -> str:
@@ -28,18 +41,75 @@ def title(lesson: str) -> str:
     return lesson
 
 
-def link(name: str) -> str | None:
+def link(name: str, items: Collection[str] = ()) -> str | None:
     """The way from a notebook in this folder to an exercise or quiz: to the heading above its cell, where one is found.
 
-    JupyterLab goes to a cell by its id; an anchor made of the heading's words it finds only while they are plain ASCII and in sight.
+    What no cell asks stands where one of its `items` of the curriculum is covered first. JupyterLab goes to a cell by its id; an anchor
+    made of the heading's words it finds only while they are plain ASCII and in sight.
     """
     path = _notebook(name.split(".")[0], _here())
     if path is None:
         return None
-    cells = _cells(path)
-    position = next((i for i, cell in enumerate(cells) if _asks(cell, name)), -1)
-    above = next((cell for cell in reversed(cells[: position + 1]) if _heading(cell)), None)
+    above = _above(_cells(path), name, items)
     return quote(path.name) + (f"#cell-id={quote(above.id)}" if above and above.id else "")
+
+
+def place(name: str, items: Collection[str] = ()) -> Place:
+    """The title of the lesson, the heading above what `link` leads to, and that link."""
+    paths = (_notebook(name.split(".")[0], folder) for folder in _folders())
+    above = next((_above(_cells(path), name, items) for path in paths if path), None)
+    whole, heading = title(name.split(".")[0]), _heading(above) if above else ""
+    return Place(whole, "" if heading == whole else heading, link(name, items))
+
+
+def _above(cells: list[Cell], name: str, items: Collection[str]) -> Cell | None:
+    """The last cell with a heading, up to the one that asks `name`, or else the first below the opening that covers one of the items."""
+    asks = [i for i, cell in enumerate(cells) if _asks(cell, name)]
+    covers = [i for i, cell in enumerate(cells) if set(cell.items) & set(items)]
+    opening = next((cell for cell in cells if _heading(cell)), None)
+    found = [_last_heading(cells[: i + 1]) for i in asks or covers]
+    below = (cell for cell in found if cell is not opening)
+    return found[0] if asks else next(below, opening if found else None)
+
+
+def _last_heading(cells: list[Cell]) -> Cell | None:
+    return next((cell for cell in reversed(cells) if _heading(cell)), None)
+
+
+def way(lesson: str, cell: str) -> str | None:
+    """The way from a notebook in this folder to a cell of a lesson; None where the lesson is not in this folder."""
+    path = _notebook(lesson, _here())
+    return f"{quote(path.name)}#cell-id={quote(cell)}" if path else None
+
+
+@cache
+def course() -> dict[str, Path]:
+    """The course's own notebooks by lesson, in their order: {"00": …/00_start_here.ipynb, …}."""
+    return {path.stem.split("_")[0]: path for path in sorted(files.lessons().glob("[0-9]*.ipynb"))}
+
+
+def cells(lesson: str) -> list[Cell]:
+    """The cells of one of the course's own notebooks; none if it is not there."""
+    path = course().get(lesson)
+    return _cells(path) if path else []
+
+
+def sections(lesson: str) -> dict[str, str]:
+    """{cell: the heading of the part in which it stands}, of one of the course's own notebooks."""
+    path = course().get(lesson)
+    return _parts(path, path.stat().st_mtime_ns) if path else {}
+
+
+@lru_cache(maxsize=64)
+def _parts(path: Path, when: int) -> dict[str, str]:
+    found, part = {}, ""
+    for cell in _read(path, when):
+        heads = re.findall(r"^##? +(.+)$", cell.text, re.M) if cell.kind == "markdown" else []
+        if heads and (not part or re.match(r"\s*##? ", cell.text)):
+            part = heads[0]
+        found[cell.id] = " ".join(re.sub(r"[*`★]", "", part).split())
+        part = heads[-1] if heads else part  # a heading further down in a cell counts for the cells below it
+    return found
 
 
 def _here() -> Path | None:
@@ -79,7 +149,13 @@ def _cells(path: Path) -> list[Cell]:
 def _read(path: Path, when: int) -> list[Cell]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return [
-        Cell(c["cell_type"], "".join(c["source"]), list(c["metadata"].get("tags") or []), str(c.get("id") or ""))
+        Cell(
+            c["cell_type"],
+            "".join(c["source"]),
+            list(c["metadata"].get("tags") or []),
+            str(c.get("id") or ""),
+            [*(c["metadata"].get("items") or []), *(c["metadata"].get("errors") or [])],
+        )
         for c in cells
     ]
 

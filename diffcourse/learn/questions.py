@@ -7,8 +7,8 @@ from diffcourse import stills
 from diffcourse.learn import record, registry, show
 from diffcourse.learn.exercise import Question, Quiz
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_STYLE = """<style>
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+STYLE = """<style>
 .diffcourse-quiz .widget-radio-box label { display: flex; height: auto; line-height: 1.4; margin: 0.1em 0; }
 .diffcourse-quiz .widget-radio-box input { order: -1; flex: none; float: none; }
 </style>"""  # an option that takes two lines would lie over the next one
@@ -45,7 +45,7 @@ def as_text(asked: Quiz) -> str:
     """Questions and options, and how to answer them by letters."""
     lines = [f"{asked.title} ({asked.name})"]
     for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
-        lines += ["", f"{i + 1}. {question.text}", *(f"   {line}" for line in _options(question, seen))]
+        lines += ["", f"{i + 1}. {question.text}", *(f"   {line}" for line in lettered(question, seen))]
     count = len(asked.questions)
     letters = "a letter" if count == 1 else f"letters, one for each of the {count} questions"
     how = f'To answer by {letters}: quiz("{asked.name}", "…")'
@@ -56,7 +56,7 @@ def as_html(asked: Quiz) -> str:
     """The quiz on a page without widgets: questions, options, and the explanations folded away."""
     parts = [f"<b>{show.marked(asked.title)}</b>"]
     for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
-        options = "".join(f"<br>{show.marked(line)}" for line in _options(question, seen))
+        options = "".join(f"<br>{show.marked(line)}" for line in lettered(question, seen))
         why = "<br>".join(map(show.marked, explained(question, question.right, seen)[1:]))
         parts.append(
             f"<p>{i + 1}. {show.marked(question.text)}{options}</p><details><summary>Answer</summary>{why}</details>"
@@ -70,14 +70,14 @@ def as_left(
     """The quiz as a reader left it: `chosen` options, what was `said` of the answers, which are `right`; and how to go on."""
     text, page = [f"{asked.title} ({asked.name})"], [f"<b>{show.marked(asked.title)}</b>"]
     for i, (question, seen) in enumerate(zip(asked.questions, orders(asked), strict=True)):
-        marked = list(zip(["●" if k == chosen[i] else "○" for k in seen], _options(question, seen), strict=True))
+        marked = list(zip(["●" if k == chosen[i] else "○" for k in seen], lettered(question, seen), strict=True))
         text += ["", f"{i + 1}. {question.text}", *(f" {mark} {line}" for mark, line in marked), *said[i]]
         page += [
             f"<p>{i + 1}. {show.marked(question.text)}",
             *(f"<br>{mark} {show.marked(line)}" for mark, line in marked),
             "</p>",
         ]
-        page += [show.box(_paragraphs(said[i]), "right" if i in right else "wrong")] if said[i] else []
+        page += [show.box(paragraphs(said[i]), "right" if i in right else "wrong")] if said[i] else []
     words = "This is how you left it: run this cell to use it."
     data = {"text/plain": "\n".join([*text, "", words]), "text/html": "".join([*page, f"<p><i>{words}</i></p>"])}
     return {"data": data}
@@ -86,20 +86,31 @@ def as_left(
 def explained(question: Question, chosen: int, seen: list[int]) -> list[str]:
     """Why the chosen option is wrong, and no more; or why it is right, and then why the others are not. `seen` is their order."""
     if chosen != question.right:
-        return ["Not this one.", f"{_letter(seen, chosen)} wrong: {question.options[chosen].why}", "Choose another."]
-    others = [f"{_letter(seen, k)} wrong: {question.options[k].why}" for k in seen if k != chosen]
-    return ["Right.", f"{_letter(seen, chosen)} right: {question.options[chosen].why}", *others]
+        return ["Not this one.", _why(question, chosen, seen), "Choose another."]
+    return explained_at_once(question, chosen, seen)
 
 
-def _options(question: Question, seen: list[int]) -> list[str]:
+def explained_at_once(question: Question, chosen: int, seen: list[int]) -> list[str]:
+    """Whether the chosen option is right, why, which one is, and why the others are not."""
+    order = sorted(seen, key=lambda k: (k != chosen, k != question.right))
+    verdict = "Right." if chosen == question.right else "Not this one."
+    return [verdict, *(_why(question, k, seen) for k in order)]
+
+
+def _why(question: Question, k: int, seen: list[int]) -> str:
+    return f"{_letter(seen, k)} {'right' if k == question.right else 'wrong'}: {question.options[k].why}"
+
+
+def lettered(question: Question, seen: list[int]) -> list[str]:
+    """The options behind their letters."""
     return [f"{_letter(seen, k)} {question.options[k].text}" for k in seen]
 
 
 def _letter(seen: list[int], k: int) -> str:
-    return f"{_LETTERS[seen.index(k)]})"
+    return f"{LETTERS[seen.index(k)]})"
 
 
-def _paragraphs(lines: list[str]) -> str:
+def paragraphs(lines: list[str]) -> str:
     first, *rest = map(show.marked, lines)
     return "<br>".join([f"<b>{first}</b>", *rest])
 
@@ -112,11 +123,11 @@ def _answer(asked: Quiz, answers: str) -> None:
         )
     seen_as, chosen = orders(asked), []
     for question, seen, letter in zip(asked.questions, seen_as, letters, strict=True):
-        if letter not in _LETTERS[: len(question.options)]:
+        if letter not in LETTERS[: len(question.options)]:
             raise ValueError(
-                f"answers must be letters from a to {_LETTERS[len(question.options) - 1]} here, got {letter!r}"
+                f"answers must be letters from a to {LETTERS[len(question.options) - 1]} here, got {letter!r}"
             )
-        chosen.append(seen[_LETTERS.index(letter)])
+        chosen.append(seen[LETTERS.index(letter)])
     lines, still = [asked.name], []
     for i, (question, seen, k) in enumerate(zip(asked.questions, seen_as, chosen, strict=True)):
         record.answered(asked.name, i, k == question.right)
@@ -126,7 +137,7 @@ def _answer(asked: Quiz, answers: str) -> None:
     if still:
         lines += [f"Still to answer: {', '.join(still)}."]
     lines += record.STORE.take_notices()
-    show.show("\n".join(lines), _paragraphs(lines))
+    show.show("\n".join(lines), paragraphs(lines))
 
 
 def quiz_widget(asked: Quiz) -> Any:
@@ -142,9 +153,9 @@ def quiz_widget(asked: Quiz) -> Any:
             self.choices, self.buttons, self.feedback = [], [], []
             self.said: list[list[str]] = [[] for _ in asked.questions]
             self.displayed = False
-            rows = [w.HTML(f"{_STYLE}<b>{show.marked(asked.title)}</b>")]
+            rows = [w.HTML(f"{STYLE}<b>{show.marked(asked.title)}</b>")]
             for i, question in enumerate(asked.questions):
-                labels = [label.replace("`", "") for label in _options(question, self.orders[i])]  # they show no markup
+                labels = [label.replace("`", "") for label in lettered(question, self.orders[i])]  # they show no markup
                 options = list(zip(labels, self.orders[i], strict=True))
                 choice = w.RadioButtons(options=options, value=None, layout=w.Layout(width="auto"))
                 button = w.Button(description="Check", tooltip=f"Check the answer to question {i + 1}", disabled=True)
@@ -172,7 +183,7 @@ def quiz_widget(asked: Quiz) -> Any:
             right = chosen == question.right
             record.answered(asked.name, i, right)
             self.said[i] = [*explained(question, chosen, self.orders[i]), *record.STORE.take_notices()]
-            self.feedback[i].value = show.box(_paragraphs(self.said[i]), "right" if right else "wrong")
+            self.feedback[i].value = show.box(paragraphs(self.said[i]), "right" if right else "wrong")
             if right:
                 self.settled.add(i)
             self.refresh(i)

@@ -10,11 +10,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 from diffcourse.files import atomic_write, home
+from diffcourse.learn import leitner
 
 VERSION = 1
 _WAIT = 5.0  # seconds for another notebook to finish writing
@@ -148,7 +149,8 @@ def solution_shown(name: str) -> None:
 
 
 def answered(name: str, question: int, right: bool) -> None:
-    """Record an answer to a question of a quiz."""
+    """Record an answer to a question of a quiz; from now on it is one of those that `review` asks again."""
+    day = today()
 
     def change(data: Data) -> None:
         entry = data["quizzes"].setdefault(name, {"questions": {}, "when": _now()})
@@ -156,8 +158,24 @@ def answered(name: str, question: int, right: bool) -> None:
         asked["answers"] += 0 if asked["right"] else 1
         asked["right"] = asked["right"] or right
         entry["when"] = _now()
+        _move(data, f"{name}/{question}", right, day)
 
     STORE.change(change)
+
+
+def reviewed(name: str, right: bool) -> None:
+    """Record an answer to a question of the bank, or whether a card was known."""
+    day = today()
+    STORE.change(lambda data: _move(data, name, right, day))
+
+
+def _move(data: Data, name: str, right: bool, day: date) -> None:
+    data["reviews"][name] = leitner.moved(data["reviews"].get(name), right, day)
+
+
+def today() -> date:
+    """The day where the reader is."""
+    return date.today()
 
 
 def guessed(name: str, guess: float | str) -> dict[str, Any]:
@@ -209,13 +227,14 @@ def record_of(name: str) -> dict[str, Any]:
 
 
 def forget(what: str) -> None:
-    """Forget an exercise, a quiz or a prediction, those of a lesson, or with "all" every one."""
+    """Forget an exercise, a quiz, a prediction, a question or a card, those of a lesson, or with "all" every one."""
+
+    def meant(name: str) -> bool:
+        return what in ("all", name, name.split(".")[0], name.split("/")[0])  # "02.end/3" is a question of 02.end
 
     def change(data: Data) -> None:
         for part in _PARTS:
-            data[part] = {
-                n: e for n, e in data[part].items() if what != "all" and n != what and n.split(".")[0] != what
-            }
+            data[part] = {name: entry for name, entry in data[part].items() if not meant(name)}
 
     STORE.change(change)
 
@@ -223,7 +242,7 @@ def forget(what: str) -> None:
 # -- the file ---------------------------------------------------------------------------------------------------------
 
 
-_PARTS = ("exercises", "quizzes", "predictions")
+_PARTS = ("exercises", "quizzes", "predictions", "reviews")
 
 
 def _empty() -> Data:
@@ -259,6 +278,7 @@ def _read(path: Path) -> tuple[Data, str]:
     kept = {"exercises": _sound(data.pop("exercises", None), _exercise_of)}
     kept["quizzes"] = _sound(data.pop("quizzes", None), _quiz_of)
     kept["predictions"] = _sound(data.pop("predictions", {}), _prediction_of)  # older files have none
+    kept["reviews"] = _sound(data.pop("reviews", {}), _review_of)  # nor these
     if not isinstance(data.get("reader"), str) or not data["reader"].isascii():
         data.pop("reader", None)  # another one will be drawn
     more = {key: value for key, value in data.items() if not _deep(value)}  # of a later version, perhaps
@@ -311,6 +331,21 @@ def _prediction_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
     sound = (type(guess) is float and math.isfinite(guess)) or isinstance(guess, str | None)
     dated = all(isinstance(entry[key], str | None) for key in ("when", "told"))
     return (entry, False) if sound and dated and isinstance(near, bool | None) else (None, True)
+
+
+def _review_of(entry: Any) -> tuple[dict[str, Any] | None, bool]:
+    if not isinstance(entry, dict) or _deep(entry):
+        return None, True
+    entry = {**leitner.NEW, **entry}
+    counted = all(_count(entry[key]) for key in ("box", "times", "missed")) and entry["box"] < len(leitner.DAYS)
+    return (entry, False) if counted and _day(entry["due"]) else (None, True)
+
+
+def _day(value: Any) -> bool:
+    try:
+        return bool(date.fromisoformat(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _count(value: Any) -> bool:

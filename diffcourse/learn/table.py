@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from diffcourse.learn import notebooks, record, registry, show
+from diffcourse.learn import bank, notebooks, record, registry, show
 
 MOST_LINES = 55  # of the text; progress("02") shows all of a lesson
 MOST_LESSONS = 30
@@ -235,8 +235,8 @@ def _linked(row: Row) -> str:
 def progress(lesson: str | None = None, *, reset: str | None = None) -> Progress:
     """What is done, lesson by lesson, or all of one lesson, "02"; the last expression of a cell shows it.
 
-    `reset` forgets an exercise, quiz or prediction ("02.q_sample"), a lesson ("02"), or everything ("all"). KeyError for a name that does
-    not exist.
+    `reset` forgets an exercise, quiz or prediction ("02.q_sample"), a question or card of the bank, a lesson ("02"), or everything ("all").
+    KeyError for a name that does not exist.
     """
     order = registry.lessons()
     if lesson is not None and lesson not in order:
@@ -251,7 +251,8 @@ def progress(lesson: str | None = None, *, reset: str | None = None) -> Progress
 
 
 def _reset(what: str) -> str:
-    known = [*registry.exercises(), *registry.quizzes(), *registry.predictions(), *registry.lessons(), "all"]
+    asked = [*registry.exercises(), *registry.quizzes(), *registry.predictions(), *bank.questions(), *bank.cards()]
+    known = [*asked, *registry.lessons(), "all"]
     if what not in known:
         raise registry.unknown(what, known, "exercise, quiz, prediction or lesson")
     record.forget(what)

@@ -48,6 +48,7 @@ from diffcourse.plot.lesson_07 import drops, fields, losses_map, pull
 from diffcourse.plot.lesson_08 import flow_page, moving_histogram, processes, ways
 from diffcourse.plot.lesson_09 import control_map, sd_map
 from diffcourse.plot.lesson_10 import families_map, seeds
+from diffcourse.plot.lesson_11 import clinic_map
 from diffcourse.plot.picture import (
     AIM,
     BESIDE,
@@ -87,6 +88,7 @@ __all__ = [
     "flow_page", "moving_histogram", "processes", "ways",
     "control_map", "sd_map",
     "families_map", "seeds",
+    "clinic_map",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from diffcourse.widgets.lesson_07 import ScoreExplorer
 from diffcourse.widgets.lesson_08 import FlowExplorer
 from diffcourse.widgets.lesson_09 import MASKS, SAMPLERS, PipelineExplorer
 from diffcourse.widgets.lesson_10 import FamiliesExplorer
+from diffcourse.widgets.lesson_11 import ClinicExplorer
 
 __all__ = [
     "Explorer", "TrajectoryExplorer", "choice", "slider", "zip_rows",
@@ -37,6 +38,7 @@ __all__ = [
     "FlowExplorer",
     "MASKS", "SAMPLERS", "PipelineExplorer",
     "FamiliesExplorer",
+    "ClinicExplorer",
 ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 from campaign import ROOT, case, check_sentence, cli, holds
-from diffcourse.learn import check, hint, progress, quiz, record
+from diffcourse.learn import check, flashcards, hint, objectives, progress, quiz, record, review
 
 NAME, QUIZ = "00.to_minus_one_one", "00.start"
 DONE = {"attempts": 2, "hints": 1, "solution": 0, "solved": "2026-01-01T00:00:00+00:00", "last": None}
@@ -92,6 +92,11 @@ PARTLY: dict[str, Any] = {  # the rest of the file is kept
     "answers that are null": _with("quizzes", QUIZ, {"questions": {"0": {"answers": None, "right": False}}}),
     "right that is a word": _with("quizzes", QUIZ, {"questions": {"0": {"answers": 1, "right": "yes"}}}),
     "a quiz nested deep": _with("quizzes", QUIZ, ASKED | {"more": json.loads(_nested(150))}),
+    "a review that is a list": _whole(reviews={"02.end/0": [1]}),
+    "a review without its day": _whole(reviews={"02.end/0": {"box": 1}}),
+    "a review in box 99": _whole(reviews={"02.end/0": {"box": 99, "due": "2026-01-01", "times": 1, "missed": 0}}),
+    "a review on no day": _whole(reviews={"02.end/0": {"box": 1, "due": "2026-02-30", "times": 1, "missed": 0}}),
+    "reviews that are a word": _whole(reviews="02.end/0"),
     "quizzes that are a list": _whole(quizzes=[]),
     "quizzes that are missing": {k: v for k, v in _whole().items() if k != "quizzes"},
     "something of nobody's, nested deep": _whole(more=json.loads(_nested(150))),
@@ -112,6 +117,12 @@ GOOD: dict[str, bytes] = {  # odd, and nothing is wrong with them
         _with("quizzes", QUIZ, {"questions": {**ASKED["questions"], "77": {"answers": 3, "right": True}}})
     ),
     "a reader that is a number": _json(_whole(reader=3)),
+    "a review of a question that there is no more": _json(
+        _whole(reviews={"02.gone": {"box": 0, "due": "2026-01-01", "times": 1, "missed": 1}})
+    ),
+    "a review in the year 9999": _json(
+        _whole(reviews={f"{QUIZ}/0": {"box": 4, "due": "9999-12-31", "times": 1, "missed": 0}})
+    ),
     "a reader of half a letter": _json(_whole(reader="\ud800")),
 }
 
@@ -135,6 +146,9 @@ def _go_on() -> str:
         with contextlib.suppress(ValueError):  # of letters that do not fit: told before
             quiz(QUIZ, "a" * len(_quiz_questions()))
         quiz(QUIZ)
+        review(2)
+        flashcards(n=1)
+        print(objectives())
         print(progress("02"))
     return told.getvalue()
 
