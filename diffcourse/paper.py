@@ -345,7 +345,7 @@ class Paper:
         pages[whole("page", page, 1, len(pages)) - 1].savefig(buffer, format="png", dpi=4 * dpi)
         image = Image.open(buffer).convert("RGB").reduce(4)  # letters stand where they fall, not on pixels
         image = image.quantize(16, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        palette = image.getpalette()[:48]
+        palette = (image.getpalette() or [])[:48]
         image.putpalette([255 if v > 245 else v for v in palette])  # few colours would turn the paper grey
         buffer = io.BytesIO()
         image.save(buffer, format="png", optimize=True, dpi=(dpi, dpi))

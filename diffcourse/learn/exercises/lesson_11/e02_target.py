@@ -25,11 +25,16 @@ def target(loss: Callable, alphas: Tensor, sigmas: Tensor) -> tuple[Tensor, Tens
 
     def asked(x0: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the network was asked to say, row by row; what it was given."""
-        slopes, seen = [], []
+        slopes: list[Tensor] = []
+        seen: list[Tensor] = []
         for answer in (torch.zeros_like(x0), torch.ones_like(x0)):
             answer.requires_grad_()
-            value = loss(lambda x, t, answer=answer: seen.extend([x, t]) or answer, x0, 0)
-            slopes.append(torch.autograd.grad(value, answer)[0])
+
+            def network(x: Tensor, t: Tensor, answer: Tensor = answer) -> Tensor:
+                seen[:] = x, t
+                return answer
+
+            slopes.append(torch.autograd.grad(loss(network, x0, 0), answer)[0])
         return -slopes[0] / (slopes[1] - slopes[0]), seen[0].detach(), seen[1]
 
     black = torch.zeros(40 * T, 8, dtype=torch.float64)
@@ -98,9 +103,14 @@ def _slope_only(loss: Callable, alphas: Tensor, sigmas: Tensor) -> tuple[Tensor,
     """The gradient at the answer 0, never divided by the curvature."""
     T, kept = len(alphas), []
     for value in (0.0, 1.0):
-        x0, seen = torch.full((40 * T, 8), value, dtype=torch.float64), []
+        x0, seen = torch.full((40 * T, 8), value, dtype=torch.float64), list[Tensor]()
         answer = torch.zeros_like(x0, requires_grad=True)
-        (slope,) = torch.autograd.grad(loss(lambda x, t, s=seen, a=answer: s.extend([x, t]) or a, x0, 0), answer)
+
+        def network(x: Tensor, t: Tensor, seen: list[Tensor] = seen, answer: Tensor = answer) -> Tensor:
+            seen[:] = x, t
+            return answer
+
+        (slope,) = torch.autograd.grad(loss(network, x0, 0), answer)
         kept.append((-slope, seen[0].detach(), seen[1]))
     (black, x, t), (white, _, _) = kept
     eps = x / sigmas.double()[t, None]

@@ -97,7 +97,8 @@ def losses(N: int, easy: float, own: float, gain: float, slope: float = 1.0) -> 
 def _losses(N: int) -> tuple[Tensor, Tensor]:
     g = torch.Generator().manual_seed(11)
     hard = torch.rand(N, generator=g, dtype=torch.float64)
-    return tuple(hard * (1 + 0.1 * torch.rand(N, generator=g, dtype=torch.float64)) for _ in range(2))
+    first, second = (hard * (1 + 0.1 * torch.rand(N, generator=g, dtype=torch.float64)) for _ in range(2))
+    return first, second
 
 
 def exchange_turns_the_sign(f: Callable) -> bool:
