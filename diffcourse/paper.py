@@ -4,7 +4,6 @@ Text is plain but for three marks: $formula$ in matplotlib's mathtext, `code` an
 code. Lengths are in points, 1/72 inch, from the lower left corner. The same calls give the same bytes: no date is written.
 """
 
-import base64
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +26,7 @@ from matplotlib.transforms import Affine2D
 
 from diffcourse.checks import number, whole
 from diffcourse.files import atomic_write
+from diffcourse.plot.picture import bundle, few_colours
 
 WIDTH, HEIGHT = 595.28, 841.89  # A4
 SERIF = ["STIXGeneral", "DejaVu Serif"]  # the second has the letters that the first has not; both come with matplotlib
@@ -344,9 +344,7 @@ class Paper:
         buffer = io.BytesIO()
         pages[whole("page", page, 1, len(pages)) - 1].savefig(buffer, format="png", dpi=4 * dpi)
         image = Image.open(buffer).convert("RGB").reduce(4)  # letters stand where they fall, not on pixels
-        image = image.quantize(16, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        palette = (image.getpalette() or [])[:48]
-        image.putpalette([255 if v > 245 else v for v in palette])  # few colours would turn the paper grey
+        image = few_colours(image, 16)
         buffer = io.BytesIO()
         image.save(buffer, format="png", optimize=True, dpi=(dpi, dpi))
         return buffer.getvalue()
@@ -356,8 +354,7 @@ class Paper:
         pages = self.placed()
         words = " ".join(piece.text for piece in pages[0])[:200]
         alt = f"{self.title or 'a document'}, page 1 of {len(pages)}: {words} …"
-        content = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": f"[picture: {alt}]"}
-        return content, {"image/png": {"alt": alt}}
+        return bundle(self.png(), alt)
 
     def save(self, path: str | Path) -> Path:
         """Write the PDF, as a whole or not at all."""

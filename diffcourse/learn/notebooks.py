@@ -51,7 +51,7 @@ def link(name: str, items: Collection[str] = ()) -> str | None:
     if path is None:
         return None
     above = _above(_cells(path), name, items)
-    return quote(path.name) + (f"#cell-id={quote(above.id)}" if above and above.id else "")
+    return _to(path, above.id if above else "")
 
 
 def place(name: str, items: Collection[str] = ()) -> Place:
@@ -79,7 +79,12 @@ def _last_heading(cells: list[Cell]) -> Cell | None:
 def way(lesson: str, cell: str) -> str | None:
     """The way from a notebook in this folder to a cell of a lesson; None where the lesson is not in this folder."""
     path = _notebook(lesson, _here())
-    return f"{quote(path.name)}#cell-id={quote(cell)}" if path else None
+    return _to(path, cell) if path else None
+
+
+def _to(path: Path, cell: str) -> str:
+    """A link to a cell of a notebook, or to its top."""
+    return quote(path.name) + (f"#cell-id={quote(cell)}" if cell else "")
 
 
 @cache

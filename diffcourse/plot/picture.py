@@ -81,11 +81,7 @@ class Picture(Figure):
         if self.colours < 48:
             image = image.quantize(palette=_palette(image, self.colours), dither=Image.Dither.NONE)
         else:
-            image = image.quantize(self.colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-            palette = np.asarray(image.getpalette()).reshape(-1, 3)
-            if (lightest := palette[palette.min(1).argmax()]).min() > 240:
-                lightest[:] = 255  # few colours would turn the page grey
-            image.putpalette(palette.ravel().tolist())
+            image = few_colours(image, self.colours)
         info = PngImagePlugin.PngInfo()
         info.add_itxt("Description", self.alt)
         buffer = io.BytesIO()
@@ -93,8 +89,25 @@ class Picture(Figure):
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        content = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": f"[picture: {self.alt}]"}
-        return content, {"image/png": {"alt": self.alt}}
+        return bundle(self.png(), self.alt)
+
+
+def bundle(png: bytes, alt: str) -> tuple[dict, dict]:
+    """What a notebook shows of a PNG file, and its words."""
+    content = {"image/png": base64.b64encode(png).decode(), "text/plain": f"[picture: {alt}]"}
+    return content, {"image/png": {"alt": alt}}
+
+
+def few_colours(image: Any, colours: int) -> Any:
+    """A picture of PIL in so many colours, its white left white."""
+    from PIL import Image
+
+    image = image.quantize(colours, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    palette = np.asarray(image.getpalette()).reshape(-1, 3)
+    if (lightest := palette[palette.min(1).argmax()]).min() > 240:
+        lightest[:] = 255  # few colours would turn the page grey
+    image.putpalette(palette.ravel().tolist())
+    return image
 
 
 def _palette(image: Any, colours: int) -> Any:

@@ -25,50 +25,42 @@ BARS = (1 - BETAS).cumprod(0)
 # -- trainings that are probed ----------------------------------------------------------------------------------------
 
 
-def ada(network: Callable, x0: Tensor, seed: int) -> Tensor:
+def drawn(x0: Tensor, seed: int) -> tuple[torch.Generator, Tensor, Tensor, Tensor]:
+    """What each of them draws: steps, their alpha_bar, and noise."""
     g = torch.Generator().manual_seed(seed)
     t = torch.randint(0, T, (x0.shape[0],), generator=g)
-    noise = torch.randn(x0.shape, generator=g).to(x0)
-    a_bar = BARS.to(x0)[t][:, None]
+    return g, t, BARS.to(x0)[t][:, None], torch.randn(x0.shape, generator=g).to(x0)
+
+
+def ada(network: Callable, x0: Tensor, seed: int) -> Tensor:
+    _, t, a_bar, noise = drawn(x0, seed)
     x_noisy = a_bar.sqrt() * x0 + (1 - a_bar).sqrt() * noise
     return F.mse_loss(network(x_noisy, t), noise)
 
 
 def ben(network: Callable, x0: Tensor, seed: int) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    t = torch.randint(0, T, (x0.shape[0],), generator=g)
-    noise = torch.randn(x0.shape, generator=g).to(x0)
-    a_bar = BARS.to(x0)[t][:, None]
+    _, t, a_bar, noise = drawn(x0, seed)
     x_noisy = a_bar * x0 + (1 - a_bar) * noise
     return F.mse_loss(network(x_noisy, t), noise)
 
 
 def cleo(network: Callable, x0: Tensor, seed: int) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    t = torch.randint(0, T, (x0.shape[0],), generator=g)
-    noise = torch.randn(x0.shape, generator=g).to(x0)
-    a_bar = BARS.to(x0)[t][:, None]
+    _, t, a_bar, noise = drawn(x0, seed)
     x_noisy = (1 - a_bar).sqrt() * x0 + a_bar.sqrt() * noise
     return F.mse_loss(network(x_noisy, t), noise)
 
 
 def dan(network: Callable, x0: Tensor, seed: int) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    t = torch.randint(0, T, (x0.shape[0],), generator=g)
-    a_bar = BARS.to(x0)[t][:, None]
-    x_noisy = a_bar.sqrt() * x0 + (1 - a_bar).sqrt() * torch.randn(x0.shape, generator=g).to(x0)
-    noise = torch.randn(x0.shape, generator=g).to(x0)
-    return F.mse_loss(network(x_noisy, t), noise)
+    g, t, a_bar, noise = drawn(x0, seed)
+    x_noisy = a_bar.sqrt() * x0 + (1 - a_bar).sqrt() * noise
+    return F.mse_loss(network(x_noisy, t), torch.randn(x0.shape, generator=g).to(x0))
 
 
 def eve(network: Callable, x0: Tensor, seed: int) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    t = torch.randint(0, T, (x0.shape[0],), generator=g)
-    noise = torch.randn(x0.shape, generator=g).to(x0)
-    a_bar = BARS.to(x0)[t][:, None]
+    _, t, a_bar, noise = drawn(x0, seed)
     x_noisy = a_bar.sqrt() * x0 + (1 - a_bar).sqrt() * noise
     v = a_bar.sqrt() * noise - (1 - a_bar).sqrt() * x0
-    return ((network(x_noisy, t) - v) ** 2).mean()
+    return F.mse_loss(network(x_noisy, t), v)
 
 
 LOSSES: dict[str, Callable[[Callable, Tensor, int], Tensor]] = {
@@ -78,15 +70,29 @@ LOSSES: dict[str, Callable[[Callable, Tensor, int], Tensor]] = {
 # -- samplers that are probed -----------------------------------------------------------------------------------------
 
 
+def mean(network: Callable, x: Tensor, i: int) -> Tensor:
+    """Of DDPM's step from i (Ho et al. 2020, algorithm 2)."""
+    eps = network(x, torch.full((x.shape[0],), i))
+    return (x - BETAS[i] / (1 - BARS[i]).sqrt() * eps) / (1 - BETAS[i]).sqrt()
+
+
+def ddim(network: Callable, shape: tuple[int, ...], seed: int, steps: list[int]) -> Tensor:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    for i, j in zip(steps, [*steps[1:], -1], strict=True):
+        eps = network(x, torch.full((shape[0],), i))
+        x0 = (x - (1 - BARS[i]).sqrt() * eps) / BARS[i].sqrt()
+        to = BARS[j] if j >= 0 else torch.tensor(1.0)
+        x = to.sqrt() * x0 + (1 - to).sqrt() * eps
+    return x
+
+
 @torch.no_grad()
 def fay(network: Callable, shape: tuple[int, ...], seed: int = 0) -> Tensor:
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(shape, generator=g)
     for i in reversed(range(T)):
-        t = torch.full((shape[0],), i)
-        mean = (x - BETAS[i] / (1 - BARS[i]).sqrt() * network(x, t)) / (1 - BETAS[i]).sqrt()
         z = torch.randn(shape, generator=g) if i > 0 else torch.zeros(shape)
-        x = mean + BETAS[i].sqrt() * z
+        x = mean(network, x, i) + BETAS[i].sqrt() * z
     return x
 
 
@@ -95,23 +101,13 @@ def gus(network: Callable, shape: tuple[int, ...], seed: int = 0) -> Tensor:
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(shape, generator=g)
     for i in reversed(range(T)):
-        t = torch.full((shape[0],), i)
-        mean = (x - BETAS[i] / (1 - BARS[i]).sqrt() * network(x, t)) / (1 - BETAS[i]).sqrt()
-        x = mean + BETAS[i] * torch.randn(shape, generator=g)
+        x = mean(network, x, i) + BETAS[i] * torch.randn(shape, generator=g)
     return x
 
 
 @torch.no_grad()
 def hal(network: Callable, shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    x = torch.randn(shape, generator=g)
-    steps = list(range(0, T, T // 5))[::-1]  # 80, 60, 40, 20, 0
-    for i, j in zip(steps, [*steps[1:], -1], strict=True):
-        eps = network(x, torch.full((shape[0],), i))
-        x0 = (x - (1 - BARS[i]).sqrt() * eps) / BARS[i].sqrt()
-        to = BARS[j] if j >= 0 else torch.tensor(1.0)
-        x = to.sqrt() * x0 + (1 - to).sqrt() * eps
-    return x
+    return ddim(network, shape, seed, list(range(0, T, T // 5))[::-1])  # 80, 60, 40, 20, 0
 
 
 @torch.no_grad()
@@ -119,24 +115,14 @@ def ida(network: Callable, shape: tuple[int, ...], seed: int = 0) -> Tensor:
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(shape, generator=g)
     for i in range(T):
-        t = torch.full((shape[0],), i)
-        mean = (x - BETAS[i] / (1 - BARS[i]).sqrt() * network(x, t)) / (1 - BETAS[i]).sqrt()
         z = torch.randn(shape, generator=g) if i < T - 1 else torch.zeros(shape)
-        x = mean + BETAS[i].sqrt() * z
+        x = mean(network, x, i) + BETAS[i].sqrt() * z
     return x
 
 
 @torch.no_grad()
 def jon(network: Callable, shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    g = torch.Generator().manual_seed(seed)
-    x = torch.randn(shape, generator=g)
-    steps = torch.linspace(T - 1, 0, 25).round().long().tolist()
-    for i, j in zip(steps, [*steps[1:], -1], strict=True):
-        eps = network(x, torch.full((shape[0],), i))
-        x0 = (x - (1 - BARS[i]).sqrt() * eps) / BARS[i].sqrt()
-        to = BARS[j] if j >= 0 else torch.tensor(1.0)
-        x = to.sqrt() * x0 + (1 - to).sqrt() * eps
-    return x
+    return ddim(network, shape, seed, torch.linspace(T - 1, 0, 25).round().long().tolist())
 
 
 SAMPLERS: dict[str, Callable[..., Tensor]] = {"Fay": fay, "Gus": gus, "Hal": hal, "Ida": ida, "Jon": jon}
@@ -182,8 +168,8 @@ def _diffusion(points: Tensor, mistake: str, steps: int, seed: int) -> Treated:
         return network(x, t / T)
 
     curve = _descend(network, lambda batch, k: loss(called, batch, 10_000 * seed + k), data, steps, seed)
-    drawn = fay(called, (1000, 2), seed)
-    return Treated(drawn / 127.5 - 1 if mistake == "pixels not normalised" else drawn, curve)
+    samples = fay(called, (1000, 2), seed)
+    return Treated(samples / 127.5 - 1 if mistake == "pixels not normalised" else samples, curve)
 
 
 def _vae(points: Tensor, mistake: str, steps: int, seed: int) -> Treated:

@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from diffcourse import plot, stills
+from diffcourse import metrics, plot, stills
 from diffcourse.checks import whole
 from diffcourse.denoiser import Estimate
 from diffcourse.images import check_images
@@ -155,6 +155,14 @@ def shown(picture: Any) -> tuple[bytes, str]:
         sys.modules["matplotlib.pyplot"].close(picture)  # else it is shown a second time, and kept for ever
     titles = [picture.get_suptitle(), *(ax.get_title() for ax in picture.axes)]
     return buffer.getvalue(), getattr(picture, "alt", None) or ", ".join(filter(None, titles)) or "a figure"
+
+
+def read_digits(images: Tensor) -> Tensor | None:
+    """The judge's probabilities (N, 10); None where images do not lie on a dark ground, as those of an untrained network."""
+    try:
+        return metrics.probabilities(images)
+    except ValueError:
+        return None
 
 
 def _offered(label: str, options: Sequence[Any], value: Any) -> tuple[list, Any]:

@@ -6,14 +6,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffcourse import metrics, plot
+from diffcourse import plot
 from diffcourse.checks import whole
 from diffcourse.denoiser import Denoiser
 from diffcourse.gaussian import slerp
 from diffcourse.guidance import clipped
 from diffcourse.models import GAN, VAE
 from diffcourse.samplers import DDIM, sample
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, read_digits, slider
 
 
 class FamiliesExplorer(Explorer):
@@ -73,7 +73,5 @@ class FamiliesExplorer(Explorer):
 
 def sure_of(images: Tensor) -> int | None:
     """How many digits the judge is more than 90 % sure of; None where they do not lie on a dark ground, as of an untrained network."""
-    try:
-        return int((metrics.probabilities(images).amax(dim=1) > 0.9).sum())
-    except ValueError:
-        return None
+    read = read_digits(images)
+    return None if read is None else int((read.amax(dim=1) > 0.9).sum())

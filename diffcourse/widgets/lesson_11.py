@@ -3,14 +3,13 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from diffcourse import metrics, plot
 from diffcourse.denoiser import Denoiser
 from diffcourse.guidance import guided
 from diffcourse.samplers import DDIM, sample
 from diffcourse.schedule import CLEAN
-from diffcourse.widgets.explorer import Explorer, check_kind, slider
+from diffcourse.widgets.explorer import Explorer, check_kind, read_digits, slider
 
 
 class ClinicExplorer(Explorer):
@@ -40,9 +39,10 @@ class ClinicExplorer(Explorer):
         drawn = sample(guided(model, self._labels, guidance), model.schedule, x.shape, DDIM(), levels=levels, x=x)
         images = drawn + noise * rest
         shown = images.clamp(-1, 1)
+        read = read_digits(shown)
         return {
             "images": shown,
-            "right": right_of(shown, self._labels),
+            "right": None if read is None else int((read.argmax(dim=1) == self._labels).sum()),
             "grey": metrics.look(images).grey,
             "beyond": (images.abs() > 1.05).double().mean().item(),
             "std": images.std().item(),
@@ -60,11 +60,3 @@ class ClinicExplorer(Explorer):
         picture = plot.strip(list(frames), names=names, scale=0.7)
         picture.alt = "two of each digit from 0 to 9; " + ", ".join(names).replace("\n", ", ")
         return picture
-
-
-def right_of(images: Tensor, labels: Tensor) -> int | None:
-    """How many digits the judge reads as their label; None where they do not lie on a dark ground, as of an untrained network."""
-    try:
-        return int((metrics.probabilities(images).argmax(dim=1) == labels).sum())
-    except ValueError:
-        return None

@@ -1,6 +1,6 @@
 """The bank: what a review, a deck of cards and a paper exam are made of, as data over all lessons.
 
-`choice_<lesson>.py` holds QUESTIONS, one file a lesson; `cards.py` holds CARDS; `problems_paper.py` holds PROBLEMS. Names
+`choice_<lesson>.py` holds QUESTIONS, one file a lesson; `deck.py` holds CARDS; `problems_paper.py` holds PROBLEMS. Names
 begin with the lesson that answers them ("02.q_alpha_bar", "04.card_ddim", "08.p_ode"), so that whoever misses one is led there.
 """
 
@@ -16,12 +16,10 @@ from diffcourse.learn.exercise import Question, check_name
 
 
 @dataclass(frozen=True, eq=False)
-class BankQuestion:
-    """One multiple-choice question with a name of its own, by which it comes back; `items` of the curriculum that it asks."""
+class _Named:
+    """What has a name that begins with its lesson."""
 
     name: str
-    question: Question
-    items: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -32,25 +30,25 @@ class BankQuestion:
 
 
 @dataclass(frozen=True, eq=False)
-class Card:
+class BankQuestion(_Named):
+    """One multiple-choice question with a name of its own, by which it comes back; `items` of the curriculum that it asks."""
+
+    question: Question
+    items: Sequence[str] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Card(_Named):
     """A card: `front` asks, `back` answers, `why` says what to think of. Formulas stand between dollars, $x_t = …$.
 
     `topic` is "fact" or "formula"; `items` of the curriculum are what it asks.
     """
 
-    name: str
     topic: str
     front: str
     back: str
     why: str = ""
     items: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        check_name(self.name)
-
-    @property
-    def lesson(self) -> str:
-        return self.name.split(".")[0]
 
 
 @dataclass(frozen=True)
@@ -78,26 +76,15 @@ class Sheet:
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class Problem(_Named):
     """A problem for paper: `make(random.Random)` draws its numbers, and works its solution out from them."""
 
-    name: str
     title: str
     minutes: int
     make: Callable[[random.Random], Sheet]
 
-    def __post_init__(self) -> None:
-        check_name(self.name)
-
-    @property
-    def lesson(self) -> str:
-        return self.name.split(".")[0]
-
 
 Item = TypeVar("Item", BankQuestion, Card, Problem)
-
-# Imported before the functions below are defined: a module takes its name in the package, `cards` for one, when it is imported first.
-_MODULES = {info.name: importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)}
 
 
 @cache
@@ -109,18 +96,20 @@ def questions() -> dict[str, BankQuestion]:
 @cache
 def cards() -> dict[str, Card]:
     """All cards by name."""
-    return _named("cards", "CARDS")
+    return _named("deck", "CARDS")
 
 
 @cache
 def problems() -> dict[str, Problem]:
     """All problems for paper by name."""
-    return _named("problems", "PROBLEMS")
+    return _named("problems_", "PROBLEMS")
 
 
 def _named(prefix: str, held: str) -> dict[str, Item]:
-    modules = sorted(name for name in _MODULES if name.startswith(prefix))
-    found = [item for name in modules for item in getattr(_MODULES[name], held)]
+    """What the modules hold whose names begin so: read when it is first asked for, as few lessons do at their start. None of them may have
+    the name of a function here, which it would take when it is imported."""
+    modules = sorted(info.name for info in pkgutil.iter_modules(__path__) if info.name.startswith(prefix))
+    found = [item for name in modules for item in getattr(importlib.import_module(f"{__name__}.{name}"), held)]
     named = {item.name: item for item in found}
     if len(named) < len(found):
         raise ValueError(f"{held}: two have the same name")
