@@ -16,7 +16,16 @@ from diffcourse.denoiser import Denoiser, Estimate, evaluating
 from diffcourse.editing import edited, left
 from diffcourse.files import atomic_write, new_folder, write_json
 from diffcourse.guidance import guided
-from diffcourse.images import check_images, check_latents, first_place, to_float, to_uint8, walk
+from diffcourse.images import (
+    Captioned,
+    CaptionedImages,
+    check_images,
+    check_latents,
+    first_place,
+    to_float,
+    to_uint8,
+    walk,
+)
 from diffcourse.models import CLIP, AutoencoderKL, TextEncoder, UNet2DCondition
 from diffcourse.models.clip import listed
 from diffcourse.pictures import plain_picture, read_picture
@@ -488,11 +497,11 @@ def _write_part(folder: Path, part: nn.Module, more: dict[str, Any]) -> None:
 
 
 class Latents(NamedTuple):
-    """`latents` (B, 4, h, w), scaled, with the `captions` and `attributes` (B, 5) of their scenes; a caption may leave some out."""
+    """`latents` (B, 4, h, w), scaled, and `captions`; of scenes also their `attributes` (B, 5), of which a caption may leave some out."""
 
     latents: Tensor
     captions: list[str]
-    attributes: Tensor
+    attributes: Tensor | None
 
 
 BLOCK = (
@@ -501,29 +510,35 @@ BLOCK = (
 
 
 class CachedLatents:
-    """n scenes as data for `fit`: each is encoded when it is first asked for, and never again.
+    """Scenes, or own pictures with captions (`data.captions`), as data for `fit`: each is encoded when first asked for, and only then.
 
-    Kept are the posterior's mean and standard deviation, 2 kB a scene: every visit draws its latents anew, and words its caption anew. The
-    first epoch shows the scenes in their own order, and each later one in a new one. seed: of the scenes, as in `scenes.batch`.
+    n: 60,000 of the scenes, of which there is no end, by default; of own pictures, all. Kept are the posterior's mean and standard
+    deviation, 2 kB a scene: every visit draws its latents anew, and words its caption anew. The first epoch shows the scenes in their own
+    order, and each later one in a new one. seed: of the scenes, as in `scenes.batch`.
 
     leave_out, from 0 to 0.5: captions leave each attribute out with this probability, so that prompts may do so too. The probability itself
     is drawn for each visit, uniformly from 0 to 2·leave_out: with 0.3, 28 % of captions still name all five attributes, 6 % a single one.
+    Of own pictures the captions stay as they are.
     """
 
     def __init__(
         self,
-        scenes: CaptionedDigits,
+        scenes: CaptionedDigits | CaptionedImages,
         autoencoder: AutoencoderKL,
-        n: int = 60_000,
+        n: int | None = None,
         *,
         seed: int = 0,
         leave_out: float = 0.0,
     ):
-        if n < 1:
-            raise ValueError(f"n must be at least 1, got {n}")
-        self.scenes, self.autoencoder, self.n, self.seed = scenes, autoencoder, n, seed
-        self.leave_out = number("leave_out", leave_out, 0, 0.5)
-        self._blocks: dict[int, tuple[Tensor, Tensor, Tensor]] = {}  # mean, std, attributes
+        if not isinstance(scenes, CaptionedDigits | CaptionedImages):
+            raise TypeError(f"scenes must be data.captioned_digits() or data.captions(…), got {told(scenes)}")
+        own = len(scenes) if isinstance(scenes, CaptionedImages) else None
+        self.n = whole("n", own or 60_000 if n is None else n, 1, own)
+        self.scenes, self.autoencoder, self.seed = scenes, autoencoder, seed
+        self.leave_out = number(
+            "leave_out", leave_out, 0, 0 if own else 0.5, why="own captions stay as they are" if own else ""
+        )
+        self._blocks: dict[int, tuple[Tensor, Tensor, Tensor | list[str]]] = {}  # mean, std, attributes or captions
 
     def __len__(self) -> int:
         return self.n
@@ -540,10 +555,15 @@ class CachedLatents:
         index = walk(self.n, first, batch_size, seed).tolist()
         index = [place if place < self.n else i for place, i in zip(places, index, strict=True)]
         entries = [tuple(part[i % BLOCK] for part in self._block(i // BLOCK)) for i in index]
-        mean, std, attributes = map(torch.stack, zip(*entries, strict=True))
+        means, stds, named = zip(*entries, strict=True)
+        mean, std = torch.stack(means), torch.stack(stds)
         generator = torch.Generator().manual_seed(counter_seed(seed, "latents", step, rank))
+        latents = mean + std * draw(mean, generator)
+        if isinstance(self.scenes, CaptionedImages):
+            return Latents(latents, list(named), None)
+        attributes = torch.stack(named)
         captions = [self._caption(row, place, seed) for row, place in zip(attributes.tolist(), places, strict=True)]
-        return Latents(mean + std * draw(mean, generator), captions, attributes)
+        return Latents(latents, captions, attributes)
 
     def _caption(self, attributes: list[int], place: int, seed: int) -> str:
         """Of the scene at a place of the walk: its words, and what they leave out, follow from (seed, place)."""
@@ -558,12 +578,12 @@ class CachedLatents:
         return caption(named, phrasing)
 
     @torch.no_grad()
-    def _block(self, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _block(self, k: int) -> tuple[Tensor, Tensor, Tensor | list[str]]:
         if k not in self._blocks:
             scenes, vae = self.scenes.batch(k, BLOCK, seed=self.seed), self.autoencoder
             mean, log_var = vae.posterior(scenes.images.to(next(vae.parameters())))
-            latents = (vae.scaling_factor * part.float().cpu() for part in (mean, (log_var / 2).exp()))
-            self._blocks[k] = (*latents, scenes.attributes)
+            mean, std = (vae.scaling_factor * part.float().cpu() for part in (mean, (log_var / 2).exp()))
+            self._blocks[k] = (mean, std, scenes.captions if isinstance(scenes, Captioned) else scenes.attributes)
         return self._blocks[k]
 
 

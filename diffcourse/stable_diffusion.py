@@ -10,8 +10,8 @@
 
 import copy
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -188,6 +188,14 @@ class StableDiffusion(LatentDiffusion):
     def levels(self, steps: int, sampler: Sampler | None = None) -> list[Level]:
         """Where `generate` goes in so many steps: see `Walk`."""
         return self.walk.levels(self.denoiser.schedule, steps, sampler)
+
+    def spec(self, describe: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {**super().spec(describe), "type": "StableDiffusion", "walk": asdict(self.walk)}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> Self:
+        parts: list[Any] = [build(spec[part]) for part in cls.PARTS]
+        return cls(*parts, size=spec["size"], walk=Walk(**spec["walk"]))
 
     @classmethod
     def _asks(cls, scheduler: Mapping[str, Any]) -> dict[str, Any]:

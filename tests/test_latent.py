@@ -406,3 +406,62 @@ def test_captions_of_cached_latents_leave_out_as_much_as_they_are_told(digits):
 def test_what_is_left_out_is_a_probability_up_to_a_half(digits, leave_out, error):
     with pytest.raises(error, match="leave_out must"):
         CachedLatents(digits, stand_ins.latent_diffusion().autoencoder, 10, leave_out=leave_out)
+
+
+def own_pictures(n=120, side=16):
+    """Flat pictures, each with a shade and a caption of its own."""
+    shades = torch.linspace(-1, 1, n).view(n, 1, 1, 1).expand(n, 3, side, side).clone()
+    return data.captions(shades, [f"number {i}" for i in range(n)])
+
+
+def test_own_pictures_are_encoded_once_and_keep_their_captions():
+    own, vae, calls = own_pictures(), stand_ins.latent_diffusion().autoencoder, []
+    posterior = vae.posterior
+    vae.posterior = lambda images: calls.append(len(images)) or posterior(images)
+    kept = CachedLatents(own, vae)
+    assert len(kept) == 120 and kept.source == "own"
+    seen = [kept.batch(step, 40, seed=5) for step in range(6)]  # two epochs
+    assert calls == [BLOCK, BLOCK]
+    for epoch in (seen[:3], seen[3:]):
+        assert sorted(c for b in epoch for c in b.captions) == sorted(own.captions)
+    assert seen[0].captions != seen[3].captions and all(b.attributes is None for b in seen)
+    words, latents = [c for b in seen for c in b.captions], torch.cat([b.latents for b in seen])
+    numbers = [own.captions.index(c) for c in words]
+    with torch.no_grad():
+        mean, log_var = posterior(own.batch(0, 120, seed=0).images)
+        order = [own.batch(0, 120, seed=0).captions.index(c) for c in words]
+    z = (latents / vae.scaling_factor - mean[order]) / (log_var[order] / 2).exp()
+    assert z.std().item() == pytest.approx(1, abs=0.03) and z.mean().abs() < 0.03  # each beside its own caption
+    assert len(set(numbers)) == 120
+    other = CachedLatents(own, stand_ins.latent_diffusion().autoencoder)
+    assert torch.equal(other.batch(5, 40, seed=5).latents, seen[5].latents)
+
+
+def test_a_model_is_trained_on_own_pictures_that_are_encoded_once():
+    from diffcourse import fit
+    from diffcourse.recipes import latent_loss
+
+    model = stand_ins.latent_diffusion()
+    before = [p.clone() for p in model.denoiser.parameters()]
+    kept = CachedLatents(own_pictures(20, model.size), model.autoencoder)
+    *_, last = fit(model, kept, latent_loss, steps=3, batch_size=4)
+    assert last.step == 3 and math.isfinite(last.loss)
+    assert any(not torch.equal(a, b) for a, b in zip(before, model.denoiser.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda vae: CachedLatents(own_pictures(9), vae, 10), ValueError, r"n must be in \[1, 9\], got 10"),
+        (
+            lambda vae: CachedLatents(own_pictures(9), vae, leave_out=0.3),
+            ValueError,
+            "leave_out must .* 0.3 .own captions stay as they are",
+        ),
+        (lambda vae: CachedLatents(torch.zeros(9), vae), TypeError, "scenes must be data.captioned_digits"),
+        (lambda vae: CachedLatents(own_pictures(9), vae, 2.5), TypeError, "n must be a whole number"),
+    ],
+)
+def test_what_cannot_be_cached_is_told(call, error, told):
+    with pytest.raises(error, match=told):
+        call(stand_ins.latent_diffusion().autoencoder)

@@ -33,6 +33,7 @@ from diffcourse import (
     samplers,
     to_diffusers,
     trajectory,
+    weights,
 )
 from diffcourse.models import AutoencoderKL
 from diffcourse.models.unet_condition import STABLE_DIFFUSION_1
@@ -240,6 +241,20 @@ def test_a_shipped_one_is_a_stable_diffusion_too():
 
 
 # -- height, width, numbers -----------------------------------------------------------------------------------------------
+
+
+def test_saved_as_weights_it_comes_back_with_its_walk(sd, tmp_path):
+    walking = StableDiffusion(sd.autoencoder, sd.denoiser, sd.text, size=sd.size, walk=Walk("trailing", 0, True)).eval()
+    weights.save(tmp_path / "mine", walking)
+    again = weights.load(tmp_path / "mine.safetensors")
+    assert type(again) is StableDiffusion and again.walk == walking.walk and again.size == sd.size
+    assert torch.equal(draw(again), draw(walking)) and not torch.equal(draw(again), draw(sd))
+
+    class Mine(StableDiffusion):
+        pass
+
+    with pytest.raises(TypeError, match="model must be a StableDiffusion itself: a Mine would come back as one"):
+        weights.save(tmp_path / "other", Mine(sd.autoencoder, sd.denoiser, sd.text, size=sd.size))
 
 
 def test_sides_are_asked_for_and_the_model_stays_as_it_is(sd):

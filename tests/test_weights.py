@@ -173,7 +173,10 @@ def test_a_denoiser_of_ones_own_network_comes_back_with_what_it_predicts(tmp_pat
             "like the one that was saved, got one that differs in predicts$",
         ),
         (lambda: Denoiser(Own(), DiffusionSchedule.cosine(40), "v"), "got one that differs in schedule$"),
-        (lambda: 3, "model must be a Denoiser, a LatentDiffusion, a GAN or another torch module, got int"),
+        (
+            lambda: 3,
+            "model must be a Denoiser, a LatentDiffusion, a StableDiffusion, a GAN or another torch module, got int",
+        ),
     ],
 )
 def test_what_is_not_like_the_saved_one_is_not_filled(tmp_path, into, says):
@@ -248,7 +251,8 @@ def test_an_unknown_name_lists_the_shipped_ones():
 
 def test_what_cannot_be_rebuilt_is_not_saved(tmp_path):
     with pytest.raises(
-        TypeError, match=r"model must be a Denoiser, a LatentDiffusion, a GAN or another torch module, got dict"
+        TypeError,
+        match=r"model must be a Denoiser, a LatentDiffusion, a StableDiffusion, a GAN or another torch module, got dict",
     ):
         weights.save(tmp_path / "m", {"weight": torch.ones(1)})
     with pytest.raises(TypeError, match=r"its \.module"):

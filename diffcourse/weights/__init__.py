@@ -23,7 +23,12 @@ from diffcourse.stored import blamed, check_finite, check_no_pointer, check_plai
 SHIPPED = Path(__file__).parent
 # What is saved, by the names that cards hold: no class is known here. These describe and build themselves (`spec`, `from_spec`); all
 # others are networks, made of their `config`.
-HOMES = {"Denoiser": "diffcourse.denoiser", "LatentDiffusion": "diffcourse.latent", "GAN": "diffcourse.models"}
+HOMES = {
+    "Denoiser": "diffcourse.denoiser",
+    "LatentDiffusion": "diffcourse.latent",
+    "StableDiffusion": "diffcourse.stable_diffusion",
+    "GAN": "diffcourse.models",
+}
 NETWORKS = "diffcourse.models"
 FIELDS = {
     "sha256": str,
