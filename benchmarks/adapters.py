@@ -1,19 +1,20 @@
 """What do LoRA, a new word and a ControlNet learn in minutes, and what do they cost what was there? captioned-ldm on scenes of digits.
 
-    python benchmarks/adapters.py                       # all rows, about half an hour of one core; resumes, row by row
+    python benchmarks/adapters.py                       # all rows, about an hour of one core; resumes, row by row
     python benchmarks/adapters.py --only word violet    # some of them
 
 Each row loads the shipped weights, trains, and draws `scenes` pictures from the captions of test scenes (seed 0): 20 steps of
 DPM-Solver++, guidance 5 (control: 3), the same noise in every row. `each` is the share in which the judge reads an attribute as it was
 asked for, `together` all five of them.
 
-true      what the judge says of true scenes, drawn by people: as they are, with each digit slanted, and both encoded and decoded once.
-          `slants`: shears that were looked at, on 500 scenes each: the threshold, which is the middle between the two means of
-          `ink.slant` of what is covered by half, the share of slanted ones beyond it and of upright ones below it, digits read right.
-          SLANT is the one that is used: of a larger one the judge reads too few digits, a smaller one looks like any handwriting
+true      what the judge says of true scenes, drawn by people: as they are, and of each style, both encoded and decoded once.
+          `styles`: on 500 scenes each, the thresholds (of small and large digits), which are the middles between two means of
+          the style's number, the share of restyled ones beyond and of others below, digits read right; also of other slants:
+          of a larger one the judge reads too few digits, a smaller one looks like any handwriting
 before    the model as it is shipped
-LoRA      one of a rank, trained on slanted digits with the captions as they are. `slanted`: share beyond the threshold. `change`: of the
-          same prompts from the same noise, after minus before, in points, with the 95 % interval of Agresti & Min (2005) for pairs.
+slanted   a LoRA of a rank, trained on slanted digits with the captions as they are; its number is `ink.slant`
+bold      the same with bold ones; its number is `ink.width`. `shows`: share beyond the threshold. `change`: of the same prompts
+          from the same noise, after minus before, in points, with the 95 % interval of Agresti & Min (2005) for pairs.
           `merged`: largest difference of the network's output, merged minus unmerged. `scales` (rank 4): with less of it, or more;
           `same`: with scale 0 the pictures are those of before, to the bit
 word      "<mine>", a word for small and red, from 400 pictures that are that; a row of the table of embeddings alone learns. By steps:
@@ -23,13 +24,14 @@ violet    a word for a colour that no caption ever named: share whose ink is nea
           scenes (`true`), and of their reconstructions by the autoencoder (`reconstructed`)
 control   one trained on outlines. `follows`: overlap of the ink, IoU, of the picture with the one whose outline was shown; `scales`:
           more and less of it, 0 is none; `other`: the outline is that of another digit than the prompt's, whose digit is read?
+          By what it sees: the outline encoded, the outline's pixels, the strokes encoded; and the first for longer.
           `reconstructed`: of the true scenes, encoded and decoded: the ceiling. `drawn` [IoU, half of its 95 % interval]
 
 Shares stand as [share, low, high] with the 95 % interval of Wilson (1927); `parameters` is how many learn, `bytes` what they take in
 float16, `seconds` what training took of one core (CPU seconds), without the encoding of its pictures.
 
 adapters.json: {head of common.py, scenes, steps (the most of a training; null: the rows' own), source, weights (SHA-256), slant,
-threshold, rows: {row: {…}}}.
+thresholds, rows: {row: {…}}}.
 """
 
 import argparse
@@ -53,7 +55,7 @@ from diffcourse.recipes.denoisers import middle
 from diffcourse.rng import counter_seed
 from diffcourse.train import fit, run
 
-SLANT, SLANTS = 0.8, (0.6, 0.8, 1.0)  # pixels across for each pixel up
+SLANT = 0.8  # pixels across for each pixel up
 VIOLET = (128, 40, 160)
 COLOURS = list(scenes.COLOURS)
 TRAINED = 2000  # scenes of a training set
@@ -70,8 +72,27 @@ class Control(NamedTuple):
     weighted: bool = True  # as the model was: most where signal and noise are alike
 
 
-CONTROLS = {"control": Control(), "control, pixels": Control(hint="pixels"), "control, strokes": Control("strokes")}
+CONTROLS = {
+    "control": Control(),
+    "control, pixels": Control(hint="pixels"),
+    "control, strokes": Control("strokes"),
+    "control, longer": Control(steps=4000),
+}
 RANKS = (1, 2, 4, 8)
+
+
+class Style(NamedTuple):
+    """A way to write that is in no caption, and what is measured of it."""
+
+    change: Callable[[Tensor], Tensor]  # of digits in [-1, 1]
+    number: Callable[[Tensor], Tensor]  # of strokes, (N, 1, H, W) of 0 and 1
+
+
+def slanting(by: float) -> Style:
+    return Style(partial(ink.slanted, by=by), ink.slant)
+
+
+STYLES = {"slanted": slanting(SLANT), "bold": Style(ink.bold, ink.width)}
 
 
 class Bench(NamedTuple):
@@ -79,7 +100,7 @@ class Bench(NamedTuple):
 
     args: argparse.Namespace
     shown: scenes.Scenes  # of test digits: their captions are the prompts
-    threshold: float
+    thresholds: dict[str, list[float]]  # of each style: for small digits, and for large ones
 
     def model(self):
         return weights.load(self.args.weights)
@@ -114,13 +135,15 @@ def shares(right: dict[str, Tensor]) -> dict[str, object]:
     return {"together": each.pop("together"), "each": each}
 
 
-def lean(coverage: Tensor) -> Tensor:
-    """`ink.slant` of the pixels that are covered by half: what a decoded picture has of faint ink everywhere would straighten it."""
-    return ink.slant((coverage > 0.5).float())
+def measured(style: Style, coverage: Tensor) -> Tensor:
+    """The style's number of the pixels that are covered by half: what a decoded picture has of faint ink everywhere would blur it."""
+    return style.number((coverage > 0.5).float())
 
 
-def slanted(bench: Bench, images: Tensor) -> Tensor:
-    return lean(ink.coverage(images, bench.shown.attributes)) > bench.threshold
+def shows(bench: Bench, name: str, images: Tensor) -> Tensor:
+    """In which pictures a style is seen."""
+    asked = bench.shown.attributes
+    return measured(STYLES[name], ink.coverage(images, asked)) > torch.tensor(bench.thresholds[name])[asked[:, 2]]
 
 
 def parameters(learnt: list[Tensor]) -> dict[str, int]:
@@ -131,37 +154,45 @@ def parameters(learnt: list[Tensor]) -> dict[str, int]:
 # -- true scenes, and the model as it is ----------------------------------------------------------------------------------
 
 
-def leaning(split: str, source: str, by: float) -> scenes.CaptionedDigits:
-    """Scenes of digits that are slanted `by`; 0: as people wrote them."""
+def restyled(split: str, source: str, style: Style | None = None) -> scenes.CaptionedDigits:
+    """Scenes of digits in a style; without one: as people wrote them."""
     digits = data.mnist(split, source=source)
-    images = to_uint8(ink.slanted(to_float(digits.images), by)) if by else digits.images
+    images = digits.images if style is None else to_uint8(style.change(to_float(digits.images)))
     return scenes.CaptionedDigits(ImageData(images, digits.labels, digits.source))
 
 
-def apart(source: str, n: int, by: float) -> dict[str, float]:
-    """How well slanted digits can be told from upright ones, and read."""
-    upright, shown = (leaning("test", source, v).take(n, seed=0) for v in (0.0, by))
-    low, high = lean(upright.ink), lean(shown.ink)
-    threshold = float(low.mean() + high.mean()) / 2
-    found = {
-        "threshold": threshold,
-        "slanted": float((high > threshold).double().mean()),
-        "upright": float((low <= threshold).double().mean()),
-        "digit": float(read(shown.images, shown.attributes)["digit"].double().mean()),
+def apart(source: str, n: int, style: Style) -> dict[str, object]:
+    """How well digits of a style can be told from others, and read."""
+    usual, shown = (restyled("test", source, wanted).take(n, seed=0) for wanted in (None, style))
+    low, high, size = measured(style, usual.ink), measured(style, shown.ink), usual.attributes[:, 2]
+    middles = [float(low[size == k].mean() + high[size == k].mean()) / 2 for k in (0, 1)]
+    threshold = torch.tensor(middles)[size]
+    return {
+        "thresholds": [round(middle, 4) for middle in middles],
+        "shows": share(high > threshold),
+        "usual, below": share(low <= threshold),
+        "digit": share(read(shown.images, shown.attributes)["digit"]),
     }
-    return {name: round(value, 4) for name, value in found.items()}
 
 
 def true(bench: Bench) -> dict:
     encoded = partial(evaluate.in_parts, lambda x: bench.model().autoencoder(x, sample=False))
     found = {}
-    for name, by in (("upright", 0.0), ("slanted", SLANT)):
-        shown = leaning("test", bench.args.source, by).take(bench.args.scenes, seed=0)
+    for name, style in (("as written", None), *STYLES.items()):
+        shown = restyled("test", bench.args.source, style).take(bench.args.scenes, seed=0)
         for times, images in (("", shown.images), (", encoded and decoded", encoded(shown.images).clamp(-1, 1))):
-            row = {"slanted": share(slanted(bench, images)), **shares(read(images, shown.attributes))}
-            found[name + times] = row
-    n = 5 * bench.args.scenes
-    return {**found, "slants": {f"{by:g}": apart(bench.args.source, n, by) for by in SLANTS}}
+            found[name + times] = seen(bench, images)
+    looked_at = {"slanted 0.6": slanting(0.6), **STYLES, "slanted 1.0": slanting(1.0)}
+    return {
+        **found,
+        "styles": {name: apart(bench.args.source, 5 * bench.args.scenes, s) for name, s in looked_at.items()},
+    }
+
+
+def seen(bench: Bench, images: Tensor) -> dict[str, object]:
+    """The share that shows each style, and what is as it was asked for."""
+    styles = {name: share(shows(bench, name, images)) for name in STYLES}
+    return {**styles, **shares(read(images, bench.shown.attributes))}
 
 
 @cache
@@ -171,8 +202,7 @@ def plain(name: str, prompts: tuple[str, ...]) -> Tensor:
 
 
 def before(bench: Bench) -> dict:
-    images = plain(bench.args.weights, tuple(bench.shown.captions))
-    return {"slanted": share(slanted(bench, images)), **shares(read(images, bench.shown.attributes))}
+    return seen(bench, plain(bench.args.weights, tuple(bench.shown.captions)))
 
 
 # -- LoRA -----------------------------------------------------------------------------------------------------------------
@@ -183,9 +213,9 @@ def plain_loss(model, batch, generator: torch.Generator) -> Tensor:
     return model.denoiser.loss(batch.latents, model.text(batch.captions), drop_prob=0.1, generator=generator)
 
 
-def lora(rank: int, bench: Bench) -> dict:
+def lora(style: str, rank: int, bench: Bench) -> dict:
     model = bench.model()
-    cache = CachedLatents(leaning("train", bench.args.source, SLANT), model.autoencoder, TRAINED)
+    cache = CachedLatents(restyled("train", bench.args.source, STYLES[style]), model.autoencoder, TRAINED)
     learnt = add_lora(model.denoiser.network, rank)
     steps = bench.steps(300)
     for step in range(min(steps, TRAINED // 16)):
@@ -198,6 +228,7 @@ def lora(rank: int, bench: Bench) -> dict:
     images = evaluate.drawn(model, captions)
     old, new = read(was, asked), read(images, asked)
     row = {
+        "style": style,
         "rank": rank,
         **parameters(learnt),
         "steps": steps,
@@ -205,7 +236,7 @@ def lora(rank: int, bench: Bench) -> dict:
         "lr": 2e-3,
         "seconds": round(seconds, 1),
     }
-    row |= {"slanted": share(slanted(bench, images)), **shares(new)}
+    row |= {"shows": share(shows(bench, style, images)), **shares(new)}
     row["change"] = {name: change(old[name], new[name]) for name in old}
     if rank == 4:
         row["scales"] = {}
@@ -214,7 +245,7 @@ def lora(rank: int, bench: Bench) -> dict:
             images = evaluate.drawn(model, captions)
             if scale == 0:
                 row["same"] = bool((images == was).all())
-            row["scales"][f"{scale:g}"] = {"slanted": share(slanted(bench, images)), **shares(read(images, asked))}
+            row["scales"][f"{scale:g}"] = {"shows": share(shows(bench, style, images)), **shares(read(images, asked))}
         set_scale(network, 1.0)
     merged = copy.deepcopy(network)
     merge_lora(merged)
@@ -425,7 +456,7 @@ def others(bench: Bench) -> scenes.Scenes:
 ROWS: dict[str, Callable[[Bench], dict]] = {
     "true": true,
     "before": before,
-    **{f"LoRA, rank {rank}": partial(lora, rank) for rank in RANKS},
+    **{f"{style}, rank {rank}": partial(lora, style, rank) for style in STYLES for rank in RANKS},
     "word": word,
     "violet": violet,
     **{name: partial(control, how) for name, how in CONTROLS.items()},
@@ -445,11 +476,12 @@ if __name__ == "__main__":
     settings["weights"] = weights.verify(args.weights)["sha256"]
 
     def fresh():
-        return {"threshold": apart(args.source, 5 * args.scenes, SLANT)["threshold"], "rows": {}}
+        thresholds = {name: apart(args.source, 5 * args.scenes, style)["thresholds"] for name, style in STYLES.items()}
+        return {"thresholds": thresholds, "rows": {}}
 
     table = table_of(args.out, settings, fresh)
     shown = data.captioned_digits("test", source=args.source).take(args.scenes, seed=0)
-    bench = Bench(args, shown, table["threshold"])
+    bench = Bench(args, shown, table["thresholds"])
     for name in ROWS if args.only is None else args.only:
         if name not in table["rows"]:
             table["rows"][name] = ROWS[name](bench)

@@ -1,8 +1,11 @@
 """Does a model that draws from words do what a *short* prompt names, and does it vary what is left open?
 
-    python benchmarks/short_prompts.py                                                      # the shipped captioned-ldm
-    python benchmarks/short_prompts.py --label "shipped, completed" --complete               # with prompts made longer beforehand
-    python benchmarks/short_prompts.py --weights runs/captioned-ldm.safetensors --label new  # another one beside it
+    python benchmarks/short_prompts.py --label "captions name all five"                                # the shipped captioned-ldm
+    python benchmarks/short_prompts.py --label "captions name all five, prompts completed" --complete  # with prompts made longer
+    python benchmarks/short_prompts.py --weights runs/captioned-ldm.safetensors --label "captions that leave out"
+
+The last are the shipped weights after 6,000 steps of `python -m diffcourse train captioned-ldm --start captioned-ldm`, whose captions leave
+attributes out, and 15,000 more at twice the rate, 1e-3. They do not ship: see lesson 05c.
 
 right     a form of prompt a row (FORMS), 100 prompts each, captions of the first 100 test scenes (seed 0) in all wordings, one picture
           each: guidance 5, 20 steps of DPM-Solver++. The share in which everything that is *named* is right, with its 95 % interval

@@ -128,7 +128,7 @@ SECTIONS = [
         "Latents, text, Stable Diffusion",
         r"""
         $z = 0.18215\cdot$encode; 3·512² to 4·64²: 48 fold || models.AutoencoderKL
-        softmax$(QK^T/\sqrt{d})\,V$, cost $\propto\mathrm{side}^4$ || models.CrossAttention
+        softmax$(QK^T/\sqrt{d})\,V$, self: cost $\propto\mathrm{side}^4$ || models.CrossAttention
         CLIP: $-\frac{1}{2N}\sum_i(\log p_{i\to i}^{\mathrm{text}} + \log p_{i\to i}^{\mathrm{image}})$ || models.contrastive_loss
         strength r: start at the noised picture, last int(r·n) steps || editing.left
         LoRA: $Wx + s\cdot BAx$, B starts at 0 || adapters.LoRA

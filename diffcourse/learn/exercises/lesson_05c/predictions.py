@@ -52,7 +52,7 @@ PREDICTIONS = [
     Prediction(
         "05c.short",
         title="Pictures for “a black 6” that show a black six",
-        question="The prompt names the digit and its ink, nothing else. How many of 200 such prompts are followed, in percent?",
+        question="The prompt names the digit and its ink, nothing else. How many of 100 such prompts are followed, in percent?",
         unit="%",
         scale="difference",
         close=10,

@@ -5,13 +5,13 @@ from diffcourse.learn.exercise import Prediction
 PREDICTIONS = [
     Prediction(
         "09.word",
-        title="Overlap of ink with the same seed, and blue for red in the prompt",
+        title="Overlap of ink with the same noise, and blue for red in the prompt",
         question="Sixty digits, drawn with “red” and again with “blue”, from the same noise: which overlap of their strokes do you expect? "
-        "1 is the same strokes; two drawings from different noise have about 0.5.",
+        "1 is the same strokes, 0 no ink in common.",
         scale="difference",
         close=0.1,
         digits=2,
-        why="Half of the ink any two such digits share. The noise decides a part of the rest, and the prompt the other.",
+        why="Read it against the line of the other noise: the noise decides a part of the strokes, the prompt the rest.",
     ),
     Prediction(
         "09.decoder",
@@ -53,12 +53,19 @@ PREDICTIONS = [
     ),
     Prediction(
         "09.bytes",
-        title="Bytes of a LoRA of rank 4, for 100 of its U-Net",
+        title="A LoRA of rank 4, in percent of its U-Net's bytes",
         question="Every attention layer of the small U-Net gets a correction of rank 4. How many percent of the U-Net's bytes has the file "
         "that holds them?",
         unit="%",
         close=1.6,
         digits=2,
+    ),
+    Prediction(
+        "09.style",
+        title="What saves more digits from a LoRA's side effects",
+        question="At rank 4 a LoRA that slants all strokes costs some 25 of 100 digits. What saves more of them?",
+        kind="choice",
+        options=["the same slant at rank 1", "rank 4 as before, but for strokes with a broader pen"],
     ),
     Prediction(
         "09.first_step",

@@ -56,7 +56,8 @@ QUIZZES = [
                     ),
                     Option(
                         "So that all of x looks to the network like a picture at that level",
-                        "It was trained on pictures that are equally noisy everywhere, and needs such to see what it should continue.",
+                        "It was trained on pictures that are equally noisy everywhere. Whether another paste does better is a "
+                        "matter of measuring, as in part 5.",
                         right=True,
                     ),
                     Option(

@@ -18,6 +18,6 @@ REVEALS = [
         text="The correction is up·down. The gradient of up is made of what down puts out, and that of down passes through up. With both "
         "zero, both gradients are zero, at the first step and at all that follow. One zero is enough to begin as no change, and leaves the "
         "other to learn from.",
-        code="nn.init.normal_(self.down, std=rank**-0.5)  # and up stays zero",
+        code="nn.init.normal_(self.down, std=1 / rank)  # and up stays zero",
     ),
 ]

@@ -26,10 +26,10 @@ PREDICTIONS = [
         digits=2,
     ),
     Prediction(
-        "10.spread",
-        title="The family whose trainings differ most",
-        question="The same data, the same arithmetic, three seeds a family. Relative to its mean, whose distance scatters most from seed "
-        "to seed?",
+        "10.ahead",
+        title="The family that is ahead at an equal budget",
+        question="The same data without labels, twelve million million multiply-adds each, three seeds a family. Whose digits have the "
+        "smallest Fréchet distance, in the mean?",
         kind="choice",
         options=["VAE", "GAN", "diffusion"],
     ),
@@ -41,16 +41,15 @@ PREDICTIONS = [
         "reads digits nearly as well?",
         close=2,
         digits=2,
-        why="Both learnt to read, and neither to look. What features keep beyond the label, nothing in a network's training decides.",
+        why="Both learnt to read, and neither to look. What features keep beyond the label, the labels do not decide.",
     ),
     Prediction(
-        "10.copied",
-        title="Distance of a perfect minimiser's digits to the nearest training digit",
-        question="The denoiser whose loss on a thousand training digits is the smallest possible draws 32 digits. A real digit lies "
-        "about 11 from the nearest other one. How far lie these from the nearest of the thousand, in the median?",
-        scale="difference",
-        close=1,
+        "10.unknown",
+        title="Error of the perfect denoiser on an unknown digit",
+        question="The exact minimiser for all 60,000 training digits is shown a test digit under little noise, σ/α = 0.1, and so is "
+        "mnist-ddpm. How many times the squared error of mnist-ddpm does the exact minimiser have?",
+        close=2,
         digits=2,
-        why="It is a weighted mean of training digits, and close to the end of the walk one of them has all the weight.",
+        why="It returns the wrong training digit, whole.",
     ),
 ]

@@ -7,8 +7,8 @@ REVEALS = [
         "10.bug_first",
         title="Why Ada's digits seem to spend too much ink",
         text="The first digits of MNIST's test set are no fair sample of it. They were written by other people than the last ones, with "
-        "less ink: 0.122 in the first thousand, 0.143 in the last five thousand, 0.1325 in all. A thousand drawn with a seed are as good "
-        "as all. The same trap waits in every file that somebody once sorted.",
+        "less ink: 0.122 in the first thousand, 0.143 in the last five thousand, 0.1325 in all. A thousand drawn with a seed have no "
+        "such bias. The same trap waits in every file that somebody once sorted.",
         code="real = mnist_test.take(1000, seed=0).images",
     ),
     Reveal(

@@ -15,8 +15,9 @@ REVEALS = [
         "11.bug_samplers",
         title="What the strangers' samplers do",
         text="Gus adds `BETAS[i] * z` where the root of beta belongs, and adds it at the last step, too. Hal takes five steps and begins "
-        "at t = 80 of 100, where range(0, T, T // 5) ends: the noise he starts from is more than belongs there. Ida walks from t = 0 "
-        "upwards. Fay's and Jon's are sound: DDPM with all steps, and DDIM with 25, which is why Jon misses the deviation by a little.",
+        "at t = 80 of 100, where range(0, T, T // 5) ends. The five steps make the deviation small; the start makes the mean wrong: at "
+        "t = 80 a part of the image belongs into x, and his noise holds none. Ida walks from t = 0 upwards. Fay's and Jon's are sound: "
+        "DDPM with all steps, and DDIM with 25, which is why Jon misses the deviation by a little.",
         code="x = mean + BETAS[i].sqrt() * (z if i > 0 else 0)",
     ),
 ]
