@@ -249,7 +249,7 @@ class LatentDiffusion(nn.Module):
         return {"type": "LatentDiffusion", "size": self.size, **{p: describe(getattr(self, p)) for p in self.PARTS}}
 
     @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> "LatentDiffusion":
+    def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> Self:
         """The empty twin that `spec` describes; `build` makes the parts."""
         return cls(*(build(spec[part]) for part in cls.PARTS), size=spec["size"])
 

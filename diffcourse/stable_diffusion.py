@@ -194,8 +194,9 @@ class StableDiffusion(LatentDiffusion):
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], build: Callable[[Mapping[str, Any]], nn.Module]) -> Self:
-        parts: list[Any] = [build(spec[part]) for part in cls.PARTS]
-        return cls(*parts, size=spec["size"], walk=Walk(**spec["walk"]))
+        model = super().from_spec(spec, build)
+        model.walk = Walk(**spec["walk"])
+        return model
 
     @classmethod
     def _asks(cls, scheduler: Mapping[str, Any]) -> dict[str, Any]:
